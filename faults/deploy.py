@@ -46,9 +46,12 @@ class Deploy(Fault):
             raise FaultError(f"{type(system).__name__} cannot be deployed")
         rollout, done = system.rollout(targets.nodes, self.version), []
         while (step := rollout.next()) is not None:
-            wrong = await self._do(environment, system, step, targets.label)
-            if step.action == "replace":
-                done.append(f"{step.node} -> {step.version}")
+            try:
+                wrong = await self._do(environment, system, step, targets.label)
+            except FaultError as error:  # another fault has stopped the node; it comes back with the version of the last step
+                wrong = str(error)
+            else:
+                done.extend([f"{step.node} -> {step.version}"] if step.action == "replace" else [])
             rollout.done(wrong)
         return Evidence(acted=bool(done), text=_ended(rollout, done))
 
@@ -71,4 +74,4 @@ class Deploy(Fault):
 
 def _ended(rollout: Rollout, done: list[str]) -> str:
     why = f" ({rollout.why})" if rollout.why else ""
-    return f"{', '.join(done)}: {rollout.result}{why}"
+    return f"{', '.join(done) or 'no node was replaced'}: {rollout.result}{why}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import itertools
 from pathlib import Path
 from random import Random
@@ -11,6 +12,7 @@ import msgspec
 import pytest
 
 from faults.deploy import Deploy
+from faults.kill import Kill
 from faults.reload import Reload
 from harness.http.client import HttpClient
 from harness.model.errors import UsageError
@@ -18,6 +20,8 @@ from harness.model.rollout import HasDeploy, HasReload
 from harness.run.catalog import find_drill
 from harness.run.runner import run
 from harness.run.spec import run_spec_of
+from harness.simulation.seed_run import run_seed
+from harness.simulation.swarm import PLAIN
 from systems.serving import Serving, artifacts
 from systems.serving.deployed import DeployedServing
 from tests.helpers.one_replica import predict, with_replica
@@ -86,6 +90,16 @@ def test_each_image_comes_with_both_versions_answers() -> None:
     for call in itertools.islice(VersionedPredictions().calls(Random(1)), 50):
         right = {version.fingerprint: version.answers[int(call.key)] for version in versions.values()}
         assert call.expected == msgspec.json.encode(right).decode()
+
+
+def test_a_node_that_another_fault_has_stopped_comes_back_with_the_old_version() -> None:
+    """An operator's deploy meets a crashed node: it must not leave the bad version there."""
+    DeployedServing().prepare()
+    drill = find_drill("serving/bad_deploy_rolled_back", []).drill
+    crashed = dataclasses.replace(drill, faults=[Kill("r1").between(0.9, 1.6), Deploy("all", version="bad-v2").between(1, 5)])
+    outcome = run_seed("serving/crashed_in_deploy", crashed, 1, swarm=PLAIN).outcome
+    assert (outcome.verdict, outcome.found) == ("unknown", ())
+    assert "no node was replaced: stuck (r1 as bad-v2: r1 does not run" in outcome.why
 
 
 @pytest.mark.nightly
