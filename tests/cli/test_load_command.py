@@ -78,8 +78,17 @@ def test_folders_with_the_names_of_our_packages_do_not_get_in_the_way(tmp_path: 
     [
         (404, (), b'{"detail":\n "Not Found"}', "status 404", '{"detail": "Not Found"}'),
         (500, (), b"boom\x1b[2J", "status 500", "boom"),
-        (401, (("WWW-Authenticate", "Basic"),), b"", "status 401", "www-authenticate: Basic"),
-        (302, (("Location", "/login"),), b"", "status 302, a redirect, which is not followed", "location: /login"),
+        pytest.param(
+            401, (("WWW-Authenticate", "Basic"),), b"", "status 401", "www-authenticate: Basic", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            302,
+            (("Location", "/login"),),
+            b"",
+            "status 302, a redirect, which is not followed",
+            "location: /login",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_server_that_refuses_everything_is_no_pass_and_shows_why(

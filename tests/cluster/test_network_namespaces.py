@@ -247,7 +247,9 @@ drill = Drill(
 """
 
 
-@pytest.mark.parametrize("victim", ["harness", "warden", "both"])
+@pytest.mark.parametrize(
+    "victim", ["harness", pytest.param("warden", marks=pytest.mark.slow), pytest.param("both", marks=pytest.mark.slow)]
+)
 def test_nothing_is_left_of_a_run_that_was_killed(tmp_path: Path, victim: str) -> None:
     need_hosts()
     before = links()

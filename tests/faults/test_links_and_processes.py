@@ -119,9 +119,10 @@ CUTS: dict[str, tuple[Fault, tuple[str, ...], set[Pair], set[Pair], set[str]]] =
     "one way over a link": (Partition("n1>n2", direction="out"), ("n1>n2",), {("n1", "n2")}, {("n1", "n2")}, set()),
     "the way back over a link": (Partition("n1>n2", direction="in"), ("n1>n2",), set(), {("n1", "n2")}, set()),
 }
+QUICK = ("isolate a node", "isolate a client's link", "what it sends", "the way back over a link")
 
 
-@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("cut", [cut if cut in QUICK else pytest.param(cut, marks=pytest.mark.slow) for cut in CUTS])
 def test_a_cut_stops_bytes_in_exactly_the_directions_that_were_chosen(world: World, cut: str) -> None:
     fault, names, unasked, unanswered, lost = CUTS[cut]
 

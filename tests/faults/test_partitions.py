@@ -117,13 +117,13 @@ async def during(
 @pytest.mark.parametrize(
     ("fault", "replicas", "reaching"),
     [
-        (Bridge("n3"), 5, bridged(1, "n3", "1 2 4 5")),
+        pytest.param(Bridge("n3"), 5, bridged(1, "n3", "1 2 4 5"), marks=pytest.mark.slow),
         (Bridge("n1"), 4, bridged(1, "n1", "2 3 4")),
-        (Bridge("n2"), 3, both_ways("21 23")),
+        pytest.param(Bridge("n2"), 3, both_ways("21 23"), marks=pytest.mark.slow),
         (MajorityRing(), 5, ringed(1, "1 2 3 4 5")),
-        (MajorityRing(), 4, ringed(1, "1 2 3 4")),
+        pytest.param(MajorityRing(), 4, ringed(1, "1 2 3 4"), marks=pytest.mark.slow),
         (Isolate("n1"), 3, both_ways("23")),
-        (Partition("n1"), 3, both_ways("23")),
+        pytest.param(Partition("n1"), 3, both_ways("23"), marks=pytest.mark.slow),
         (Partition("n1>n2"), 3, complete(3) - {("n1", "n2")}),
     ],
     ids=repr,
@@ -138,7 +138,9 @@ def test_who_is_where_is_another_with_another_seed(tmp_path: Path) -> None:
     asyncio.run(during(MajorityRing(), 5, tmp_path, lambda _: ringed(seed, "1 2 3 4 5"), seed))
 
 
-@pytest.mark.parametrize(("selector", "sizes"), [("half", (2, 2)), ("minority", (1, 3)), ("majority", (3, 1))])
+@pytest.mark.parametrize(
+    ("selector", "sizes"), [("half", (2, 2)), ("minority", (1, 3)), pytest.param("majority", (3, 1), marks=pytest.mark.slow)]
+)
 def test_sides_of_a_partition(selector: str, sizes: tuple[int, int], tmp_path: Path) -> None:
     inside = asyncio.run(
         during(

@@ -307,7 +307,7 @@ const timer = setInterval(() => {
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here: apt-get install chromium")
-@pytest.mark.parametrize("width", [500, 1280])
+@pytest.mark.parametrize("width", [500, pytest.param(1280, marks=pytest.mark.slow)])
 def test_a_browser_draws_it(tmp_path: Path, width: int) -> None:
     assert CHROMIUM
     ops = spoil(steady(), 4, 4.5, "failed", HOSTILE).assign(key=HOSTILE)

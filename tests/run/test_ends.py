@@ -138,7 +138,9 @@ def test_the_warden_is_killed(tmp_path: Path) -> None:
         assert_nothing_is_left(tmp_path, ports, None)
 
 
-@pytest.mark.parametrize(("victim", "what"), [("fault-plane", "fault plane"), ("client", "load generator")])
+@pytest.mark.parametrize(
+    ("victim", "what"), [("fault-plane", "fault plane"), pytest.param("client", "load generator", marks=pytest.mark.slow)]
+)
 def test_a_process_that_the_run_needs_is_killed(tmp_path: Path, victim: str, what: str) -> None:
     write_drill(tmp_path, "every", EVERY_FAULT)
     with harness_running(tmp_path, "drill", "every") as run:

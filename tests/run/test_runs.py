@@ -129,7 +129,12 @@ def test_a_pause_that_something_else_ends_has_not_acted(tmp_path: Path) -> None:
     ("fault", "system", "why"),
     [
         (Isolate("n1>n2"), Echo(replicas=2), "no bytes were stopped"),
-        (Kill("leader"), Led(replicas=2, broken=True), "the system did not say who leads: no node leads"),
+        pytest.param(
+            Kill("leader"),
+            Led(replicas=2, broken=True),
+            "the system did not say who leads: no node leads",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_fault_that_cannot_act_makes_the_run_unknown(tmp_path: Path, fault: Fault, system: Echo, why: str) -> None:

@@ -160,7 +160,13 @@ def test_a_pause_is_seen_and_ends(train: Callable[..., Trained]) -> None:
         ((), (*FAKE, "2", "9", "silent"), 2, "ended without a step of any torch.optim optimizer"),
         ((), (*FAKE, "2", "9", "alone"), 2, "steps without torch.distributed"),
         ((), (*FAKE, "65", "9"), 2, "has 65 ranks; `harness train` takes 64 at most"),
-        (("--start-timeout", "3"), (*FAKE, "2", "9", "deaf"), 4, "rank0 of 2 ranks never appeared; rank1 did"),
+        pytest.param(
+            ("--start-timeout", "3"),
+            (*FAKE, "2", "9", "deaf"),
+            4,
+            "rank0 of 2 ranks never appeared; rank1 did",
+            marks=pytest.mark.slow,
+        ),
         (("--fault", 'Kill("rank7").at_step(1)'), (*FAKE, "2", "9"), 2, "There is no 'rank7': the script has 2 ranks"),
         (("--fault", 'Stall("rank1>rank0").at_step(1)'), (*FAKE, "2", "9"), 2, "Use 'rank0>rank1'"),
         (("--fault", 'Stall("rank0>rank1").at_step(1)'), (*FAKE, "2", "9", "nccl"), 2, "the script's backend is 'nccl'"),
@@ -182,7 +188,7 @@ def test_what_makes_no_sense_gets_one_clear_line(
     assert "Traceback" not in run.said
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL])
 def test_nothing_outlives_the_harness(tmp_path: Path, number: signal.Signals) -> None:
     command = (*FAKE, "2", "100000")
     words = [sys.executable, "-m", "harness.cli", "train", "--runs", str(tmp_path), "--", *command]

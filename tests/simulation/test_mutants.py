@@ -52,7 +52,12 @@ def test_each_operator_changes_what_it_is_for_and_nothing_else() -> None:
     }
 
 
-@pytest.mark.parametrize("file", ["systems/quorum/protocol.py", "systems/quorum/storage.py", "systems/parts/breaker.py"])
+OTHERS = ("systems/quorum/storage.py", "systems/parts/breaker.py")
+
+
+@pytest.mark.parametrize(
+    "file", ["systems/quorum/protocol.py", *(pytest.param(file, marks=pytest.mark.slow) for file in OTHERS)]
+)
 def test_every_mutant_of_real_code_is_other_code_that_compiles(file: str) -> None:
     source = (Path(__file__).parents[2] / file).read_text()
     mutants = mutants_of(source)
