@@ -112,6 +112,12 @@ BUGS: Final = BugCatalog(
         caught_by=("serving/brownouts", "availability >= 62%"),
     ),
     Bug(
+        "breakers-leave-one",
+        "the balancer asks only the replicas whose breakers are closed, however few are left",
+        Variant(pool=balancer_parts.BreakersLeaveOne),
+        caught_by=("serving/most_slow", "availability >= 97%"),
+    ),
+    Bug(
         "loses-abandoned",
         "the balancer counts an abandoned request as outstanding for ever",
         Variant(pool=balancer_parts.LosesAbandoned),

@@ -6,7 +6,10 @@ import asyncio
 from collections import deque
 from collections.abc import Collection, Sequence
 from functools import cached_property
+from random import Random
 from typing import ClassVar
+
+import msgspec
 
 from harness.http.batched_client import BatchedHttpClient
 from harness.http.batched_server import RequestBatch
@@ -17,10 +20,12 @@ from systems.parts.breaker import Permit
 from systems.parts.breaker_bugs import NeverCloses, NeverOpens, SeesNoFailures, SeesNoSlowness, UnboundedProbes
 from systems.parts.retry_budget import RetryBudget
 from systems.serving.admission import Admission
+from systems.serving.breakers import Breakers
 from systems.serving.coalescing import Gatherer
 from systems.serving.dispatch import Dispatcher, Failure
 from systems.serving.health import CHECK_TIMEOUT_S, HealthChecker
 from systems.serving.policy import Pool, Replica
+from systems.serving.settings import Settings
 
 
 class SameReplicaRetry(Pool):
@@ -62,6 +67,12 @@ class BreakersLeaveNobody(Pool):
     def choose(self, tried: Collection[str] = (), now_s: float = 0.0) -> str | None:
         name = super().choose(tried, now_s)
         return None if name is None or self._breakers.state(name, now_s) == "open" else name
+
+
+class BreakersLeaveOne(Pool):
+    def __init__(self, names: Sequence[str], settings: Settings, random: Random) -> None:
+        super().__init__(names, settings, random)
+        self._breakers = Breakers(names, msgspec.structs.replace(settings, max_ejected=1.0), self.BREAKER)
 
 
 class ShedsNothing(Admission):
