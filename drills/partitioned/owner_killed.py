@@ -17,8 +17,8 @@ drill = Drill(
     system=Partitioned(members=3, spares=1),
     workload=Registers(keys=60, writes=0.5),
     load=Load(rate=200, clients=40, seconds=6),
-    faults=[Join("n4").between(0.5, 5.8), Kill("coordinator").between(2.5, 5.5), Kill("n2").between(3, 3.3)],
+    faults=[Join("n4").between(0.5, 5.8), Kill("coordinator").between(2.2, 5.5), Kill("n2").between(2.5, 2.8)],
     checks=[linearizable, nothing_lost, one_owner, moved_share],
-    slos=["availability >= 90%"],
+    slos=["availability >= 96%"],
     nightly=True,
 )

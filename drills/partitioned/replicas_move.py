@@ -1,4 +1,4 @@
-"""One of three replicas misses writes and deletes, then another one leaves, and its copies come from the others."""
+"""A replica misses writes and deletes, and is hardly back when another one leaves, whose copies come from the others; twice."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from systems.partitioned import Partitioned
 from workloads.registers import Registers
 
 drill = Drill(
-    system=Partitioned(members=4, spares=1, replicas=3, partitions=16),
-    workload=Registers(keys=40, writes=0.45, deletes=0.15),
-    load=Load(rate=200, clients=40, seconds=7),
+    system=Partitioned(members=4, spares=1, replicas=3, partitions=16, moves_at_once=16),
+    workload=Registers(keys=300, writes=0.4, deletes=0.25),
+    load=Load(rate=300, clients=40, seconds=7),
     faults=[
-        Isolate("n2").between(1, 2),
-        Leave("n1").between(2.2, 6),
-        Join("n5").between(3.5, 6),
+        Isolate("n2").between(0.8, 2.3),
+        Leave("n1").between(2.1, 6.5),
+        Join("n5").between(3, 6.5),
+        Isolate("n3").between(3.2, 4.7),
+        Leave("n4").between(4.5, 6.5),
     ],
     checks=[linearizable, nothing_lost, one_owner, moved_share],
     slos=["availability >= 90%"],

@@ -17,6 +17,6 @@ drill = Drill(
     load=Load(rate=200, clients=40, seconds=6),
     faults=[Kill("n1 n4").between(1, 5.5)],
     checks=[linearizable, nothing_lost, one_owner],
-    slos=["availability >= 90%"],
+    slos=["availability >= 95%"],
     nightly=True,
 )

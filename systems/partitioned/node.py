@@ -295,8 +295,10 @@ class Server:
     async def _beat(self, beat: Beat) -> Response:
         if beat.map is not None and beat.map.epoch > self._known.epoch:
             self._leaving = beat.map
-            await self._operations.drained(beat.map)
-            self._leaving = None
+            try:
+                await self._operations.drained(beat.map)
+            finally:  # also if the coordinator has hung up
+                self._leaving = None
             self._install(beat.map)
         self._storage.try_again()
         return answer(
