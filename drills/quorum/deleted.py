@@ -15,7 +15,7 @@ from workloads.registers import Registers
 drill = Drill(
     system=Quorum(replicas=3, read=2, write=2),
     workload=Registers(keys=12, writes=0.3, deletes=0.3),
-    load=Load(rate=200, clients=30, seconds=7),
+    load=Load(rate=200, clients=30, seconds=8.4),
     faults=[
         Isolate("n3").between(0.8, 2.2),
         Isolate("n1").between(2.6, 4),

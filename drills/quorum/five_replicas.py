@@ -19,7 +19,7 @@ from workloads.registers import Registers
 drill = Drill(
     system=Quorum(replicas=5, read=2, write=4),
     workload=Registers(keys=4, writes=0.3),
-    load=Load(rate=200, clients=60, seconds=9),
+    load=Load(rate=200, clients=60, seconds=10.5),
     faults=[
         Latency("n1>n3", delay_ms=60).between(0.5, 2.5),
         Latency("n1>n4", delay_ms=60).between(0.5, 2.5),

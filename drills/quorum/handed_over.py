@@ -18,7 +18,7 @@ from workloads.registers import Registers
 drill = Drill(
     system=Quorum(replicas=3, read=2, write=2, compact_at_kib=4),
     workload=Registers(keys=60, writes=0.3),
-    load=Load(rate=250, clients=60, seconds=10),
+    load=Load(rate=250, clients=60, seconds=11),
     faults=[
         Isolate("n3").between(0.5, 2.2),
         Kill("n1").between(1.9, 2.1),

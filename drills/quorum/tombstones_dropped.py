@@ -14,7 +14,7 @@ from workloads.registers import Registers
 drill = Drill(
     system=Quorum(replicas=3, read=2, write=2, hinted_handoff=False, tombstone_grace_s=4),
     workload=Registers(keys=300, writes=0.3, deletes=0.3),
-    load=Load(rate=60, clients=15, seconds=11),
+    load=Load(rate=60, clients=15, seconds=12),
     faults=[Isolate("n3").between(2, 8.5)],
     checks=[linearizable, nothing_lost, replicas_return],
     slos=["p50 < 60ms", "availability >= 95%"],

@@ -16,6 +16,10 @@ from harness.model.verdict import Verdict
 GRACE_NS: Final = 1_000_000_000
 """Nodes may take this long after the last fault is healed until all are asked again."""
 
+WATCHED_NS: Final = 1_000_000_000
+"""The load has to go on for this long after the grace before the absence of a node counts: a client may have to make several
+calls elsewhere before it tries a node again."""
+
 CALLS_PER_NODE: Final = 20
 """Calls that every node would have answered on average, at least, before the absence of one counts."""
 
@@ -64,10 +68,17 @@ def replicas_return(history: History) -> Verdict:
     told = [node if given[node] == 0 else _hardly(int(given[node]), before / before.sum(), node) for node in lost]
     what = f"no answer from {listed(told)}" if not given[lost].any() else f"hardly an answer from {listed(told)}"
     asked = f"{'hardly an' if given[lost].any() else 'no'} answer to {count(calls, 'call')}"
+    last_ns = int(load["sent_ns"].max())
+    if last_ns - quiet_ns < WATCHED_NS:
+        left_s, needed_s = (last_ns - healed_ns) / 1e9, (GRACE_NS + WATCHED_NS) / 1e9
+        return Verdict(
+            valid=None,
+            why=f"{what} {since}, but the load ended {left_s:.1f} s after that fault: let it go on for {needed_s:g} s or more",
+        )
     after_healing = replace(history, ops=load[load["sent_ns"] >= healed_ns])
     if generator_kept_up(after_healing).valid is None:
         return Verdict(valid=None, why=f"{what} {since}, but the machine was too busy to send calls in time")
-    if hungry := starved(history, healed_ns, int(load["sent_ns"].max())):
+    if hungry := starved(history, healed_ns, last_ns):
         return Verdict(valid=None, why=f"{what} {since}, but {hungry}")
     return Verdict(valid=False, why=f"out of service for good: {listed(told)}; {asked} {since}")
 

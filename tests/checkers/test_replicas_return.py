@@ -64,6 +64,14 @@ def test_a_node_that_is_never_asked_again() -> None:
     )
 
 
+def test_a_load_that_ends_too_soon_shows_nobodys_absence() -> None:
+    told = history(("r1", 0, 2), ("r2", 0, 4.9), windows=[window("r1", 2, 3)])
+    verdict = replicas_return(told)
+    assert verdict.valid is None
+    assert "the load ended 1.9 s after that fault: let it go on for 2 s or more" in verdict.why
+    assert replicas_return(history(("r1", 0, 2), ("r2", 0, 5.1), windows=[window("r1", 2, 3)])).valid is False
+
+
 def test_a_node_that_is_never_asked_again_while_the_machine_is_too_busy() -> None:
     told = history(("r1", 0, 2), ("r2", 0, 8), windows=[window("r1", 2, 3)], late_s=(4, 8))
     verdict = replicas_return(told)
