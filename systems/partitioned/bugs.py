@@ -160,7 +160,7 @@ BUGS: Final = BugCatalog(
         "coordinator-forgets",
         "a coordinator that is killed restarts with epoch 1",
         Rules(decisions_last=False),
-        caught_by=("partitioned/coordinator_killed", "one_owner"),
+        caught_by=("partitioned/owner_killed", "one_owner"),
     ),
     Bug(
         "ghost",
