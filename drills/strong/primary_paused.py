@@ -25,7 +25,7 @@ drill = Drill(
     load=Load(rate=150, clients=60, seconds=6, sticky=True),
     faults=[
         Pause("n1").between(1.2, 3),
-        Isolate("n1>k1").between(1.2, 3.6),
+        Isolate("n1>k1").between(1.03, 3.6),
         Isolate("n2>n1").between(1.2, 3.6),
         Isolate("n3>n1").between(1.2, 3.6),
     ],

@@ -23,10 +23,10 @@ drill = Drill(
     load=Load(rate=200, clients=60, seconds=6, sticky=True),
     faults=[
         Kill("n3").between(0.9, 1.6),
-        Pause("n1").between(1.2, 2.45),
+        Pause("n1").between(1.2, 2.3),
         Latency("n2>n3", delay_ms=250).between(1, 4),
         Latency("n1>n2", delay_ms=100).between(2.15, 4),
-        Isolate("n1>k1").between(1.2, 2.85),
+        Isolate("n1>k1").between(1.03, 2.85),
         Isolate("n2>n1").between(1.2, 2.85),
         Isolate("n3>n1").between(1.2, 2.85),
     ],

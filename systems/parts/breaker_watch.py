@@ -133,6 +133,9 @@ class BreakerWatch:
         elif status.state == "half-open":
             if begun - (look.calls.given_up - first.calls.given_up) > settings.probes:
                 yield f"it is half-open, and {begun} calls were made; {settings.probes} may be"
+            failed = look.calls.failed - first.calls.failed - (look.late - first.late)
+            if status.failed < failed:
+                yield f"it is half-open and has seen {status.failed} probes fail, and {failed} calls that count have failed"
             if look.probing + status.calls > settings.probes:
                 yield f"it has {look.probing + status.calls} probes, and {settings.probes} may be made"
             yield from self._waits(look, settings)

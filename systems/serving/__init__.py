@@ -109,7 +109,7 @@ class Serving:
             retry_ratio=random.choice((given.retry_ratio, 0.0, 1.0, None)),
             overload_ms=random.choice((given.overload_ms, given.overload_ms, None)),
             hedge_ms=random.choice((given.hedge_ms, None, 0.0, 20.0)),
-            breaker=random.choice((given.breaker, given.breaker, None)),
+            breaker=random.choice((given.breaker, given.breaker, None if given.breaker else Settings().breaker)),
         )
         return replace(
             self,
