@@ -15,7 +15,9 @@ from harness.node.context import NodeContext, NodeSpec
 from harness.node.disk import Disk
 from systems.partitioned.messages import (
     BEAT_PATH,
+    KEY_PATH,
     MAP_PATH,
+    MISDIRECTED,
     REPLICA_PATH,
     SCAN_PATH,
     Beat,
@@ -124,3 +126,48 @@ def test_a_node_answers_only_when_the_number_of_its_start_is_on_its_disk(tmp_pat
     first, second = asyncio.run(scene())
     assert b"still reading its disk" in first
     assert b"no map yet" in second
+
+
+def test_a_coordinator_that_hangs_up_while_a_node_drains_leaves_it_serving(tmp_path: Path) -> None:
+    """It was about to hand its keys on. By its own map they are still its own, and nobody else answers for them."""
+    first = first_map("range", [Member("n1"), Member("n2")], 2, 1, [])
+    [mine] = first.partitions
+    handed_on = msgspec.structs.replace(
+        first, epoch=2, partitions=(msgspec.structs.replace(mine, epoch=2, owners=("n2", "n1")),)
+    )
+
+    async def scene(ports: tuple[int, int]) -> tuple[str, int]:
+        spec = NodeSpec(
+            name="n1", start=0, host=HOST, port=ports[0], data=str(tmp_path), log="", seed=1, peers={"n2": (HOST, ports[1])}
+        )
+        server, reached, answers = Server(NodeContext(spec), Config()), asyncio.Event(), asyncio.Event()
+        await server.open()
+        await told(server, first)
+
+        async def n2(_: Request) -> Response:
+            reached.set()
+            await answers.wait()
+            return answer(Entry(Version(1, "n1", 1, 1), "old"))
+
+        async def read_key() -> Response:
+            return await server.handle(Request("GET", f"{KEY_PATH}k"))
+
+        listening = await listen(n2, (HOST, ports[1]))
+        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+            under_way = tasks.create_task(read_key())
+            await reached.wait()
+            body = sealed(msgspec.json.encode(Beat(2, handed_on)))
+            beat = Request("POST", BEAT_PATH, headers=dict(Owner("partitioned", "n1").headers), body=body)
+            draining = tasks.create_task(server.handle(beat))
+            await asyncio.sleep(0)  # it has begun
+            assert (await read_key()).status == MISDIRECTED
+            draining.cancel()
+            answers.set()
+            await under_way
+            response = await read_key()
+        listening.close()
+        return mine.owners[0], response.status
+
+    with reserved(2) as (one, other):
+        owner, status = asyncio.run(scene((one, other)))
+    assert (owner, status) == ("n1", 200)
