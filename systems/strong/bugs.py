@@ -187,7 +187,7 @@ BUGS: Final = BugCatalog(
         "keeps-tail",
         "a backup mistakes its own entries for the primary's because they are as many",
         Rules(tails_compared=False),
-        caught_by=("strong/failover_twice", "linearizable"),
+        caught_by=("strong/failover_twice", "log_matching"),
     ),
     Bug(
         "wrong-offset",
