@@ -116,7 +116,7 @@ BUGS: Final = BugCatalog(
         "no-sync",
         "a node acknowledges a write before it is synced",
         Parts(files=bad.NotSynced),
-        caught_by=("eventual/power_lost", "nothing_lost"),
+        caught_by=("eventual/power_cut", "nothing_lost"),
     ),
     Bug(
         "skips-damaged",

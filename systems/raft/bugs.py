@@ -91,7 +91,7 @@ BUGS: Final = BugCatalog(
         "no-sync",
         "a node takes what it has written to be on the disk before it is synced",
         Rules(synced_before_answer=False),
-        caught_by=("raft/power_lost", "linearizable"),
+        caught_by=("raft/power_cut", "linearizable"),
     ),
     Bug(
         "skip-damaged",
