@@ -125,7 +125,7 @@ BUGS: Final = BugCatalog(
         "no-sync",
         "a replica acknowledges what it has written but not synced",
         Rules(synced_before_answer=False),
-        caught_by=("disk/power_lost", "linearizable"),
+        caught_by=("quorum/power_cut", "linearizable"),
     ),
     Bug(
         "retry-sync",
