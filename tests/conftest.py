@@ -1,4 +1,4 @@
-"""What all tests share: markers, settings of hypothesis, default signal handlers, and transcripts to compare with."""
+"""What all tests share: settings of hypothesis, default signal handlers, and transcripts to compare with."""
 
 from __future__ import annotations
 
@@ -16,10 +16,6 @@ hypothesis.settings.load_profile("any machine")
 
 
 _TRANSCRIPTS = Path(__file__).parent / "transcripts"
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: takes several seconds, and quicker tests show much of the same: left to CI")
 
 
 def pytest_collection_finish() -> None:
