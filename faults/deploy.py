@@ -51,7 +51,8 @@ class Deploy(Fault):
             except FaultError as error:  # another fault has stopped the node; it comes back with the version of the last step
                 wrong = str(error)
             else:
-                done.extend([f"{step.node} -> {step.version}"] if step.action == "replace" else [])
+                if step.action == "replace":
+                    done.append(f"{step.node} -> {step.version}")
             rollout.done(wrong)
         return Evidence(acted=bool(done), text=_ended(rollout, done))
 

@@ -50,11 +50,11 @@ class BreakerRules:
         for name, breaker in breakers.items():
             for why in self._watches[name].look(now_s, breaker, settings.breaker, dispatcher.exchanges(name).permitted):
                 yield f"the breaker of {name}: {why}"
-        states = {name: breaker.status().transitions[-1:] for name, breaker in breakers.items()}
-        open_ = [name for name, changes in states.items() if changes and changes[0].state == "open"]
+        open_ = [name for name, breaker in breakers.items() if breaker.state == "open"]
         if not open_ or any(one.share < 1 for one in pool.status(now_s)):
             self._since = None
             return
+        states = {name: breaker.status().transitions[-1:] for name, breaker in breakers.items()}
         exchanges = {name: dispatcher.exchanges(name) for name in breakers}
         look = _Look(
             open_,

@@ -216,10 +216,10 @@ class Dispatcher:
         if (cut_short or no_time_left) and left_open:
             self._pool.abandoned(name, len(left_open), permit)
             exchanges.given_up(permit)
-            return left_open, why
-        exchanges.ended(permit, failed=bool(left_open))
-        if left_open and self._pool.failed(name, why, now_s, len(left_open), permit):
-            self._log(f"{name} is down: its requests fail, the last one so: {why}")
+        else:
+            exchanges.ended(permit, failed=bool(left_open))
+            if left_open and self._pool.failed(name, why, now_s, len(left_open), permit):
+                self._log(f"{name} is down: its requests fail, the last one so: {why}")
         return left_open, why
 
     def _try_s(self, deadline: Deadline | None, now_s: float) -> float:
