@@ -258,13 +258,39 @@ def idle(running: list[Plane], ports: dict[str, int], rounds: int, direct_port: 
     show("idle round trip", in_turn(running, rounds, measure), "(wanted <= 1)")
 
 
+@contextlib.contextmanager
+def apart(running: list[Plane]) -> Iterator[None]:
+    """Keep this process on one processor and the planes on another.
+
+    If a plane wakes up on the processor on which this process polls, the kernel lets it wait for a tick: 4 ms, whoever's plane.
+    """
+    before = os.sched_getaffinity(0)
+    if len(before) < 2:
+        print("one processor: the planes wait for this process as well")
+        yield
+        return
+    mine, theirs = sorted(before)[:2]
+    pin(running, {mine}, {theirs})
+    try:
+        yield
+    finally:
+        pin(running, before, before)
+
+
+def pin(running: list[Plane], mine: set[int], theirs: set[int]) -> None:
+    os.sched_setaffinity(0, mine)
+    for plane in running:
+        for thread in plane.process.threads():
+            os.sched_setaffinity(thread.id, theirs)
+
+
 def latency(running: list[Plane], ports: dict[str, int], rounds: int) -> None:
     """How much longer a round trip takes than the delay asked for, which is on one direction of a proxy.
 
     `error`: both ends poll (see `polled`), so this is due to the proxy alone, in both directions. It must not be below 0.
     `asleep`: client and upstream sleep while they wait, and the time they need to wake up counts, as it does for a user.
     """
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with apart(running), socket.create_server(("127.0.0.1", 0)) as listener:
         polled_ports = {plane.name: plane.proxy("polled", listener.getsockname()[1]) for plane in running}
         for delay_ms in (1, 5, 20, 100):
             for plane, name in itertools.product(running, ("echo", "polled")):
