@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from faults.kill import Kill
 from faults.partition import Isolate
+from faults.slow_disk import SlowDisk
 from harness.checkers.linearizable import linearizable
 from harness.checkers.nothing_lost import nothing_lost
 from harness.checkers.replicas_return import replicas_return
@@ -20,6 +21,7 @@ drill = Drill(
     workload=Registers(keys=60, writes=0.3),
     load=Load(rate=250, clients=60, seconds=11),
     faults=[
+        *(SlowDisk(node, delay_ms=15).between(0.4, 7.6) for node in ("n1", "n2", "n3")),
         Isolate("n3").between(0.5, 2.2),
         Kill("n1").between(1.9, 2.1),
         Isolate("n2").between(2.3, 4),

@@ -77,7 +77,7 @@ BUGS: Final = BugCatalog(
         "stale-counter",
         "a write asks only one replica for the highest version",
         Rules(writes_ask_quorum=False),
-        caught_by=("quorum/coordinator_killed", "linearizable"),
+        caught_by=("quorum/jittery_links", "linearizable"),
     ),
     Bug(
         "no-read-repair",

@@ -51,6 +51,8 @@ class Raft:
     differ by no more than the ratio of this to `election_ms`; None: it asks for every read, and clocks do not matter."""
     batch: int = 256
     """The most entries in a message."""
+    in_flight_kib: int = 4096
+    """With this much unanswered, the leader sends a node no more entries."""
     piece_kib: int = 256
     """The largest piece of a snapshot in a message, in units of 1024 characters: a node far behind gets it in pieces."""
     compact_at_kib: int = 1024
@@ -67,6 +69,7 @@ class Raft:
             ("replicas", 1),
             ("spares", 0),
             ("batch", 1),
+            ("in_flight_kib", 1),
             ("piece_kib", 1),
             ("compact_at_kib", 1),
             ("keep", 0),
@@ -95,6 +98,7 @@ class Raft:
             "heartbeat_ms": self.heartbeat_ms,
             "lease_ms": self.lease_ms,
             "batch": self.batch,
+            "in_flight_kib": self.in_flight_kib,
             "piece_kib": self.piece_kib,
             "compact_at_kib": self.compact_at_kib,
             "keep": self.keep,
@@ -138,6 +142,7 @@ class Raft:
             piece_kib=random.choice((1, 256)),
             compact_at_kib=random.choice((2, 16, 1024)),
             keep=random.choice((0, 3, 200)),
+            in_flight_kib=random.choice((1, 4096)),
         )
 
     def cores(self) -> Sequence[Sequence[str]]:

@@ -61,7 +61,7 @@ BUGS: Final = BugCatalog(
         "gaps-accepted",
         "a follower accepts entries without checking the entry before them",
         Rules(gaps_refused=False),
-        caught_by=("raft/partitioned", "log_matching"),
+        caught_by=("raft/late_appends", "log_matching"),
     ),
     Bug(
         "conflicts-kept",
@@ -163,7 +163,7 @@ BUGS: Final = BugCatalog(
         "pieces-anywhere",
         "a node appends a piece of a snapshot wherever it belongs, and does not verify the whole",
         Rules(pieces_in_order=False),
-        caught_by=("raft/snapshot_in_pieces", "linearizable"),
+        caught_by=("raft/pieces_resent", "nodes_stayed_up"),
     ),
     Bug(
         "pieces-mixed",

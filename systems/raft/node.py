@@ -72,6 +72,7 @@ class Config(msgspec.Struct, frozen=True):
     heartbeat_ms: int = 50
     lease_ms: int | None = None
     batch: int = 256
+    in_flight_kib: int = 4096
     piece_kib: int = 256
     compact_at_kib: int = 1024
     keep: int = 200
@@ -101,6 +102,7 @@ class Server:
                 lease_ms=config.lease_ms,
                 batch=config.batch,
                 piece=config.piece_kib * 1024,
+                in_flight_bytes=config.in_flight_kib * 1024,
             ),
             rules=self._rules,
             compact_at_kib=config.compact_at_kib,

@@ -229,6 +229,6 @@ BUGS: Final = BugCatalog(
         "checksum-ignored",
         "a replica takes messages of other nodes that a link has corrupted",
         Rules(checksums_checked=False),
-        caught_by=("strong/links_corrupt", "linearizable"),
+        caught_by=("strong/links_corrupt", "log_matching"),
     ),
 )

@@ -170,6 +170,8 @@ def test_nodes_agree_though_links_flip_bits(name: str, seed: int) -> None:
     assert set(corrupted(name, seed).values()) == {True}
 
 
-@pytest.mark.parametrize(("name", "caught_by"), [("raft/links_corrupt", "log_matching")])
+@pytest.mark.parametrize(
+    ("name", "caught_by"), [("raft/links_corrupt", "log_matching"), ("strong/links_corrupt", "log_matching")]
+)
 def test_without_checksums_they_do_not(name: str, caught_by: str) -> None:
     assert corrupted(name, 1, "system.bug=checksum-ignored")[caught_by] is False
