@@ -19,7 +19,7 @@ drill = Drill(
     faults=[
         Latency("n3", delay_ms=40).between(0.3, 4.2),
         Isolate("n3").between(0.5, 2),
-        Partition("n3", direction="out").when(received="/raft", nth=20, at="n3", from_s=2, for_s=0.8),
+        Partition("n3", direction="out").when(received="/raft", nth=5, at="n3", from_s=2, for_s=0.8),
     ],
     checks=[linearizable, log_matching, state_machine_safety],
     slos=["availability >= 40%"],
