@@ -1,6 +1,7 @@
 """The majority changes: one replica is cut off, a second one dies and comes back, then the third is cut off instead.
 
-Then only the replica that died can still have what the first majority acknowledged. Logs are small, and compacted all the time.
+Then only the replica that died can still have what the first majority acknowledged. Logs are small, and compacted all the time,
+on slow disks: much arrives meanwhile.
 """
 
 from __future__ import annotations

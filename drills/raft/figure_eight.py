@@ -1,4 +1,7 @@
-"""The leader dies when one follower has entries that the other lacks: the next leader has to commit entries of an old term."""
+"""The leader dies when one follower has entries that the other lacks: the next leader has to commit entries of an old term.
+
+It sends them a few at a time, so that a majority has some of them before it has one of the new term.
+"""
 
 from __future__ import annotations
 
