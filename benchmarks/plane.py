@@ -30,6 +30,7 @@ import msgspec
 import polled
 import psutil
 import uvloop
+from processors import pin
 
 ROOT = Path(__file__).resolve().parent.parent
 MESSAGE = b"x" * 128
@@ -260,28 +261,23 @@ def idle(running: list[Plane], ports: dict[str, int], rounds: int, direct_port: 
 
 @contextlib.contextmanager
 def apart(running: list[Plane]) -> Iterator[None]:
-    """Keep this process on one processor and the planes on another.
+    """Keep this process on one processor and the planes on the others.
 
     If a plane wakes up on the processor on which this process polls, the kernel lets it wait for a tick: 4 ms, whoever's plane.
     """
     before = os.sched_getaffinity(0)
-    if len(before) < 2:
+    first, *others = sorted(before)
+    if not others:
         print("one processor: the planes wait for this process as well")
         yield
         return
-    mine, theirs = sorted(before)[:2]
-    pin(running, {mine}, {theirs})
+    planes = [plane.process.pid for plane in running]
+    pin([os.getpid()], [first])
+    pin(planes, others)
     try:
         yield
     finally:
-        pin(running, before, before)
-
-
-def pin(running: list[Plane], mine: set[int], theirs: set[int]) -> None:
-    os.sched_setaffinity(0, mine)
-    for plane in running:
-        for thread in plane.process.threads():
-            os.sched_setaffinity(thread.id, theirs)
+        pin([os.getpid(), *planes], before)
 
 
 def latency(running: list[Plane], ports: dict[str, int], rounds: int) -> None:

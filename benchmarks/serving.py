@@ -21,6 +21,7 @@ from pathlib import Path
 
 from balancers import BALANCER, REPLICAS, Running, direct, exchanges
 from disturbance import disturbed
+from processors import pin
 from profiling import MissingTool, profile, table
 
 from harness.cluster.cluster import Cluster
@@ -105,10 +106,9 @@ def apart(engine: list[int], system: list[int]) -> None:
     """Give the load engine a core that the system does not use. Otherwise refused requests would also cost the system the time
     that the engine needs to send them and to read the refusals, which real clients spend on machines of their own."""
     first, *others = sorted(os.sched_getaffinity(0))
-    for pid in system if others else []:
-        os.sched_setaffinity(pid, others)
-    for pid in engine if others else []:
-        os.sched_setaffinity(pid, {first})
+    if others:
+        pin(system, others)
+        pin(engine, [first])
 
 
 async def overload(running: Running, options: argparse.Namespace) -> None:
