@@ -135,7 +135,7 @@ def test_new_seeds_are_simulated_and_a_failing_one_is_a_finding_of_the_night(tmp
     right, wrong = history(tmp_path).runs()[2:]
     assert (right.drill, right.verdict, right.not_counted) == ("mixed/right (simulated)", "pass", "it was simulated")
     # A seed may draw a load of no calls, which is unknown.
-    assert re.search(r"mixed/right \(simulated\): (of )?\d+ seeds? (\d+ )?held", done.stdout)
+    assert re.search(r"mixed/right \(simulated\): (of )?[\d,]+ seeds? ([\d,]+ )?held", done.stdout), done.stdout
     assert (wrong.drill, wrong.verdict) == ("mixed/wrong (simulated)", "fail")
     assert wrong.why.startswith("linearizable: ")
     assert re.fullmatch(r"harness simulate mixed/wrong --seed \d+", wrong.rerun)
