@@ -4,38 +4,33 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from itertools import accumulate, pairwise
+from itertools import accumulate
 
 import msgspec
 import torch
 
 from systems.parameter_server.messages import Buffer, Damaged
 from systems.parts.sampler import LedgerState
-from systems.training.trainer import MODEL, Trainer
+from systems.training.trainer import Trainer
+
+# What is received is only read, and a writable copy takes time.
+warnings.filterwarnings("ignore", message="The given buffer is not writable", category=UserWarning)
 
 
 def parameters_of(trainer: Trainer) -> bytes:
     """The parameters as they are now: the model's tensors, one after another."""
-    return b"".join(tensor.contiguous().numpy().data.cast("B") for tensor in _model(trainer).values())
+    return b"".join(tensor.contiguous().numpy().data.cast("B") for tensor in trainer.model_tensors)
 
 
 def take_parameters(trainer: Trainer, data: Buffer, progress: msgspec.Raw) -> None:
     """Set a trainer's parameters, to compute gradients with them. Raises `Damaged` if their length is not its own."""
-    own = _model(trainer)
-    ends = list(accumulate(tensor.nbytes for tensor in own.values()))
-    if len(data) != ends[-1]:
-        raise Damaged(f"parameters of {len(data):,} bytes, not {ends[-1]:,}")
-    parts = zip(own.items(), pairwise([0, *ends]), strict=True)
-    copy = bytearray(data)  # not the message itself: tensors have to be writable
-    taken = {
-        name: torch.frombuffer(copy, dtype=tensor.dtype, count=tensor.numel(), offset=begins).view(tensor.shape)
-        for (name, tensor), (begins, _) in parts
-    }
-    trainer.restore(taken, progress)
-
-
-def _model(trainer: Trainer) -> dict[str, torch.Tensor]:
-    return {name: tensor for name, tensor in trainer.tensors().items() if name.startswith(MODEL)}
+    own = trainer.model_tensors
+    begins = list(accumulate((tensor.nbytes for tensor in own), initial=0))
+    if len(data) != begins[-1]:
+        raise Damaged(f"parameters of {len(data):,} bytes, not {begins[-1]:,}")
+    for tensor, at in zip(own, begins, strict=False):
+        tensor.copy_(torch.frombuffer(data, dtype=tensor.dtype, count=tensor.numel(), offset=at).view_as(tensor))
+    trainer.progress_to(progress)
 
 
 def row_bytes(rows: torch.Tensor) -> memoryview:
@@ -48,9 +43,7 @@ def rows_of(data: Buffer, rows: int, numbers: int) -> torch.Tensor:
     wanted = rows * numbers * torch.float32.itemsize
     if len(data) != wanted:
         raise Damaged(f"gradients of {len(data):,} bytes, not {wanted:,}: {rows:,} rows of {numbers:,} numbers")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns that they are read-only: they are only added up, and a copy takes time
-        return torch.frombuffer(data, dtype=torch.float32).view(rows, numbers)
+    return torch.frombuffer(data, dtype=torch.float32).view(rows, numbers)
 
 
 def whole(rows: Iterable[torch.Tensor], numbers: int) -> torch.Tensor:

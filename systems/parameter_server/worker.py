@@ -52,7 +52,7 @@ _PUSH_S: Final = 0.4
 _AGAIN_S: Final = 0.03
 """How long a worker waits before it asks a server again that did not answer, or is not the master."""
 
-_TOGETHER_S: Final = 0.01
+_TOGETHER_S: Final = 0.02
 """Gradients computed within this time travel together."""
 
 _ALIVE_S: Final = 0.2

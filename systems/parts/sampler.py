@@ -53,8 +53,11 @@ class Order:
     def uses(self, step: int, shard: int) -> list[Use]:
         """The samples that one virtual shard of a step uses, in order."""
         first = step * self.batch + shard * self.shard_size
-        places = (divmod(place, self.samples) for place in range(first, first + self.shard_size))
-        return [Use(epoch, int(self.epoch(epoch)[at]), shard, step) for epoch, at in places]
+        found: list[Use] = []
+        while (left := self.shard_size - len(found)) > 0:
+            epoch, at = divmod(first + len(found), self.samples)
+            found += [Use(epoch, sample, shard, step) for sample in self.epoch(epoch)[at : at + left].tolist()]
+        return found
 
     def epoch(self, number: int) -> NDArray[np.int64]:
         """The permutation of all samples in an epoch."""

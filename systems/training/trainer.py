@@ -73,6 +73,8 @@ class Trainer:
         self._model = self.task.model().to(self._device)
         self.optimizer = self.task.optimizer(self._model)
         self._parameters = dict(self._model.named_parameters())
+        self.model_tensors: Sequence[torch.Tensor] = tuple(self._model.state_dict().values())
+        """The model's own tensors, not copies: they stay the same ones, whatever values they take."""
         self.row = sum(parameter.numel() for parameter in self._parameters.values()) + 1
         """The count of numbers that a shard contributes: its gradient and, last, its loss."""
         self._computed: Computed | None = None
@@ -247,6 +249,10 @@ class Trainer:
         )
         self._restore_optimizer(tensors)
         self.state = State(shared=_numpy(tensors, SHARED))
+        self.progress_to(progress)
+
+    def progress_to(self, progress: msgspec.Raw) -> None:
+        """Take over another rank's progress without its tensors."""
         self.ledger = Ledger(msgspec.json.decode(progress, type=LedgerState))
 
     def _restore_optimizer(self, tensors: Tensors) -> None:
