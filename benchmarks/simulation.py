@@ -14,6 +14,7 @@ import gc
 import os
 import time
 
+from harness.cluster.cluster import prepare
 from harness.run import catalog
 from harness.simulation.seed_run import run_seed
 from harness.simulation.swarm import PLAIN
@@ -26,6 +27,7 @@ DRILLS = ("quorum/healthy", "featured/slow_features", "serving/slow_replica")
 def calm(name: str) -> None:
     """A drill as it is, run once to warm up and then three times to measure."""
     drill = catalog.find_drill(name).drill
+    prepare(drill.system)
     run_seed(name, drill, 1, swarm=PLAIN)
     gc.collect()
     gc.freeze()
