@@ -93,7 +93,7 @@ class _Run:
         self._go_on(phase)
 
     def timed_out(self, phase: Phase) -> None:
-        if self._operation.outcome is None:
+        if self.is_in(phase):
             self._operation.timed_out(phase)
             self._go_on(phase)
 
