@@ -1,6 +1,6 @@
-"""A replica comes back while three others are frozen: its health check does not wait for them.
+"""Two replicas come back in turn while five others are frozen: their health checks do not wait for those of the frozen ones.
 
-So it is in service when the only other live one is killed.
+So each is in service when the other one stops.
 """
 
 from __future__ import annotations
@@ -15,15 +15,18 @@ from systems.serving import Serving
 from workloads.predictions import Predictions
 
 drill = Drill(
-    system=Serving(replicas=5),
+    system=Serving(replicas=7),
     workload=Predictions(),
-    load=Load(rate=150, clients=100, seconds=9),
+    load=Load(rate=150, clients=100, seconds=10),
     faults=[
-        Pause("r1").between(1.3, 6.5),
-        Pause("r2").between(1.3, 6.5),
-        Pause("r3").between(1.3, 6.5),
-        Kill("r4").between(1, 3),
-        Kill("r5").between(4.2, 6.4),
+        Pause("r1").between(1.3, 7),
+        Pause("r2").between(1.3, 7),
+        Pause("r3").between(1.3, 7),
+        Pause("r4").between(1.3, 7),
+        Pause("r5").between(1.3, 7),
+        Pause("r6").between(1, 3),
+        Pause("r7").between(3.6, 5),
+        Kill("r6").between(5.6, 6.6),
     ],
     checks=[predictions_correct, replicas_return],
     slos=["p99 < 800ms", "availability >= 98.5%"],

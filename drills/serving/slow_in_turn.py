@@ -19,7 +19,7 @@ BREAKER = BreakerSettings(slow_rate=0.5, slow_s=0.05, window_s=0.5, least_calls=
 drill = Drill(
     system=Serving(replicas=2, settings=Settings(strategy="round-robin", breaker=BREAKER)),
     workload=Predictions(),
-    load=Load(rate=300, clients=150, seconds=10),
+    load=Load(rate=300, clients=150, seconds=10.5),
     faults=[Latency("one", delay_ms=180).between(1, 8)],
     checks=[predictions_correct, replicas_return],
     slos=["p90 < 120ms", "p99 < 600ms", "availability >= 99.5%"],
