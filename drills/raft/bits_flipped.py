@@ -1,10 +1,12 @@
 """One of the two nodes with the newest entries finds its log damaged; it must not go on with what is still readable.
 
-The other one asks for votes late when it is back, so the node that lacks these entries asks first.
+Before it has the newest entries again, the node that lacks them asks it for its vote. The third one, which has them, is heard by
+it alone, and late.
 """
 
 from __future__ import annotations
 
+from faults.bridge import Bridge
 from faults.flip_bits import FlipBits
 from faults.kill import Kill
 from faults.latency import Latency
@@ -22,14 +24,15 @@ from workloads.registers import Registers
 drill = Drill(
     system=Raft(replicas=3),
     workload=Registers(keys=10, writes=0.4, compare_and_sets=0.1),
-    load=Load(rate=200, clients=20, seconds=7),
+    load=Load(rate=200, clients=20, seconds=8.6),
     faults=[
         Isolate("n3").between(1, 3),
         Kill("n1").between(2.2, 2.9),
         FlipBits("n1", file="raft.log", bits=2000).between(2.4, 2.8),
         Isolate("n2").between(2.6, 4.4),
-        Latency("n2>n1", delay_ms=900).between(4.2, 6.4),
-        Latency("n2>n3", delay_ms=900).between(4.2, 6.4),
+        Bridge("n1").between(4, 7),
+        Latency("n2>n1", delay_ms=300).between(4.2, 7),
+        Latency("n1>n2", delay_ms=300).between(4.2, 7),
     ],
     checks=[linearizable, one_leader_per_term, log_matching, leader_completeness, state_machine_safety],
     slos=["availability >= 30%"],
