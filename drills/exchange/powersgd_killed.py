@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from drills.exchange._checks import CHECKS
+from drills.exchange._checks import AGREE
 from faults.kill import Kill
+from harness.checkers.loss_parity import loss_parity_within
 from harness.model.drill import Drill
 from harness.model.load import Load
 from systems.training import Training
@@ -14,7 +15,7 @@ drill = Drill(
     workload=Steps(),
     load=Load(rate=20, clients=60, seconds=12, timeout_ms=4000),
     faults=[Kill("one").between(1.5, 2.5)],
-    checks=CHECKS,
+    checks=(*AGREE, loss_parity_within(0.03, learnt=0.93)),  # 0.002 are missing, and 0.04 without error feedback
     slos=["availability >= 99%", "max < 3s", "lost_steps < 1", "bytes_per_step < 200kB"],
     nightly=True,
 )
