@@ -1,4 +1,4 @@
-"""Requests to a slow replica are hedged at one that answers errors: the first try is still waited for, and its answer is taken."""
+"""Requests to a slow replica are hedged at one that answers errors: the first try is waited for, and its answer is taken."""
 
 from __future__ import annotations
 
