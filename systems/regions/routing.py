@@ -17,6 +17,9 @@ from systems.regions.bugs import Rules
 _NEWEST: Final = 0.2
 """The weight of the newest answer in a region's distance."""
 
+_LOOK_AGAIN: Final = 50
+"""One in this many requests goes to the region that was asked longest ago: it may be back, or no longer be far away."""
+
 
 class Route:
     """One place to send requests to: the balancer of this region, or the edge of another one."""
@@ -26,6 +29,8 @@ class Route:
         self.breaker = breaker
         self.distance_s = 0.0
         """How long its answers take, smoothed. First 0, so that it is tried, and after that infinite until its first answer."""
+        self.chosen = 0
+        """The number of the request for which it was last chosen."""
         self._answered = False
 
     def asked(self) -> None:
@@ -45,6 +50,7 @@ class Routes:
         self.home = home
         self._others = others
         self._rules = rules
+        self._requests = 0
 
     def choose(self, tried: Collection[str]) -> Route | None:
         """Where to send a request that was sent to `tried` before; None if no region is left."""
@@ -53,8 +59,16 @@ class Routes:
         if not self._rules.travels or (self._rules.one_region_only and len(set(tried) - {self.home.name}) > 0):
             return None
         open_ways = [route for route in self._others if route.name not in tried and route.breaker.ready]
-        best = min if self._rules.nearest_first else max
-        return best(open_ways, key=lambda route: route.distance_s, default=None)
+        if not open_ways:
+            return None
+        self._requests += 1
+        if self._requests % _LOOK_AGAIN == 0:
+            way = min(open_ways, key=lambda route: route.chosen)
+        else:
+            best = min if self._rules.nearest_first else max
+            way = best(open_ways, key=lambda route: route.distance_s)
+        way.chosen = self._requests
+        return way
 
 
 class Guests:

@@ -59,6 +59,17 @@ def test_each_is_tried_with_one_request_to_know_how_far_it_is() -> None:
     assert chosen(found, "home") == "us"
 
 
+def test_a_region_that_could_not_answer_at_first_is_asked_again_now_and_then() -> None:
+    found, ways = routes()
+    ways["us"].asked()  # and never answered
+    ways["asia"].answered(0.15)
+    asked = [chosen(found, "home") for _ in range(60)]
+    assert asked.count("us") == 1
+    assert asked.count("asia") == 59
+    ways["us"].answered(0.01)
+    assert chosen(found, "home") == "us"
+
+
 def test_a_region_that_does_not_answer_is_left_out_until_it_does() -> None:
     clock = Clock()
     found, ways = routes(clock)
