@@ -15,7 +15,7 @@ drill = Drill(
     workload=Steps(),
     load=Load(rate=20, clients=60, seconds=12, timeout_ms=4000),
     faults=[Kill("one").between(1.5, 2.5)],
-    checks=(*AGREE, loss_parity_within(0.03, learnt=0.93)),  # 0.002 are missing, and 0.04 without error feedback
+    checks=(*AGREE, loss_parity_within(0.03, learnt=0.93)),  # 0.2 % of the gain is missing; without error feedback, 4 % or more
     slos=["availability >= 99%", "max < 3s", "lost_steps < 1", "bytes_per_step < 200kB"],
     nightly=True,
 )

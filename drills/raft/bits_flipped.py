@@ -1,7 +1,7 @@
 """One of the two nodes with the newest entries finds its log damaged; it must not go on with what is still readable.
 
-Before it has the newest entries again, the node that lacks them asks it for its vote. The third one, which has them, is heard
-by it alone, and late.
+The node that lacks those entries asks it for its vote before it has caught up. The other one that has them reaches only the
+damaged node, and late.
 """
 
 from __future__ import annotations
