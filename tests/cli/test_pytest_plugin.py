@@ -31,7 +31,7 @@ def parquet_stays_imported() -> None:
 
 GOOD = """
 drill = Drill(
-    system=Echo(), workload=Numbers(), load=Load(rate=50, seconds=0.8), faults=[Pause("n1").between(0.2, 0.3)],
+    system=Echo(), workload=Numbers(), load=Load(rate=200, seconds=0.8), faults=[Pause("n1").between(0.2, 0.3)],
     slos=["availability >= 1%"],
 )
 """
