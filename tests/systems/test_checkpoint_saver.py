@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import torch
 
 from harness.node.disk import Disk
 from harness.node.files import Files
@@ -129,6 +130,15 @@ def test_a_save_whose_copy_failed_is_not_waited_for(tmp_path: Path) -> None:
     saver.save(20, 0, 1, state_at(20))
     saver.close()
     assert (written, alarms) == ([20], ["copied"])
+
+
+def test_training_goes_on_with_an_alarm_if_there_is_no_memory_for_the_copy(tmp_path: Path) -> None:
+    job = Job(Files(tmp_path))
+    job.saver.save(10, 0, 1, {"model/weight": torch.zeros(1).expand(1 << 45)})  # 128 TiB, once it is copied
+    assert job.alarms == ["10: Cannot allocate memory for the copy"]
+    job.save(20)
+    assert loaded(Disk(tmp_path)) == 20
+    job.saver.close()
 
 
 class SlowFiles(Files):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import queue
 import threading
 import time
@@ -21,8 +23,9 @@ class Saver:
     """Saves one rank's part. The training waits only while the part is copied, never for the disk.
 
     `written(step, world, shard)` is called when the part is on the disk, `failed(step, why)` if it will not be, for example
-    because the disk refused it or the previous save is still running. `copied(tensors)` is called with each copy before it is
-    written. `copied` runs in `save`, `written` in the saver's own thread, `failed` in either.
+    because there is no memory for the copy, because the disk refused it, or because the previous save is still running.
+    `copied(tensors)` is called with each copy before it is written. `copied` runs in `save`, `written` in the saver's own
+    thread, `failed` in either.
     """
 
     def __init__(
@@ -53,7 +56,13 @@ class Saver:
         if not self._idle.is_set():
             self._failed(step, "the save before it is not done yet")
             return time.perf_counter() - begun_s
-        copies = self._copy({**part_of(tensors, rank, world), **own})
+        try:
+            copies = self._copy({**part_of(tensors, rank, world), **own})
+        except (MemoryError, RuntimeError) as error:  # torch has no class of its own for memory that the kernel refuses
+            if not _is_out_of_memory(error):
+                raise
+            self._failed(step, "Cannot allocate memory for the copy")
+            return time.perf_counter() - begun_s
         self._idle.clear()
         self._work.put((step, rank, world, copies))
         return time.perf_counter() - begun_s
@@ -90,3 +99,7 @@ class Saver:
                 self._failed(step, f"{type(error).__name__}: {error}")
             finally:
                 self._idle.set()
+
+
+def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
+    return isinstance(error, MemoryError) or os.strerror(errno.ENOMEM) in str(error)
