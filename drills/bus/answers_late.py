@@ -15,7 +15,7 @@ drill = Drill(
     system=Bus(lease_ms=4000),
     workload=Publications(),
     load=Load(rate=120, clients=24, seconds=6, timeout_ms=10_000),
-    faults=[Stall("leader", loss=0.03, timeout_ms=900).between(1, 4)],
+    faults=[Stall("leader", loss=0.06, timeout_ms=900).following(1, 5)],
     checks=[no_lost_messages, no_duplicates, per_key_order],
     slos=["availability >= 60%"],
     nightly=True,
