@@ -12,7 +12,7 @@ from systems.quorum import Quorum
 from workloads.registers import Registers
 
 drill = Drill(
-    system=Quorum(replicas=3, read=2, write=2, tombstone_grace_s=1.5, compact_at_kib=4),
+    system=Quorum(replicas=3, read=2, write=2, tombstone_grace_s=1.0, compact_at_kib=4),
     workload=Registers(keys=200, writes=0.15, deletes=0.4),
     load=Load(rate=200, clients=30, seconds=8),
     faults=[
