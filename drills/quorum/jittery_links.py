@@ -1,4 +1,4 @@
-"""Each node has one link that reorders requests, and nodes pause in turn, so that calls come in bursts."""
+"""Links between nodes reorder requests, and nodes pause in turn, so that calls come in bursts."""
 
 from __future__ import annotations
 
@@ -13,12 +13,10 @@ from workloads.registers import Registers
 
 drill = Drill(
     system=Quorum(replicas=3, read=2, write=2),
-    workload=Registers(keys=12, writes=0.25),
+    workload=Registers(keys=5, writes=0.25),
     load=Load(rate=250, clients=200, seconds=6.6),
     faults=[  # the last burst comes just before the end, so that reads can still find what it leaves behind
-        Latency("n1>n2", delay_ms=20, jitter_ms=20).between(0.5, 6.6),
-        Latency("n2>n3", delay_ms=20, jitter_ms=20).between(0.5, 6.6),
-        Latency("n3>n1", delay_ms=20, jitter_ms=20).between(0.5, 6.6),
+        *(Latency(f"n{a}>n{b}", delay_ms=20, jitter_ms=20).between(0.5, 6.6) for a in (1, 2, 3) for b in (1, 2, 3) if a != b),
         Pause("n1").between(0.8, 1.4),
         Pause("n2").between(1.8, 2.4),
         Pause("n3").between(2.8, 3.4),
