@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from harness.http.client import Tally
+from systems.featured.asking import TimedTally
 from systems.parts.breaker import Breaker, Settings
 from systems.parts.breaker_watch import BreakerWatch, Calls
 
@@ -17,7 +17,7 @@ class Shown:
     now_s: float
     breaker: Breaker
     settings: Settings
-    asked: Tally
+    asked: TimedTally
     """Its requests to the feature service."""
     workers: int
     all_busy: bool
@@ -50,6 +50,6 @@ def _wrong(shown: Shown, watch: BreakerWatch) -> Iterator[str]:
     if shown.all_busy and not shown.under_way:
         yield f"all {shown.workers} workers are busy, and no request is under way"
     asked = shown.asked
-    calls = Calls(asked.awaited, asked.ended, asked.ended - asked.answered[200], asked.given_up)
+    calls = Calls(asked.awaited, asked.ended, asked.ended - asked.answered[200], asked.given_up, asked.slow)
     for why in watch.look(shown.now_s, shown.breaker, shown.settings, calls):
         yield f"its breaker: {why}"

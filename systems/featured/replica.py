@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from harness.http.client import HttpClient
 from harness.http.message import Request, Response, TransportError
 from harness.node.context import NodeContext
+from systems.featured.asking import TimedClient
 from systems.featured.bugs import BUGS
 from systems.featured.invariant import Shown
 from systems.featured.messages import AVERAGE, FeaturesReply, ScoreReply, ScoreRequest, score_of
@@ -39,7 +39,7 @@ class FeaturesUnavailable(Exception):
 class Server:
     """Answers requests for scores."""
 
-    def __init__(self, node: NodeContext, features: HttpClient, config: Config) -> None:
+    def __init__(self, node: NodeContext, features: TimedClient, config: Config) -> None:
         kinds = BUGS.variant(config.bug)
         self._node = node
         self._features = features
@@ -108,5 +108,6 @@ class Server:
 
 
 async def main(node: NodeContext) -> None:
-    server = Server(node, HttpClient(node.peers["features"]), node.config(Config))
+    config = node.config(Config)
+    server = Server(node, TimedClient(node.peers["features"], config.breaker.slow_s), config)
     await node.serve(server.handle)

@@ -215,10 +215,11 @@ class Breaker:
     def status(self) -> Status:
         with self._lock:
             now_s = self._advance()
-            self._window.slide(now_s)
-            calls, failed, slow = self._window.calls, self._window.failed, self._window.slow
+            window = self._window.copy()  # looking must not help it to forget
+            window.slide(now_s)
             return Status(
-                state=self._state, calls=calls, failed=failed, slow=slow, refused=self._refused, late=self._late,
+                state=self._state, calls=window.calls, failed=window.failed, slow=window.slow, refused=self._refused,
+                late=self._late,
                 transitions=list(self._transitions),
             )  # fmt: skip
 

@@ -31,6 +31,8 @@ class Calls(NamedTuple):
     failed: int
     """Of those that ended."""
     given_up: int
+    slow: int
+    """Of those that ended, at most: how many took at least as long as the breaker's `slow_s`."""
 
     @property
     def begun(self) -> int:
@@ -40,14 +42,19 @@ class Calls(NamedTuple):
 class _Look(NamedTuple):
     at_s: float
     calls: Calls
+    state: State
     late: int
     refused: int
     probing: int
     in_window: int
+    failed: int
+    """Of those in its window."""
+    slow: int
 
     @property
-    def of_probes(self) -> tuple[Calls, int, int]:
-        return self.calls, self.probing, self.in_window
+    def may_not_count(self) -> int:
+        """How many of the calls under way began too long ago to count, at least; while it is closed, nobody knows."""
+        return 0 if self.state == "closed" else max(0, self.calls.awaited - self.probing)
 
 
 class BreakerWatch:
@@ -56,10 +63,13 @@ class BreakerWatch:
     - It goes from closed to open, half-open, and back to open or closed. It stays open as long as its settings say, and lets no
       call through meanwhile. It closes after as many good probes as are due.
     - No more probes are out than may be, or than calls are under way. None is waited for longer than its settings say.
-    - While it is closed, it refuses nothing. Its window holds the results of late, as they were, and it opens if enough of them
-      are failures.
+    - It decides as soon as as many probes as are due are over.
+    - While it is closed, it refuses nothing. Its window holds the results of late, as they were. It opens if enough of them are
+      failures or slow, and only then.
+    - Results of calls from before a change of state count as late.
 
-    What comes between two looks is bounded from both sides, so it judges only what is certain. It does not judge slow calls.
+    What comes between two looks is bounded from both sides, so it judges only what is certain. Which calls were slow it takes
+    from the breaker.
     """
 
     def __init__(self) -> None:
@@ -70,19 +80,26 @@ class BreakerWatch:
         """The first look since the last change of state."""
         self._stuck: _Look | None = None
         """The first look since which nothing has become of the probes."""
+        self._not_closed: _Look | None = None
+        """The last look at which it was open or half-open."""
 
     def look(self, now_s: float, breaker: Breaker, settings: Settings, calls: Calls) -> Iterator[str]:
         """What is wrong by now, if anything."""
         status = breaker.status()
-        look = _Look(now_s, calls, status.late, status.refused, breaker.probing, status.calls)
+        look = _Look(
+            now_s, calls, status.state, status.late, status.refused, breaker.probing, status.calls, status.failed, status.slow
+        )
         changes = [one for one in status.transitions if one not in self._transitions]
         yield from self._changed(changes, settings, look)
         self._transitions = status.transitions
         if changes or self._first is None:
             self._first = self._stuck = look
         yield from self._same(self._first, look, status, settings)
+        yield from self._late(look)
         if status.state == "closed":
             yield from self._window(self._first, look, status, settings)
+        else:
+            self._not_closed = look
         self._looks.append(look)
         old = bisect_left(self._looks, now_s - 2 * settings.window_s - settings.open_s - 1, key=lambda one: one.at_s)
         del self._looks[: max(0, old - 1)]
@@ -101,11 +118,32 @@ class BreakerWatch:
                 least = (1 - settings.failure_rate) * settings.probes
                 if ended - failed <= least or ended + expired < settings.probes:
                     yield f"it closed after {ended - failed} good calls, and more than {least:g} of {settings.probes} are due"
+                if change is changes[0] and self._looks:
+                    yield from self._closed(self._looks[-1], settings)
             elif last.state == "closed":
-                ended, _ = self._since(change.at_s - settings.window_s, look)
-                if ended < settings.least_calls:
-                    yield f"it opened after {ended} calls, and {settings.least_calls} are due"
+                bucket_s = settings.window_s / settings.buckets
+                counted = self._counted(change.at_s - settings.window_s + bucket_s) if change is changes[0] else 0
+                yield from self._opened(change, settings, look, max(settings.least_calls, counted + 1))
             last = change
+
+    @staticmethod
+    def _closed(before: _Look, settings: Settings) -> Iterator[str]:
+        """Whether the results of the probes, as far as they were in at the look before it closed, let it close."""
+        if before.failed >= settings.failure_rate * settings.probes:
+            yield f"it closed, and {before.failed} of {settings.probes} probes had failed"
+        if before.slow >= settings.slow_rate * settings.probes:
+            yield f"it closed, and {before.slow} of {settings.probes} probes had been slow"
+
+    def _opened(self, change: Transition, settings: Settings, look: _Look, least: int) -> Iterator[str]:
+        """Whether there were enough calls, and enough bad ones among the at least `least` in its window, for it to open."""
+        since_s = change.at_s - settings.window_s
+        ended, _ = self._since(since_s, look)
+        if ended < settings.least_calls:
+            yield f"it opened after {ended} calls, and {settings.least_calls} are due"
+        then = self._calls_by(since_s)
+        failed, slow = look.calls.failed - then.failed, look.calls.slow - then.slow
+        if failed < settings.failure_rate * least and slow < settings.slow_rate * least:
+            yield f"it opened, and of at least {least} calls {failed} had failed and {slow} been slow"
 
     def _since(self, at_s: float, look: _Look) -> tuple[int, int]:
         """How many calls have ended since then at most, and how many of those failed at least."""
@@ -115,6 +153,15 @@ class BreakerWatch:
         ended = look.calls.ended - earlier.ended
         good = (look.calls.ended - look.calls.failed) - (earlier.ended - earlier.failed)
         return ended, min(ended - good, look.calls.failed - later.failed)
+
+    def _counted(self, since_s: float) -> int:
+        """How many calls that counted have ended between then, or its last change of state, and the last look, at least."""
+        since_s = max(since_s, float("-inf") if self._first is None else self._first.at_s)
+        after = bisect_left(self._looks, since_s + _SLACK_S, key=lambda one: one.at_s)
+        if after == len(self._looks):
+            return 0
+        first, last = self._looks[after], self._looks[-1]
+        return last.calls.ended - first.calls.ended - (last.late - first.late)
 
     def _endless(self, at_s: float, look: _Look) -> int:
         """How many calls may count as expired probes since then, at most: those without a result."""
@@ -138,9 +185,24 @@ class BreakerWatch:
                 yield f"it is half-open and has seen {status.failed} probes fail, and {failed} calls that count have failed"
             if look.probing + status.calls > settings.probes:
                 yield f"it has {look.probing + status.calls} probes, and {settings.probes} may be made"
+            if status.calls >= settings.probes:
+                yield f"it is half-open, and {status.calls} probes are over; {settings.probes} decide"
+            before = self._looks[-1] if self._looks else look
+            refused = look.refused - before.refused
+            if refused and look is not first and not before.probing and before.calls.begun == look.calls.begun:
+                yield f"it is half-open, waits for no probe, and refused {refused} calls"
             yield from self._waits(look, settings)
         elif look.refused > first.refused:
             yield f"it is closed, and refused {look.refused - first.refused} calls"
+
+    def _late(self, look: _Look) -> Iterator[str]:
+        """Whether calls that do not count, because they began too long ago, have counted."""
+        before = self._not_closed
+        if before is None:
+            return
+        over = before.may_not_count - (look.calls.given_up - before.calls.given_up) - look.calls.awaited
+        if (late := look.late - before.late) < over:
+            yield f"{over} calls from before it was {before.state} or expired have ended, and {late} results counted as late"
 
     def _waits(self, look: _Look, settings: Settings) -> Iterator[str]:
         before = self._stuck
@@ -172,11 +234,13 @@ class BreakerWatch:
         if not failed <= status.failed <= most_failed:
             yield f"{status.failed} failures are in its window, and {failed} to {most_failed} calls have failed of late"
         before = self._looks[-1]
-        if look.calls.ended == before.calls.ended or before.at_s < first.at_s:
-            return
+        if look.calls.ended - before.calls.ended <= look.late - before.late or before.at_s < first.at_s:
+            return  # nothing has ended that it had to judge
         most, _ = self._most(look, before.at_s - settings.window_s)
         if ended >= settings.least_calls and failed >= settings.failure_rate * most:
             yield f"it is closed, and {failed} of {most} calls failed of late"
+        if status.calls >= settings.least_calls and status.slow >= settings.slow_rate * most:
+            yield f"it is closed, and {status.slow} of {most} calls were slow of late"
 
     def _most(self, look: _Look, since_s: float) -> tuple[int, int]:
         """How many calls have ended and failed since then at most."""
@@ -186,4 +250,4 @@ class BreakerWatch:
     def _calls_by(self, at_s: float) -> Calls:
         """The calls as the last look before this time saw them."""
         before = bisect_right(self._looks, at_s - _SLACK_S, key=lambda one: one.at_s) - 1
-        return self._looks[before].calls if before >= 0 else Calls(0, 0, 0, 0)
+        return self._looks[before].calls if before >= 0 else Calls(0, 0, 0, 0, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from copy import copy
 
 
 class Window:
@@ -20,6 +21,12 @@ class Window:
         self.calls = 0
         self.failed = 0
         self.slow = 0
+
+    def copy(self) -> Window:
+        """A window with the same calls."""
+        other = copy(self)
+        other._counts = list(self._counts)
+        return other
 
     def slide(self, now_s: float) -> None:
         """Forget the calls that are too old by now."""

@@ -32,7 +32,8 @@ class Breakers:
 
     def __init__(self, names: Sequence[str], settings: Settings, kind: type[Breaker]) -> None:
         self._now_s = 0.0
-        self._least_slow_s = settings.breaker.slow_s if settings.breaker else math.inf
+        self.least_slow_s: Final = settings.breaker.slow_s if settings.breaker else math.inf
+        """A call that takes less is never slow."""
         self._slow_times = settings.slow_times
         self._breakers = {name: kind(settings.breaker, lambda: self._now_s) for name in names} if settings.breaker else {}
         self._most_left_out = settings.most_left_out(len(names))
@@ -86,7 +87,7 @@ class Breakers:
 
     def _slow_s(self, name: str, took_s: float) -> float:
         """The latency below which a call to this replica is not slow: a multiple of the others' median usual latency."""
-        if took_s < self._least_slow_s:  # nearly always: it is fast, whatever the others take
+        if took_s < self.least_slow_s:  # nearly always: it is fast, whatever the others take
             return 0.0
         others_s = sorted(usual_s for other, usual_s in self._usual_s.items() if other != name)
         if not others_s:

@@ -72,7 +72,7 @@ class Dispatcher:
         hedge_s: float | None = None,
     ) -> None:
         self._clients = {name: self.CLIENT(address) for name, address in replicas.items()}
-        self._exchanges = {name: Exchanges() for name in replicas}
+        self._exchanges = {name: Exchanges(pool.slow_s) for name in replicas}
         self._pool = pool
         self._log = log
         self._admission = admission
@@ -217,7 +217,7 @@ class Dispatcher:
             self._pool.abandoned(name, len(left_open), permit)
             exchanges.given_up(permit)
         else:
-            exchanges.ended(permit, failed=bool(left_open))
+            exchanges.ended(permit, failed=bool(left_open), took_s=now_s - asked_s)
             if left_open and self._pool.failed(name, why, now_s, len(left_open), permit):
                 self._log(f"{name} is down: its requests fail, the last one so: {why}")
         return left_open, why

@@ -7,17 +7,21 @@ from systems.parts.breaker_watch import Calls
 
 
 class Exchanges:
-    """The exchanges with one replica so far, each of one or more requests. Pass the permit that each one had, if any."""
+    """The exchanges with one replica so far, each of one or more requests. Pass the permit that each one had, if any.
 
-    def __init__(self) -> None:
+    `slow_s` is the breaker's, below which no exchange is slow.
+    """
+
+    def __init__(self, slow_s: float) -> None:
+        self._slow_s = slow_s
         self.unpermitted = 0
         """How many were begun although its breaker did not permit it, or is switched off."""
-        self._awaited = self._ended = self._failed = self._given_up = 0
+        self._awaited = self._ended = self._failed = self._given_up = self._slow = 0
 
     @property
     def permitted(self) -> Calls:
         """What became of those that the breaker permitted."""
-        return Calls(self._awaited, self._ended, self._failed, self._given_up)
+        return Calls(self._awaited, self._ended, self._failed, self._given_up, self._slow)
 
     @property
     def all(self) -> int:
@@ -29,12 +33,13 @@ class Exchanges:
         else:
             self._awaited += 1
 
-    def ended(self, permit: Permit | None, *, failed: bool) -> None:
+    def ended(self, permit: Permit | None, *, failed: bool, took_s: float) -> None:
         """All of its requests were answered, or some failed."""
         if permit is not None:
             self._awaited -= 1
             self._ended += 1
             self._failed += failed
+            self._slow += took_s >= self._slow_s
 
     def given_up(self, permit: Permit | None) -> None:
         """It was cancelled, or had too little time to say anything about the replica."""

@@ -107,6 +107,11 @@ class Pool:
         """This replica's breaker, to look at; None if breakers are switched off."""
         return self._breakers.of(name, now_s)
 
+    @property
+    def slow_s(self) -> float:
+        """To a breaker, no call that takes less is slow."""
+        return self._breakers.least_slow_s
+
     def outstanding(self) -> int:
         """How many requests were sent and have no answer yet, over all replicas."""
         return sum(replica.outstanding for replica in self._replicas.values())

@@ -31,7 +31,7 @@ class Sent:
     waits_for: dict[str, int] = field(default_factory=dict)
 
     ended_at: dict[str, int] = field(default_factory=dict)
-    exchanged: defaultdict[str, Exchanges] = field(default_factory=lambda: defaultdict(Exchanges))
+    exchanged: defaultdict[str, Exchanges] = field(default_factory=lambda: defaultdict(lambda: Exchanges(slow_s=1.0)))
 
     def exchanges(self, name: str) -> Exchanges:
         return self.exchanged[name]
@@ -87,7 +87,7 @@ class Balancer:
                 self.pool.answered(name, self.now_s, permit=permit)
             else:
                 self.pool.failed(name, "why", self.now_s, permit=permit)
-            self.sent.exchanged[name].ended(permit, failed=not ok)
+            self.sent.exchanged[name].ended(permit, failed=not ok, took_s=0.0)
 
     def open(self, *names: str) -> None:
         """Have the breakers of these replicas open, without any failures in a row."""
@@ -351,7 +351,7 @@ def test_a_breaker_is_told_of_every_failure() -> None:
     permit = balancer.pool.sent("r1", balancer.now_s)
     balancer.sent.exchanged["r1"].begun(permit)
     balancer.pool.answered("r1", balancer.now_s, permit=permit)
-    balancer.sent.exchanged["r1"].ended(permit, failed=True)
+    balancer.sent.exchanged["r1"].ended(permit, failed=True, took_s=0.0)
     assert "the breaker of r1: 0 failures are in its window, and 1 to 1 calls have failed" in (balancer.look() or "")
 
 

@@ -1,0 +1,50 @@
+"""The client through which a replica asks the feature service: it also counts how many answers were slow.
+
+A replica's circuit breaker counts that as well, and the two can be compared.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+from harness.http.client import HttpClient, Tally
+from harness.http.message import Headers, Response, TransportError
+from harness.model.system import Address
+
+_ROUNDING_S: Final = 1e-6
+"""The breaker's clock and this one are floats, which may round differently."""
+
+
+@dataclass
+class TimedTally(Tally):
+    """What became of a client's requests so far, and how long they took."""
+
+    slow: int = 0
+    """Of those that ended."""
+
+
+class TimedClient(HttpClient):
+    """An `HttpClient` to which a request is slow if it takes `slow_s` or longer."""
+
+    tally: TimedTally
+
+    def __init__(self, address: Address, slow_s: float) -> None:
+        super().__init__(address)
+        self.tally = TimedTally()
+        self._slow_s = slow_s
+
+    async def request(self, method: str, path: str, body: bytes = b"", *, timeout_s: float, headers: Headers = ()) -> Response:
+        clock = asyncio.get_running_loop().time
+        begun_s = clock()
+        try:
+            response = await super().request(method, path, body, timeout_s=timeout_s, headers=headers)
+        except TransportError:
+            self._ended(clock() - begun_s)
+            raise
+        self._ended(clock() - begun_s)
+        return response
+
+    def _ended(self, took_s: float) -> None:
+        self.tally.slow += took_s >= self._slow_s - _ROUNDING_S
