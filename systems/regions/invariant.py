@@ -57,6 +57,7 @@ class EdgesKeepTheirRules:
         for way in shown.ways:
             tally = way.asked
             watch = self._watches.setdefault(way.breaker, BreakerWatch())
-            calls = Calls(tally.awaited, tally.ended, tally.unanswered, tally.given_up)  # a refusal is an answer
+            # A refusal is an answer. How many were slow is not counted: at most all.
+            calls = Calls(tally.awaited, tally.ended, tally.unanswered, tally.given_up, tally.ended)
             for why in watch.look(shown.now_s, way.breaker, shown.settings, calls):
                 yield f"its breaker of {way.name}: {why}"
