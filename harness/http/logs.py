@@ -14,6 +14,6 @@ def to_stderr(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def log_exception(log: Log, error: Exception) -> None:
+def log_exception(log: Log, error: BaseException) -> None:
     """Log an exception with its traceback."""
     log("".join(traceback.format_exception(error)).rstrip())

@@ -26,6 +26,7 @@ async def listen(handler: Handler, address: Address, log: Log = to_stderr) -> as
     """Start answering on an address. The server runs until it is closed.
 
     If the handler raises, its request gets 500 and `log` gets the traceback; a body that `Request.decode` refuses gets 400.
+    That something it awaits was cancelled is a failure like any other, unless it was cancelled itself.
     """
     loop = asyncio.get_running_loop()
     return await loop.create_server(lambda: connection(handler, log), *address, reuse_address=True, backlog=4096)
@@ -117,5 +118,13 @@ class _Connection(asyncio.Protocol):
         except BadBody as error:  # no other decoding error, which may come after the request has taken effect
             return Response(400, f"bad request body: {error}".encode())
         except Exception as error:  # one request's failure is its response
-            log_exception(self._log, error)
-            return Response(500, b"internal error; see the node's log")
+            return self._failed(error)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():  # the client is gone, or the node ends
+                raise
+            return self._failed(error)
+
+    def _failed(self, error: BaseException) -> Response:
+        log_exception(self._log, error)
+        return Response(500, b"internal error; see the node's log")

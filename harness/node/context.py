@@ -127,6 +127,11 @@ class NodeContext:
         """Write a line to the node's log file."""
         self._machine.write_log(f"{self.clock():.3f} {self.name}: {text}")
 
+    def request_failed(self, traceback: str) -> None:
+        """Log that handling a request raised an error that nobody expected, and report it as an event, `internal_error`."""
+        self.log(traceback)
+        self.event("internal_error", traceback.rsplit("\n", 1)[-1])
+
     def event(self, kind: str, detail: object) -> None:
         """Report something that just happened inside the node: a row of the history's `events`, with `detail` as JSON.
 
@@ -176,11 +181,11 @@ class NodeContext:
         `GET /-/node` is answered for every node with its `NodePage`, which proves that it is up.
         """
 
-        await self._serve(await listen(self._identified(handler), self.listen, self.log))
+        await self._serve(await listen(self._identified(handler), self.listen, self.request_failed))
 
     def connection(self, handler: Handler) -> asyncio.Protocol:
         """As `serve`, for one connection that the node accepted itself, because it also speaks another protocol there."""
-        return connection(self._identified(handler), self.log)
+        return connection(self._identified(handler), self.request_failed)
 
     async def serve_batches(self, handler: BatchHandler) -> None:
         """As `serve`, for a handler that takes all requests of one read together: see `harness.http.batched_server`."""
@@ -194,7 +199,7 @@ class NodeContext:
                     message.answer = encode_response(self._error())
             handler(batch)
 
-        await self._serve(await batched_server.listen(handle, self.listen, self.log))
+        await self._serve(await batched_server.listen(handle, self.listen, self.request_failed))
 
     def _identified(self, handler: Handler) -> Handler:
         async def handle(request: Request) -> Response:

@@ -219,6 +219,25 @@ def test_bad_bodies_get_a_400_and_failing_handlers_a_500(capsys: pytest.CaptureF
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
+def test_a_request_whose_handler_finds_something_cancelled_gets_a_500(capsys: pytest.CaptureFixture[str]) -> None:
+    async def handler(request: Request) -> Response:
+        shared = asyncio.ensure_future(asyncio.Event().wait())
+        asyncio.get_running_loop().call_soon(shared.cancel)
+        await shared
+        return Response()
+
+    async def main() -> None:
+        server = await listen(handler, ("127.0.0.1", 0))
+        client = HttpClient(server.sockets[0].getsockname()[:2])
+        for _ in range(2):
+            assert (await client.request("GET", "/", timeout_s=10)).status == 500
+        client.close()
+        server.close()
+
+    asyncio.run(main())
+    assert capsys.readouterr().err.count("CancelledError") == 2
+
+
 def test_an_error_in_a_handler_goes_to_the_given_log(capsys: pytest.CaptureFixture[str]) -> None:
     async def main() -> None:
         server = await listen(handle, ("127.0.0.1", 0), lines.append)
