@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from faults.answer_errors import AnswerErrors
 from faults.latency import Latency
+from harness.checkers.no_internal_errors import no_internal_errors
 from harness.checkers.one_of_the_right import one_of_the_right
 from harness.checkers.replicas_return import replicas_return
 from harness.model.drill import Drill
@@ -16,7 +17,7 @@ drill = Drill(
     workload=Scores(),
     load=Load(rate=120, clients=150, seconds=7),
     faults=[Latency("features", delay_ms=120).between(0.9, 5.1), AnswerErrors("features").between(1, 5)],
-    checks=[one_of_the_right, replicas_return],
+    checks=[one_of_the_right, replicas_return, no_internal_errors],
     slos=["p50 < 50ms", "availability >= 99.9%"],
     nightly=True,
 )

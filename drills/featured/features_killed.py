@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from faults.kill import Kill
+from harness.checkers.no_internal_errors import no_internal_errors
 from harness.checkers.one_of_the_right import one_of_the_right
 from harness.model.drill import Drill
 from harness.model.load import Load
@@ -14,7 +15,7 @@ drill = Drill(
     workload=Scores(),
     load=Load(rate=300, clients=150, seconds=5),
     faults=[Kill("features").between(1, 3)],
-    checks=[one_of_the_right],
+    checks=[one_of_the_right, no_internal_errors],
     slos=["p50 < 50ms", "availability >= 99.9%"],
     nightly=True,
 )
