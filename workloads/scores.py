@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 import msgspec
@@ -28,6 +28,10 @@ class Scores:
     def __post_init__(self) -> None:
         if self.users < 1:
             raise UsageError(f"Scores(users={self.users!r}): must be a whole number of users, at least 1.")
+
+    def varied(self, random: Random) -> Scores:
+        """Fewer users: several calls at a time ask for the same one."""
+        return replace(self, users=random.choice((1, min(3, self.users), self.users)))
 
     def calls(self, random: Random) -> Iterator[Call]:
         fallback = () if self.exact else (Score(score_of(AVERAGE), "fallback"),)

@@ -17,7 +17,7 @@ from systems.featured.client import ScoreClient
 from systems.featured.invariant import ReplicasKeepTheirRules
 from systems.parts.breaker import Settings as BreakerSettings
 
-__all__ = ["BUGS", "Featured"]
+__all__ = ["BREAKER", "BUGS", "Featured"]
 
 _FEATURES = "features"
 
@@ -67,20 +67,11 @@ class Featured:
 
     def varied(self, random: Random) -> Featured:
         """More replicas, few workers or many, and breakers that open and close sooner or later."""
-        given = self.breaker
-        breaker = msgspec.structs.replace(
-            given,
-            window_s=random.choice((given.window_s, 0.1, 2.0)),
-            least_calls=random.choice((given.least_calls, 1, 20)),
-            open_s=random.choice((given.open_s, 0.05, 1.0)),
-            probes=random.choice((given.probes, 1, 6)),
-            probe_expires_s=random.choice((given.probe_expires_s, 0.3, 0.1)),
-        )
         return replace(
             self,
             replicas=self.replicas + random.choice((0, 0, 1, 2)),
             workers=random.choice((self.workers, 2, 32)),
-            breaker=breaker,
+            breaker=self.breaker.varied(random),
         )
 
     def entries(self) -> Sequence[str]:

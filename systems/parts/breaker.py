@@ -11,6 +11,7 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable
+from random import Random
 from types import TracebackType
 from typing import Final, Literal
 
@@ -59,6 +60,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         for name in ("buckets", "least_calls", "probes"):
             if getattr(self, name) < 1:
                 raise UsageError(f"Breaker: {name}={getattr(self, name)!r}: must be a whole number, at least 1.")
+
+    def varied(self, random: Random) -> Settings:
+        """A breaker that opens and closes sooner or later."""
+        return msgspec.structs.replace(
+            self,
+            slow_rate=random.choice((self.slow_rate, 1.0)),
+            window_s=random.choice((self.window_s, 0.1, 2.0)),
+            least_calls=random.choice((self.least_calls, 1, 20)),
+            open_s=random.choice((self.open_s, 0.05, 1.0)),
+            probes=random.choice((self.probes, 1, 6)),
+            probe_expires_s=random.choice((self.probe_expires_s, 0.3, 0.1)),
+        )
 
 
 class Transition(msgspec.Struct, frozen=True):

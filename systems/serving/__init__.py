@@ -99,7 +99,7 @@ class Serving:
     def varied(self, random: Random) -> Self:
         """More replicas, another strategy to choose one, clients with different deadlines, and parts of the balancer switched
         off, faster or slower."""
-        given = self.settings
+        given, breaker = self.settings, self.settings.breaker or Settings().breaker
         settings = msgspec.structs.replace(
             given,
             strategy=random.choice(STRATEGIES),
@@ -109,7 +109,7 @@ class Serving:
             retry_ratio=random.choice((given.retry_ratio, 0.0, 1.0, None)),
             overload_ms=random.choice((given.overload_ms, given.overload_ms, None)),
             hedge_ms=random.choice((given.hedge_ms, None, 0.0, 20.0)),
-            breaker=random.choice((given.breaker, given.breaker, None if given.breaker else Settings().breaker)),
+            breaker=random.choice((given.breaker, breaker and breaker.varied(random), None if given.breaker else breaker)),
         )
         return replace(
             self,
