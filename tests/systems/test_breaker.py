@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
+from random import Random
 
 import msgspec
 import pytest
@@ -23,6 +24,7 @@ from systems.parts.breaker_bugs import (
     SeesNoSlowness,
     UnboundedProbes,
 )
+from systems.parts.breaker_window import Window
 
 SETTINGS = Settings(
     failure_rate=0.5, slow_rate=0.8, slow_s=1, window_s=10, buckets=10, least_calls=4, open_s=5, probes=2, probe_expires_s=3
@@ -97,6 +99,31 @@ def test_forgets_failures_that_left_the_window() -> None:
     allowed(breaker).failed(0.1)
     assert breaker.state == "closed"
     assert breaker.status().calls == 1
+
+
+def test_a_status_is_of_now_and_its_window_forgets_by_itself() -> None:
+    clock = Clock()
+    breaker = Breaker(SETTINGS, clock)
+    allowed(breaker).failed(0.1)
+    clock.now_s += 10
+    assert (breaker.status().calls, breaker.status().failed) == (0, 0)
+    window = Window(10, 10)
+    window.add(100.0, failed=True, slow=False)
+    other = window.copy()
+    other.add(115.0, failed=False, slow=True)
+    assert (window.calls, window.failed, window.slow) == (1, 1, 0)
+    assert (other.calls, other.failed, other.slow) == (1, 0, 1)
+    window.slide(115.0)
+    assert window.calls == 0
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_varied_settings_are_settings(seed: int) -> None:
+    varied = SETTINGS.varied(Random(seed))
+    varied.__post_init__()
+    assert varied != SETTINGS
+    assert varied == SETTINGS.varied(Random(seed))
+    assert varied.failure_rate == SETTINGS.failure_rate
 
 
 def test_open_refuses_until_its_time_is_over() -> None:
