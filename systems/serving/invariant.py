@@ -23,6 +23,9 @@ from systems.serving.settings import Settings
 _ROUGHLY: Final = 1.01
 """What is computed here from looks every few milliseconds may be off by so much."""
 
+_LAG_S: Final = 1.0
+"""A balancer without CPU has done with a request so long after the time at which it took it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
@@ -43,7 +46,7 @@ class BalancersKeepTheirRules:
     - As many requests are outstanding at a replica as its connections wait for. What was given up is not held against a
       replica.
     - Requests are sent no more often than they were admitted and retries were paid for. The budget for retries is never
-      overdrawn, and never above what the requests of late have earned.
+      overdrawn, and never above what the requests of late have earned. It refuses none that could be paid for.
     - A replica is ejected after enough failures in a row, for as long as the settings say, and not up before that. No more are
       ejected at once than may be, and not the last one that is up.
     - Otherwise it goes down after enough failed checks in a row. It comes up again after enough good ones.
@@ -72,6 +75,7 @@ class _Balancer:
         self._earned = 0.0
         """What requests have earned, as far as it is still worth something."""
         self._admitted = 0
+        self._refused = first.retry_budget.refused
         self._earned_s = self._looked_s = first.now_s
         self._replicas = {one.name: _Seen(one, first) for one in first.pool.replicas}
         self._breakers = BreakerRules(list(self._replicas))
@@ -111,7 +115,14 @@ class _Balancer:
             )
         if ratio is None:
             return
-        if (admitted := dispatcher.admitted - self._admitted) > 0:
+        admitted = dispatcher.admitted - self._admitted
+        if budget.refused > self._refused:
+            # None was left then; and on a slow machine "then" may be long before the last look.
+            since = ratio * admitted + shown.settings.retries_per_s * (shown.now_s - self._looked_s + _LAG_S)
+            if budget.balance > 1 + since:
+                yield f"retries were refused, and the budget has {budget.balance:.1f} left; {since:.1f} may have come since"
+        self._refused = budget.refused
+        if admitted > 0:
             # They came after the last look; on a slow machine perhaps long before this one.
             kept = math.exp(-(self._looked_s - self._earned_s) / KEPT_S)
             self._earned = self._earned * kept + ratio * admitted

@@ -287,6 +287,19 @@ def test_a_budget_may_be_as_large_as_when_it_was_last_used_although_it_is_looked
     assert "in the budget" in (balancer.look() or "")
 
 
+def test_retries_are_refused_only_if_they_cannot_be_paid_for() -> None:
+    balancer = looked_at("r1", "r2")
+    balancer.sent.admitted = 100
+    balancer.budget.earn(100, balancer.now_s)
+    assert balancer.look() is None
+    assert balancer.budget.spend(40, balancer.now_s) < 40
+    balancer.sent.admitted += 100
+    balancer.budget.earn(100, balancer.now_s)  # the budget is full again by the next look
+    assert balancer.look() is None
+    balancer.budget.refused += 1
+    assert "retries were refused, and the budget has 2" in (balancer.look() or "")
+
+
 def test_a_budget_is_not_overdrawn() -> None:
     balancer = looked_at("r1", "r2")
     balancer.budget.spend(10, balancer.now_s)
