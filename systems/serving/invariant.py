@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from systems.parts.retry_budget import KEPT_S, RetryBudget
-from systems.serving.admission import LEAST, Admission
+from systems.serving.admission import Admission
+from systems.serving.admission_rules import AdmissionRules
 from systems.serving.breaker_rules import BreakerRules
 from systems.serving.dispatch import Dispatcher
 from systems.serving.ejection import FALL_REQUESTS
@@ -50,7 +51,7 @@ class BalancersKeepTheirRules:
     - A replica is ejected after enough failures in a row, for as long as the settings say, and not up before that. No more are
       ejected at once than may be, and not the last one that is up.
     - Otherwise it goes down after enough failed checks in a row. It comes up again after enough good ones.
-    - It always lets a few requests in.
+    - It always lets a few requests in, and no more than its replicas have been seen to answer in time (`AdmissionRules`).
     - Its breakers keep their rules (`BreakerRules`).
     """
 
@@ -79,15 +80,16 @@ class _Balancer:
         self._earned_s = self._looked_s = first.now_s
         self._replicas = {one.name: _Seen(one, first) for one in first.pool.replicas}
         self._breakers = BreakerRules(list(self._replicas))
+        self._admission = AdmissionRules()
 
     def look(self, shown: Shown) -> Iterator[str]:
         """What is wrong by now."""
         yield from self._counts(shown)
         yield from self._budget(shown)
         yield from self._breakers.look(shown.now_s, shown.pool, shown.dispatcher, shown.settings, shown.retry_budget.spent)
-        limit = shown.admission.limit
-        if limit is not None and limit < LEAST:
-            yield f"it lets {limit} requests in at once, and {LEAST} are the fewest"
+        ended = sum(shown.dispatcher.ended(name) for name in self._replicas)
+        overload_ms = shown.settings.overload_ms
+        yield from self._admission.look(shown.now_s, shown.admission, ended, None if overload_ms is None else overload_ms / 1e3)
         were_up = {name for name, seen in self._replicas.items() if seen.up}
         for one in shown.pool.replicas:
             yield from self._replicas[one.name].look(one, shown, others_up=bool(were_up - {one.name}))

@@ -1,0 +1,46 @@
+"""What holds at any moment of a balancer's admission control: it lets a few requests in, and not many more than it can answer."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from typing import Final
+
+from systems.serving.admission import FEW, INTERVAL_S, LEAST, Admission
+
+_WINDOW_S: Final = 2 * INTERVAL_S
+"""Any longer interval can be divided into shorter ones, of which one had at least the same pace."""
+
+
+class AdmissionRules:
+    """Watches one balancer's limit from look to look.
+
+    How many requests ended is seen only at each look, so the best pace is bounded from above: all that ended within two
+    intervals of `Admission` may have ended in one.
+    """
+
+    def __init__(self) -> None:
+        self._looks: deque[tuple[float, int]] = deque([(-math.inf, 0)])
+        """When it was looked at, and how many requests had ended by then: the looks of the last window, and one before it."""
+        self._best_per_s = 0.0
+
+    def look(self, now_s: float, admission: Admission, ended: int, overload_s: float | None) -> Iterator[str]:
+        """What is wrong by now, if anything. `ended` requests were answered by replicas so far, or failed."""
+        limit = admission.limit
+        if limit is None or overload_s is None:
+            return
+        if limit < LEAST:
+            yield f"it lets {limit} requests in at once, and {LEAST} are the fewest"
+        looks = self._looks
+        # Measured back from the last look: an interval may have ended right after it.
+        while len(looks) > 1 and looks[1][0] <= looks[-1][0] - _WINDOW_S:
+            looks.popleft()
+        self._best_per_s = max(self._best_per_s, (ended - looks[0][1]) / INTERVAL_S)
+        looks.append((now_s, ended))
+        answerable = int(overload_s * self._best_per_s)
+        if limit > max(FEW, answerable):
+            yield (
+                f"it lets {limit} requests in at once, and the replicas have never answered more than {answerable} within the"
+                f" {overload_s:g} s that these may take"
+            )
