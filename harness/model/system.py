@@ -145,6 +145,15 @@ class HasAttempts(Protocol):
 
 
 @runtime_checkable
+class HasUnderWay(Protocol):
+    """A client whose calls leave nothing behind: when one is over, whoever ended it, so is each of its requests."""
+
+    @property
+    def under_way(self) -> int:
+        """How many of its requests have no answer yet and are not given up."""
+
+
+@runtime_checkable
 class System(Protocol):
     """A topology of nodes and links, with a client. A frozen dataclass, so that it can be sent to the generator as JSON."""
 

@@ -50,6 +50,11 @@ class PredictClient:
             return Answer(text, _node_of(response))  # a checker will find it wrong
         return Answer(self.text(reply), reply.node)
 
+    @property
+    def under_way(self) -> int:
+        """How many of its requests have no answer yet and are not given up."""
+        return self._http.tally.awaited
+
     def text(self, reply: PredictReply) -> str:
         """The text of a reply for the history."""
         return answer_text(Prediction(reply.label, reply.score))

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.model.errors import UsageError
-from harness.model.system import Address, Answer, Call, CallFailed, Client
+from harness.model.system import Address, Answer, Call, CallFailed, Client, HasUnderWay
 from systems.serving import Serving
 
 
@@ -39,6 +39,11 @@ class RetryingClient:
             except Exception as error:  # any error of a client is retried, then raised
                 errors.append(error)
         raise next((error for error in reversed(errors) if not isinstance(error, CallFailed)), errors[-1])
+
+    @property
+    def under_way(self) -> int:
+        """How many requests of the client have no answer yet and are not given up."""
+        return self._client.under_way if isinstance(self._client, HasUnderWay) else 0
 
     async def close(self) -> None:
         await self._client.close()

@@ -90,6 +90,30 @@ def test_call_that_is_given_up_from_outside_is_not_made_again() -> None:
     assert inner.script == [Answer("7")]
 
 
+def test_an_attempt_that_is_over_leaves_no_request_under_way() -> None:
+    class Hanging:
+        under_way = 0
+
+        async def invoke(self, call: Call) -> Answer:
+            self.under_way += 1
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.under_way -= 1
+            return Answer()
+
+        async def close(self) -> None: ...
+
+    async def scenario() -> int:
+        client = RetryingClient(Hanging(), attempts=3, patience_s=0.01)
+        with contextlib.suppress(TimeoutError):
+            await client.invoke(_CALL)
+        return client.under_way
+
+    assert asyncio.run(scenario()) == 0
+    assert RetryingClient(Scripted(), attempts=3, patience_s=60).under_way == 0
+
+
 def test_inner_client_is_closed_with_it() -> None:
     inner = Scripted()
     asyncio.run(RetryingClient(inner, attempts=1, patience_s=1).close())

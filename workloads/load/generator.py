@@ -21,7 +21,17 @@ from harness.http.message import Request, Response, TransportError
 from harness.model.codec import Described, restore
 from harness.model.load import Load
 from harness.model.seeds import stream
-from harness.model.system import Answer, Call, CallFailed, Client, HasAttempts, Outcome, OutcomeUnknown, System
+from harness.model.system import (
+    Answer,
+    Call,
+    CallFailed,
+    Client,
+    HasAttempts,
+    HasUnderWay,
+    Outcome,
+    OutcomeUnknown,
+    System,
+)
 from harness.model.workload import Drains, HasFinalCalls, Workload
 from harness.node.context import NodeContext
 from harness.node.machine import Pacer
@@ -77,6 +87,11 @@ class Generator:
         load = task.load
         self._clients = [self._system.client(index, load.reached(index, node.peers)) for index in range(load.clients)]
         self._asking_again = [client if isinstance(client, HasAttempts) else None for client in self._clients]
+        self._under_way = [client if isinstance(client, HasUnderWay) else None for client in self._clients]
+        self._left = 0
+        """How many calls were over before their requests."""
+        if any(self._under_way):
+            node.report_unsettled(lambda: {"calls that were over before their requests": self._left})
         self._log = OpLog()
         self._next = 0
         self._counts: dict[Outcome, int] = {"ok": 0, "failed": 0, "unknown": 0}
@@ -186,6 +201,8 @@ class Generator:
             outcome, error = "unknown", f"no answer within {self._load.timeout_ms:g} ms"
         except Exception as reason:  # whatever went wrong, the call may have taken effect
             outcome, error = "unknown", f"{type(reason).__name__}: {reason}{_where(reason)}"
+        asking = self._under_way[index]
+        self._left += asking is not None and asking.under_way > 0
         times_ns = (due, due if ready is None else ready, sent, self._now_ns())
         self._record(call, phase, index, answer, outcome, error, times_ns)
         return answer if outcome == "ok" else None
