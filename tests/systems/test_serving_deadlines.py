@@ -19,7 +19,7 @@ from harness.http.message import Request, Response
 from harness.http.server import listen
 from harness.http.writing import encode_response
 from harness.model.errors import UsageError
-from harness.model.system import Address, Call, CallFailed
+from harness.model.system import Address, Answer, Call, CallFailed
 from systems.parts.retry_budget import RetryBudget
 from systems.serving import Serving, artifacts, limited_replica
 from systems.serving.admission import Admission
@@ -226,7 +226,7 @@ def test_a_queue_of_expired_requests_is_not_worked_off(main: Main, late: int, fo
 
 
 @pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize("deadline_ms", [None, 300])
+@pytest.mark.parametrize("deadline_ms", [None, 30])
 def test_the_client_sends_its_deadline_and_504_is_a_definite_failure(deadline_ms: int | None) -> None:
 
     async def scenario() -> Request:
@@ -234,6 +234,7 @@ def test_the_client_sends_its_deadline_and_504_is_a_definite_failure(deadline_ms
 
         async def handle(request: Request) -> Response:
             asked.append(request)
+            await asyncio.sleep((deadline_ms or 0) / 1e3)
             return Response(504, b"too late")
 
         server = await listen(handle, (HOST, 0))
@@ -245,10 +246,34 @@ def test_the_client_sends_its_deadline_and_504_is_a_definite_failure(deadline_ms
         server.close()
         return asked[0]
 
-    assert asyncio.run(scenario()).headers.get(HEADER) == (None if deadline_ms is None else "300")
+    assert asyncio.run(scenario()).headers.get(HEADER) == (None if deadline_ms is None else "30")
 
 
 @pytest.mark.parametrize("deadline_ms", [0, -1, 100_000_000])
 def test_a_deadline_that_makes_no_sense_is_refused(deadline_ms: int) -> None:
     with pytest.raises(UsageError, match=f"deadline_ms={deadline_ms}"):
         LimitedServing(deadline_ms=deadline_ms)
+
+
+@pytest.mark.parametrize(("after_s", "deadline_ms"), [(0.0, None), (0.4, 400), (0.25, 400)])
+def test_a_refusal_as_too_late_near_the_deadline_is_a_failure(folder: Path, after_s: float, deadline_ms: int | None) -> None:
+    with pytest.raises(CallFailed, match="too late"):
+        asyncio.run(refused_as_too_late(folder, after_s, deadline_ms))
+
+
+def test_a_refusal_as_too_late_long_before_the_deadline_is_an_answer_and_no_prediction(folder: Path) -> None:
+    assert asyncio.run(refused_as_too_late(folder, 0.02, 60_000)) == Answer("504 too late")
+
+
+async def refused_as_too_late(folder: Path, after_s: float, deadline_ms: int | None) -> Answer:
+    async def refuse(_: Request) -> Response:
+        await asyncio.sleep(after_s)
+        return Response(504, b"too late")
+
+    server = await listen(refuse, (HOST, 0))
+    client = PredictClient(folder, server.sockets[0].getsockname(), deadline_ms)
+    try:
+        return await client.invoke(Call(kind="predict", key="0"))
+    finally:
+        await client.close()
+        server.close()
