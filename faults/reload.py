@@ -17,11 +17,13 @@ from harness.model.system import System
 class Reload(Fault):
     """Each node in turn loads another version, under load and without a restart, as model servers do.
 
-    An operation rather than a fault: clients should not notice it. It has acted if every node confirmed the version; checkers
-    judge the answers after that. The window's end changes nothing.
+    An operation rather than a fault: clients should not notice it. It has acted if every node confirmed the version, or refused
+    it as it should; checkers judge the answers after that. The window's end changes nothing.
     """
 
     version: str = "v2"
+    refused: bool = False
+    """Whether every node should refuse: the version is not valid, or another fault keeps the nodes from loading it."""
 
     aims_at: ClassVar[Aim] = "nodes"
     needs: ClassVar[type | None] = HasReload
@@ -44,7 +46,7 @@ class Reload(Fault):
             else:
                 refused += 1
             told.append(f"{name} {f'did not load {self.version}: {wrong}' if wrong else f'loaded {self.version}'}")
-        return Evidence(acted=not refused, text=", ".join(told))
+        return Evidence(acted=refused == (len(targets.nodes) if self.refused else 0), text=", ".join(told))
 
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
         """There is nothing to undo."""

@@ -1,4 +1,4 @@
-"""What holds at any moment of a balancer's admission control: it lets a few requests in, and not many more than it can answer."""
+"""What holds at any moment of a balancer's admission control: it lets a few requests in, and no more than can be answered."""
 
 from __future__ import annotations
 
