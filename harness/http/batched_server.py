@@ -24,7 +24,8 @@ from harness.model.system import Address
 MAX_WAITING_REQUESTS: Final = 1024
 """The limit on requests of one connection that wait for responses; at the limit, the connection is not read."""
 
-_INTERNAL_ERROR: Final = encode_response(Response(500, b"internal error; see the node's log"))
+_RAISED: Final = encode_response(Response(500, b"internal error; see the node's log"))
+_UNANSWERED: Final = encode_response(Response(500, b"internal error: the handler left this request without an answer"))
 _REFUSED: Final = RequestHead("", "", keep_alive=False)
 
 
@@ -51,7 +52,10 @@ class RequestBatch:
         return self._connection.lost
 
     def finish(self) -> None:
-        """Send the responses, after those of the connection's earlier batches. A message without an answer gets 500."""
+        """Send the responses, after those of the connection's earlier batches.
+
+        A message without an answer gets 500, and is counted in the loop's `Account`: its handler has a bug.
+        """
         self.finished = True
         self._connection.write_finished()
 
@@ -142,6 +146,8 @@ class _Connection(asyncio.Protocol):
             self._handler(batch)
         except Exception as error:  # one batch's failure is its response
             log_exception(self._log, error)
+            for message in batch.messages:
+                message.answer = message.answer or _RAISED
             batch.finish()
 
     def _add(self, batch: RequestBatch) -> None:
@@ -162,10 +168,11 @@ class _Connection(asyncio.Protocol):
             if self._parser.bodiless:
                 answers += [_encoded(message) for message in messages]
             else:  # the same, without a function call for each
-                answers += [message.answer or _INTERNAL_ERROR for message in messages]
+                answers += [message.answer or _UNANSWERED for message in messages]
             last = messages[-1]
         if last is None or self._transport.is_closing():
             return
+        self._account.unanswered += answers.count(_UNANSWERED)
         if not last.head.keep_alive:
             answers[-1] = closing(answers[-1])
         self._transport.write(b"".join(answers))
@@ -189,5 +196,5 @@ class _Connection(asyncio.Protocol):
 
 def _encoded(message: Message) -> bytes:
     """The response as it is sent."""
-    answer = message.answer or _INTERNAL_ERROR
+    answer = message.answer or _UNANSWERED
     return without_body(answer) if message.head.method == "HEAD" else answer

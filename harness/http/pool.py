@@ -130,6 +130,8 @@ class Account:
     def __init__(self) -> None:
         self.accepted = 0
         self.opened = 0
+        self.unanswered = 0
+        """How many requests were left without an answer by their handler."""
         self.pools: WeakSet[ConnectionPool[Any]] = WeakSet()  # a garbage-collected pool no longer counts
         self._in_use: Counter[Address] = Counter()
         self._most: Counter[Address] = Counter()

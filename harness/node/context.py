@@ -171,7 +171,7 @@ class NodeContext:
         """Register counts, by name, that must return to 0 once there are no requests and no faults; `/-/node` shows them.
 
         Examples are pending operations, waiting requests, and peers out of service. The check `all_settled` reads them at the
-        end of a run.
+        end of a run, together with how many requests the node's handler has left without an answer, which stay for ever.
         """
         self._unsettled = tell
 
@@ -236,9 +236,16 @@ class NodeContext:
             time_ns=self._time_ns(),
             tasks=len(asyncio.all_tasks()),
             connections=account().seen(),
-            unsettled=None if self._unsettled is None else {what: n for what, n in self._unsettled().items() if n},
+            unsettled=self._left(),
         )
         return Response.json(page)
+
+    def _left(self) -> dict[str, int] | None:
+        """The counts that are not 0; None if the node does not report any."""
+        if self._unsettled is None:
+            return None
+        left = {**self._unsettled(), "requests without an answer": account().unanswered}
+        return {what: n for what, n in left.items() if n}
 
     def _time_ns(self) -> int:
         return self._machine.time_ns() + self._machine.control.deviation_ns(self.monotonic_ns())

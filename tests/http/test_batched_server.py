@@ -13,6 +13,7 @@ from harness.http.batched_server import BatchHandler, RequestBatch
 from harness.http.client import HttpClient
 from harness.http.deadlines import Deadline
 from harness.http.message import Response
+from harness.http.pool import account
 from harness.http.writing import encode_response
 from harness.model.system import Address
 
@@ -304,3 +305,37 @@ def test_an_invalid_timeout_is_refused_with_the_reason() -> None:
     answer = asyncio.run(scenario())
     assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n")
     assert b"bad request: timeout-ms is 'soon'; it must be a whole number of milliseconds" in answer
+
+
+def test_requests_that_their_handler_leaves_without_an_answer_are_counted_and_those_of_lost_clients_are_not() -> None:
+    batches: list[RequestBatch] = []
+
+    def handle(batch: RequestBatch) -> None:
+        match batch.messages[0].body:
+            case b"forget":
+                batch.finish()
+            case b"wait":
+                batches.append(batch)
+            case b"raise":
+                raise RuntimeError("raised")
+            case _:
+                echo(batch)
+
+    async def scenario() -> list[tuple[int, int]]:
+        found = []
+        async with serving(handle) as address:
+            client = HttpClient(address)
+            for body in (b"answer", b"raise", b"forget"):
+                response = await client.request("POST", "/predict", body, timeout_s=10)
+                found.append((response.status, account().unanswered))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await client.request("POST", "/predict", b"wait", timeout_s=10)
+            while not batches[0].given_up:
+                await asyncio.sleep(0.001)
+            batches[0].finish()
+            found.append((0, account().unanswered))
+            client.close()
+        return found
+
+    assert asyncio.run(scenario()) == [(200, 0), (500, 0), (500, 1), (0, 1)]
