@@ -5,11 +5,15 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 from systems.raft.core.core import Core
 from systems.raft.core.messages import Entry, Members, Vows
 from systems.raft.core.recovery import FORGOTTEN
+from systems.raft.machine import StateMachine
+
+_SHOWN: Final = 30
+"""So much is shown before and after the place at which two state machines differ."""
 
 
 class Shown(NamedTuple):
@@ -22,11 +26,18 @@ class Shown(NamedTuple):
     """The last entry that its state machine has applied."""
     digest: int
     """The digest of all entries that it has applied, in order."""
+    machine: StateMachine[object]
 
 
 def fingerprint(entry: Entry, before: int = 0) -> int:
     """A fingerprint of an entry's content; with `before`, of all earlier entries as well."""
     return zlib.crc32(f"{entry.term} {entry.members} {entry.data}".encode(), before)
+
+
+def _difference(one: str, other: str) -> str:
+    """Where two texts begin to differ."""
+    at = next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    return f"…{one[max(0, at - _SHOWN) : at + _SHOWN]}… and …{other[max(0, at - _SHOWN) : at + _SHOWN]}…"
 
 
 class _Held(NamedTuple):
@@ -75,7 +86,11 @@ class RaftSafety:
         return None
 
     def apart(self, states: Mapping[str, object]) -> str | None:
-        """Why it is not so that one node leads, and that every member has its log and has applied all of it."""
+        """Why it is not so that one node leads, and that every member has its log and has applied all of it.
+
+        Nor do members agree whose state machines hold something else by then: one may have kept less in a snapshot than it
+        needs, or restored less than the snapshot holds.
+        """
         running = {name: cast(Shown, state) for name, state in states.items() if state is not None}
         leaders = [name for name, shown in running.items() if shown.core.leading is not None]
         if not leaders:
@@ -91,6 +106,11 @@ class RaftSafety:
                 return f"{name} has the log up to {held.last_index}, {first}, which leads, up to {log.last_index}"
             if shown.applied != log.last_index:
                 return f"{name} has applied its log up to {shown.applied} of {log.last_index}"
+        machines = {name: running[name].machine.snapshot() for name in (first, *log.members.all)}
+        for name, machine in machines.items():
+            if machine != machines[first]:
+                where = _difference(machines[first], machine)
+                return f"the state machines of {first} and {name} differ after the same entries: {where}"
         return None
 
     def _vow(self, name: str, vows: Vows) -> str | None:

@@ -102,7 +102,7 @@ class Replica(Generic[Answer]):
             node.log(f"{damage}: nothing is answered until every other member has told what this node may have promised")
         if self._storage.torn_bytes:
             node.log(f"the log's last {self._storage.torn_bytes} bytes were torn by a crash and are cut off")
-        node.show(lambda: None if self._core is None else Shown(self._core, self._telling.vows, self.applied, self._digest))
+        node.show(lambda: self._core and Shown(self._core, self._telling.vows, self.applied, self._digest, self._machine))
 
     # ---------------------------------------------------------------------------------------------------- what others ask
 

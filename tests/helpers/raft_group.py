@@ -65,6 +65,24 @@ class Disk:
         )
 
 
+class Values:
+    """What was applied, as a state machine to look at."""
+
+    def __init__(self, values: list[str]) -> None:
+        self._values = values
+
+    def check(self, data: str) -> None: ...
+
+    def apply(self, index: int, data: str) -> None:
+        self._values.append(data)
+
+    def snapshot(self) -> str:
+        return ",".join(self._values)
+
+    def restore(self, data: str) -> None:
+        self._values[:] = data.split(",")
+
+
 class Node:
     """One core with its disk and a state machine that is a list of what was applied."""
 
@@ -209,7 +227,10 @@ class Group:
     @property
     def shown(self) -> dict[str, Shown]:
         """What the nodes that run show to the invariant."""
-        return {name: Shown(node.core, node.disk.vows, node.applied, node.digest) for name, node in self.nodes.items()}
+        return {
+            name: Shown(node.core, node.disk.vows, node.applied, node.digest, Values(node.values))
+            for name, node in self.nodes.items()
+        }
 
     # ---------------------------------------------------------------------------------------------------------------- messages
 
