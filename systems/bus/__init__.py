@@ -12,6 +12,7 @@ from harness.model.simulated import Harm, Invariant
 from harness.model.system import Address, Client, Node
 from systems.bus.bugs import BUGS
 from systems.bus.client import BusClient
+from systems.bus.invariant import BusSafety
 from systems.raft import Raft
 
 __all__ = ["BUGS", "Bus"]
@@ -37,6 +38,9 @@ class Bus:
     """Each group gets every message, from the first one on."""
     lease_ms: int = 1000
     """How long a consumer has to settle a message before another one gets it."""
+    publish_ms: int | None = None
+    """How long a producer tries to publish a message before it gives it up, and goes on to the next one; None: as long as the
+    load lets it."""
     election_ms: int = 400
     heartbeat_ms: int = 50
     compact_at_kib: int = 256
@@ -47,8 +51,8 @@ class Bus:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "groups", tuple(self.groups))  # from JSON it comes as a list
-        for name in ("partitions", "lease_ms"):
-            if getattr(self, name) < 1:
+        for name in ("partitions", "lease_ms", "publish_ms"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise UsageError(f"Bus({name}={getattr(self, name)!r}): a whole number, at least 1.")
         if not self.groups or len(set(self.groups)) < len(self.groups):
             raise UsageError(f"Bus(groups={list(self.groups)}): at least one group, each of its own name.")
@@ -77,23 +81,27 @@ class Bus:
         return self._raft().entries()
 
     def client(self, index: int, entries: Mapping[str, Address]) -> Client:
-        return BusClient(index, list(entries.items()))
+        return BusClient(index, list(entries.items()), None if self.publish_ms is None else self.publish_ms / 1e3)
 
     async def leader(self, addresses: Mapping[str, Address]) -> str:
         """The name of the node that leads."""
         return await self._raft().leader(addresses)
 
     def varied(self, random: Random) -> Bus:
-        """One partition or more; very frequent or rare snapshots."""
-        return replace(self, partitions=random.choice((1, 2, 4, 16)), compact_at_kib=random.choice((4, 256)))
+        """One partition or more; very frequent or rare snapshots; producers that give up soon."""
+        return replace(
+            self,
+            partitions=random.choice((1, 2, 4, 16)),
+            compact_at_kib=random.choice((4, 256)),
+            publish_ms=random.choice((self.publish_ms, self.publish_ms, 30, 300)),
+        )
 
     def cores(self) -> Sequence[Sequence[str]]:
         """Any majority."""
         return self._raft().cores()
 
     def invariant(self) -> Invariant:
-        """Raft's invariant: if the logs are the same, so are the buses that they lead to."""
-        return self._raft().invariant()
+        return BusSafety(self.lease_ms)
 
     def _raft(self) -> Raft:
         return Raft(

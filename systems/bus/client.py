@@ -47,9 +47,11 @@ class BusClient:
     still held when it was settled: then no other consumer gets them.
     """
 
-    def __init__(self, index: int, entries: Sequence[tuple[str, Address]]) -> None:
+    def __init__(self, index: int, entries: Sequence[tuple[str, Address]], publish_s: float | None = None) -> None:
+        """`publish_s`: a message that is not acknowledged for this long is given up; None: never."""
         self._finder = LeaderFinder(index, entries)
         self._producer = self._sequence = 0
+        self._publish_s = publish_s
 
     @property
     def attempts(self) -> int:
@@ -60,7 +62,11 @@ class BusClient:
         topic, _, rest = call.key.partition("/")
         match call.kind:
             case "publish" if call.value is not None:
-                return Answer(None, await self._publish(topic, rest, call.value))
+                try:
+                    async with asyncio.timeout(self._publish_s):
+                        return Answer(None, await self._publish(topic, rest, call.value))
+                except TimeoutError:
+                    raise TransportError(f"not acknowledged within {self._publish_s:g} s, and given up") from None
             case "receive" | "poll" if rest:
                 return await self._receive(topic, rest, call.kind)
         raise CallFailed(f'there are publish of "topic/key", receive and poll of "topic/group"; this call is {call}')

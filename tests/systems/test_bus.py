@@ -10,19 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.http.message import Response
+from harness.http.message import Response, TransportError
 from harness.model.errors import UsageError
 from harness.model.system import Answer, Call, CallFailed
 from systems.bus import BUGS, Bus
 from systems.bus.client import BusClient
 from systems.bus.messages import (
     LEASES_PATH,
+    PRODUCERS_PATH,
     Append,
     Appended,
     Command,
     Expire,
     Forgotten,
     Outcome,
+    Publish,
     Register,
     Registered,
     Settle,
@@ -198,6 +200,7 @@ def test_whatever_happens_each_group_settles_every_message_once_and_in_the_order
         ({"groups": ("a", "a")}, "each of its own name"),
         ({"partitions": 0}, r"Bus\(partitions=0\)"),
         ({"lease_ms": 0}, r"Bus\(lease_ms=0\)"),
+        ({"publish_ms": 0}, r"Bus\(publish_ms=0\)"),
         ({"election_ms": 10}, "three heartbeats"),
         ({"bug": "scatered"}, "Did you mean 'scattered'"),
     ],
@@ -242,6 +245,31 @@ def test_a_consumer_does_not_give_up_a_request_that_may_have_leased_messages(mon
 def test_a_consumer_gives_up_after_a_while_if_other_consumers_have_all_messages(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CallFailed, match="nothing was leased"):
         received(monkeypatch, Taken(0, [], busy=True), answers_after_s=0)
+
+
+def test_a_producer_that_gives_a_message_up_does_not_use_its_number_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    published: list[int] = []
+
+    async def ask(finder: LeaderFinder, method: str, path: str, body: bytes = b"") -> tuple[str, Response]:
+        if path == PRODUCERS_PATH:
+            return "n1", Response.json(Registered(7))
+        published.append(msgspec.json.decode(body, type=Publish).sequence)
+        if len(published) == 1:
+            await asyncio.Event().wait()
+        return "n1", Response.json(Appended(0, 0))
+
+    monkeypatch.setattr(LeaderFinder, "ask", ask)
+
+    async def publish_two() -> Answer:
+        client = BusClient(0, [("n1", ("127.0.0.1", 1))], publish_s=0.01)
+        with pytest.raises(TransportError, match="not acknowledged within"):
+            await client.invoke(Call("publish", "orders/k", "1"))
+        answer = await client.invoke(Call("publish", "orders/k", "2"))
+        await client.close()
+        return answer
+
+    assert asyncio.run(publish_two()) == Answer(None, "n1")
+    assert published == [1, 2]
 
 
 def test_every_bug_breaks_another_rule() -> None:
