@@ -65,8 +65,9 @@ class QuorumClient:
         except msgspec.MsgspecError as error:
             raise CallFailed(f"the value of cas must be [expected, new]; it is {call.value!r}: {error}") from error
         name, response = await self._changed("POST", call.key, CompareAndSet(expected, value))
-        swapped = response.decode(Compared).swapped
-        return Answer(msgspec.json.encode([expected, value] if swapped else [expected, value, False]).decode(), name)
+        compared = response.decode(Compared)
+        told = [expected, value] if compared.swapped else [expected, value, False, compared.value]
+        return Answer(msgspec.json.encode(told).decode(), name)
 
     async def _read(self, key: str) -> Answer:
         return await self._home.ask_around(lambda: self._read_once(key))

@@ -46,7 +46,7 @@ class RaftClient:
                 name, _ = await self._change("DELETE", path, await self._next())
                 return Answer(None, name)
             case "cas":
-                expected, new, _ = compared(ObjectCall(0, call.kind, call.value))
+                expected, new, *_ = compared(ObjectCall(0, call.kind, call.value))
                 once = await self._next()
                 body_ = Post(expected=expected, new=new, session=once.session, sequence=once.sequence)
                 name, response = await self._change("POST", path, body_)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Final, NamedTuple
 
-from harness.model.object_model import SAME, Call, Refused, Rule, State
+from harness.model.object_model import SAME, WHATEVER, Call, Refused, Rule, State, Whatever
 from harness.model.objects._values import elements
 
 
@@ -16,7 +16,8 @@ class Register:
     | `read`   | what was read; null: nothing there                                                           |
     | `write`  | what was written; null: nothing                                                              |
     | `delete` | none: the same as a write of null                                                            |
-    | `cas`    | `[expected, new]`, or `[expected, new, false]` if the answer was that it held another value  |
+    | `cas`    | `[expected, new]`, or `[expected, new, false]` if the answer was that it held another value; |
+    |          | `[expected, new, false, held]` if the answer says which: then it is a read, too              |
     """
 
     kinds = frozenset({"read", "write", "cas", "delete"})
@@ -34,17 +35,38 @@ class Register:
                 return Rule(leaves=call.value)
             case "delete":
                 return Rule(leaves=None)
-        expected, new, swapped = compared(call)
+        expected, new, swapped, held = compared(call)
         if not call.answered:
             return Rule(expected=expected, leaves=new, otherwise=SAME)
-        return Rule(expected=expected, leaves=new) if swapped else Rule(expected=expected, differs=True)
+        if swapped:
+            return Rule(expected=expected, leaves=new)
+        if held is WHATEVER:
+            return Rule(expected=expected, differs=True)
+        return Rule(expected=held) if held != expected else _IMPOSSIBLE
 
 
-def compared(call: Call) -> tuple[str | None, str | None, bool]:
-    """A compare-and-set's expected value, its new value, and whether it swapped. Raises `ValueError` if it is malformed."""
+_IMPOSSIBLE: Final = Rule(expected=("held by no register",))
+"""The rule of a refusal that names the very value that was expected."""
+
+
+class Comparison(NamedTuple):
+    """What a compare-and-set expects and sets, whether it swapped and, of a refusal that tells, what was held instead."""
+
+    expected: str | None
+    new: str | None
+    swapped: bool = True
+    held: str | None | Whatever = WHATEVER
+
+
+def compared(call: Call) -> Comparison:
+    """A compare-and-set as its value spells it. Raises `ValueError` if that is malformed."""
     match elements(call):
         case (expected, new):
-            return expected, new, True
+            return Comparison(expected, new)
         case (expected, new, "true" | "false" as swapped):
-            return expected, new, cast(str, swapped) == "true"
-    raise ValueError(f"the value of cas must be [expected, new] or [expected, new, false]; it is {call.value!r}")
+            return Comparison(expected, new, swapped == "true")
+        case (expected, new, "false", held):
+            return Comparison(expected, new, False, held)
+    raise ValueError(
+        f"the value of cas must be [expected, new], [expected, new, false] or [expected, new, false, held]; it is {call.value!r}"
+    )

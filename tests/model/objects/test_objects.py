@@ -9,7 +9,7 @@ from harness.model.errors import UsageError
 from harness.model.object_model import REFUSED, Call, Model, Refused, State
 
 RIGHT = {
-    "register": ["read null", "write 1", "read 1", "cas [1,2]", "cas [1,3,false]", "read 2", "delete null", "read null"],
+    "register": ["read null", "cas [1,2,false,null]", "write 1", "read 1", "cas [1,2]", "cas [1,3,false]", "cas [1,3,false,2]", "read 2", "delete null", "read null"],
     "counter": ["read null", "increment null", "increment 4", "decrement 2", "read 3"],
     "set": ["read null", "add b", "add a", "add a", "contains [\"a\",true]", 'read ["a","b"]', "remove a", 'read ["b"]'],
     "queue": ["dequeue null", "enqueue 1", "enqueue 2", "dequeue 1", "dequeue 2", "dequeue null"],
@@ -19,7 +19,9 @@ RIGHT = {
 }  # fmt: skip
 WRONG = {
     "register": ["write 1", "read 2"], "register, swapped": ["write 1", "cas [2,3]"],
-    "register, not swapped": ["write 1", "cas [1,3,false]"], "counter": ["increment 2", "read 1"],
+    "register, not swapped": ["write 1", "cas [1,3,false]"], "register, held another": ["write 1", "cas [2,3,false,4]"],
+    "register, held it": ["write 1", "cas [1,3,false,1]"], "register, held nothing": ["write 1", "cas [2,3,false,null]"],
+    "register, held something": ["cas [2,3,false,1]"], "counter": ["increment 2", "read 1"],
     "set": ["add a", 'read ["a","b"]'], "set, missing": ["add a", "contains [\"a\",false]"],
     "queue, not the first": ["enqueue 1", "enqueue 2", "dequeue 2"], "queue, not empty": ["enqueue 1", "dequeue null"],
     "queue, empty": ["dequeue 1"], "lock, held": ["acquire null", "acquire null"], "lock, free": ["release null"],
@@ -82,6 +84,7 @@ def test_only_the_holder_gives_a_lock_back() -> None:
     [
         ("register", "cas 1"),
         ("register", "cas [1]"),
+        ("register", "cas [1,2,true,3]"),
         ("counter", "increment x"),
         ("set", "contains a"),
         ("log", "read 1"),
