@@ -55,7 +55,7 @@ class Comparison(NamedTuple):
     expected: str | None
     new: str | None
     swapped: bool = True
-    held: str | None | Whatever = WHATEVER
+    held: str | Whatever | None = WHATEVER
 
 
 def compared(call: Call) -> Comparison:
@@ -67,6 +67,5 @@ def compared(call: Call) -> Comparison:
             return Comparison(expected, new, swapped == "true")
         case (expected, new, "false", held):
             return Comparison(expected, new, False, held)
-    raise ValueError(
-        f"the value of cas must be [expected, new], [expected, new, false] or [expected, new, false, held]; it is {call.value!r}"
-    )
+    forms = "[expected, new], [expected, new, false] or [expected, new, false, held]"
+    raise ValueError(f"the value of cas must be {forms}; it is {call.value!r}")
