@@ -6,7 +6,7 @@ dropped here because it is too old or too much is left to anti-entropy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Generic, TypeVar
@@ -48,6 +48,10 @@ class Hints(Generic[T]):
     def get(self, peer: str, key: str) -> Hint[T] | None:
         """The hint for a peer and key. O(1)."""
         return self._hints[peer].get(key)
+
+    def of(self, peer: str) -> Mapping[str, Hint[T]]:
+        """All hints for a peer by key, read-only. O(1)."""
+        return self._hints[peer]
 
     def oldest(self, peer: str, count: int) -> list[Hint[T]]:
         """A peer's oldest hints, the oldest first. O(count)."""

@@ -79,6 +79,10 @@ class MerkleTree:
             path[-1].keys[key] = digest
         self._reshape(path, place)
 
+    def has(self, key: str, content: bytes | None) -> bool:
+        """Whether a key has this content; with None, whether it has none. O(depth)."""
+        return self._digest_of(_place(key), key) == (None if content is None else _digest(key, content))
+
     def range(self, prefix: str) -> Range:
         """What the tree holds in a range. O(keys of a leaf)."""
         node = self._find(prefix)

@@ -12,8 +12,8 @@ from harness.model.simulated import Harm, Invariant
 from harness.model.system import Address, Client, Node
 from systems.quorum.bugs import BUGS
 from systems.quorum.client import QuorumClient
-from systems.quorum.invariant import OneValueAVersion
 from systems.quorum.placement import Placement
+from systems.quorum.watch import Watch
 
 __all__ = ["BUGS", "Quorum"]
 
@@ -184,8 +184,9 @@ class Quorum:
 
     def invariant(self) -> Invariant:
         names = self.entries()
-        return OneValueAVersion(
-            None if self.repair_every_s is None else Placement(names[0], names, self.replicas),
+        return Watch(
+            Placement(names[0], names, self.replicas),
+            repairs=self.repair_every_s is not None,
             durable=not self.memory,
             tombstones_dropped=self.tombstone_grace_s is not None,
         )

@@ -24,22 +24,30 @@ replicas that still know.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from systems.parts.outcomes import Failed, Unknown
 from systems.quorum.messages import Accept, Ballot, Entry, Prepare, Query, Store, Successor, Version
-from systems.quorum.protocol import Coordinator, Done, Operation, Outcome, Phase, bare
+from systems.quorum.protocol import Coordinator, Done, Outcome, Phase, bare
 
 MOST_ATTEMPTS: Final = 12
 """The most ballots and restarts of one compare-and-set."""
 _OUTRUN: Final = f"outrun by others {MOST_ATTEMPTS} times"
 
 
-def comparing(coordinator: Coordinator, key: str, expected: str | None, new: str | None) -> Operation:
+def comparing(coordinator: Coordinator, key: str, expected: str | None, new: str | None) -> Comparing:
     """Set a key to the new value if it holds the expected one; None stands for no value."""
-    return _CompareAndSet(coordinator, key, expected, new)
+    return Comparing(coordinator, key, expected, new)
+
+
+class Undone(NamedTuple):
+    """A compare-and-set that has not taken effect."""
+
+    key: str
+    id: Ballot
+    """Its first ballot."""
 
 
 class _Ballots(Phase):
@@ -69,7 +77,9 @@ class _Ballots(Phase):
         return len(self._refused) > self._most_refused
 
 
-class _CompareAndSet:
+class Comparing:
+    """A compare-and-set in progress: an `Operation`."""
+
     def __init__(self, coordinator: Coordinator, key: str, expected: str | None, new: str | None) -> None:
         self._coordinator = coordinator
         self._key = key
@@ -98,6 +108,13 @@ class _CompareAndSet:
                     self._stored(stored)
             case Prepare() | Accept() as request if isinstance(phase, _Ballots):
                 self._balloted(phase, request, replica, entry)
+
+    @property
+    def undone(self) -> Undone | None:
+        """Itself if its outcome says that it has not taken effect and never will."""
+        outcome = self.outcome
+        is_undone = isinstance(outcome, Failed) or (isinstance(outcome, Done) and not outcome.swapped)
+        return Undone(self._key, self._id) if is_undone else None
 
     def timed_out(self, phase: Phase) -> None:
         if phase is self.phase and self.outcome is None:

@@ -14,6 +14,7 @@ A request that had no quorum and certainly no effect is 503; one that may have h
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
@@ -30,7 +31,7 @@ from systems.parts.owner import Owner, refusing_other_data
 from systems.parts.record_log import Damaged
 from systems.parts.sealing import DAMAGED, answer_to, is_sealed, opened
 from systems.quorum.bugs import BUGS
-from systems.quorum.comparing import comparing
+from systems.quorum.comparing import Comparing, Undone, comparing
 from systems.quorum.messages import (
     ENTRIES_PATH,
     KEY_PATH,
@@ -52,11 +53,15 @@ from systems.quorum.peer import Peer
 from systems.quorum.placement import Placement
 from systems.quorum.protocol import Coordinator, Done, Operation, Outcome, Versions
 from systems.quorum.replica import Held, Replica
+from systems.quorum.shown import Shown
 from systems.quorum.storage import Storage
 from systems.quorum.upkeep import Digests, Upkeep
 
 RECOVER_AGAIN_S: Final = 0.02
 """How long a replica with a damaged log waits before it asks again the nodes that have not answered."""
+
+_UNDONE_SHOWN: Final = 100
+"""Far more compare-and-sets than end between two looks at what a node shows."""
 
 _OF_NODES: Final = frozenset({REPLICA_PATH, RANGES_PATH, ENTRIES_PATH})
 """Paths that are only for nodes of the same cluster; such a request names its recipient."""
@@ -149,8 +154,9 @@ class Server:
             hedge_s=None if config.hedge_ms is None else config.hedge_ms / 1e3,
         )
         node.event("numbered", {"start": self._storage.start})
-        node.show(self._storage.by_key)
+        node.show(self._shown)
         self._operations = 0
+        self._undone = deque[Undone](maxlen=_UNDONE_SHOWN)
         node.report_unsettled(self._unsettled)
 
     def handle(self, batch: RequestBatch) -> None:
@@ -307,6 +313,8 @@ class Server:
     def _carry_out(self, operation: Operation, done: Callable[[Outcome], None]) -> None:
         def finished(outcome: Outcome) -> None:
             self._operations -= 1
+            if isinstance(operation, Comparing) and (undone := operation.undone) is not None:
+                self._undone.append(undone)
             done(outcome)
 
         self._operations += 1
@@ -317,6 +325,16 @@ class Server:
             self._storage.ask(request, answered)
         else:
             self._peers[name].ask(request, answered)
+
+    def _shown(self) -> Shown:
+        storage = self._storage
+        return Shown(
+            entries=storage.by_key(),
+            kept=storage.replica.kept_by_home(),
+            digests=self._digests,
+            changed=storage.changed,
+            undone=self._undone,
+        )
 
     def _unsettled(self) -> dict[str, int]:
         return {

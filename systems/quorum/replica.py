@@ -124,6 +124,10 @@ class Replica:
         """How many entries it keeps for others."""
         return sum(self._kept.count(peer) for peer in self._peers)
 
+    def kept_by_home(self) -> Mapping[str, Mapping[str, Hint[Entry]]]:
+        """The entries that it keeps for others, by replica and key, read-only."""
+        return {peer: self._kept.of(peer) for peer in self._peers}
+
     @property
     def by_key(self) -> Mapping[str, Entry]:
         """The entries that it holds itself."""

@@ -130,6 +130,11 @@ class Digests:
         tree = self._trees[peer]
         return [tree.range(prefix) for prefix in prefixes]
 
+    def cover(self, key: str, entry: Entry) -> bool:
+        """Whether the trees have a key's entry as it is."""
+        homes, content = self._placement.homes(key), _content(entry)
+        return self._name not in homes or all(tree.has(key, content) for peer, tree in self._trees.items() if peer in homes)
+
     async def fold(self, seen: Callable[[str, Entry], None]) -> None:
         """Update the trees, and call `seen` for each entry that has changed."""
         changed = self._storage.changed
@@ -144,9 +149,14 @@ class Digests:
         if self._name not in homes:
             return
         seen(key, entry)
-        content = None if entry.version == Version() else msgspec.json.encode(entry.version)
+        content = _content(entry)
         for tree in {id(tree): tree for peer, tree in self._trees.items() if peer in homes}.values():
             tree.update(key, content)
+
+
+def _content(entry: Entry) -> bytes | None:
+    """What a digest is computed of."""
+    return None if entry.version == Version() else msgspec.json.encode(entry.version)
 
 
 class Tombstones:

@@ -33,6 +33,10 @@ def test_a_tree_depends_on_what_is_held_and_not_on_how_it_came_there(changes: li
             held[key] = content
     fresh = tree_of(held.items())
     assert len(tree) == len(held)
+    for key in {key for key, _ in changes}:
+        assert tree.has(key, held.get(key))
+        assert not tree.has(key, b"something else")
+        assert tree.has(key, None) == (key not in held)
     waiting = [""]
     while waiting:
         prefix = waiting.pop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -15,6 +16,7 @@ from harness.model.system import System, links_of
 from harness.run.catalog import drill_files, find_drill
 from systems.quorum import Quorum
 from systems.quorum.messages import Entry, Version
+from systems.quorum.shown import Shown
 
 
 def test_every_node_is_linked_with_every_other_in_each_direction() -> None:
@@ -99,16 +101,20 @@ def test_a_varied_system_keeps_the_replicas_that_a_drill_may_name() -> None:
     assert {Quorum().varied(Random(seed)).replicas for seed in range(500)} == {3, 4, 5}
 
 
+def states(held: Mapping[str, dict[str, Entry] | None]) -> dict[str, object]:
+    return {name: Shown(entries=entries) for name, entries in held.items()}
+
+
 def test_replicas_that_repair_are_apart_while_a_home_lacks_the_newest_value() -> None:
     old, new, deleted = Entry(Version(1, "n1", 1, 1), "a"), Entry(Version(2, "n1", 1, 2), "b"), Entry(Version(3, "n1", 1, 3))
     for quorum, apart in ((Quorum(), True), (Quorum(repair_every_s=None), False)):
         invariant = quorum.invariant()
         assert isinstance(invariant, Agrees)
-        assert (invariant.apart({"n1": {"k": new}, "n2": {"k": new}, "n3": {"k": old}}) is not None) == apart
-        assert (invariant.apart({"n1": {"k": new}, "n2": {}, "n3": {"k": new}}) is not None) == apart
-        assert (invariant.apart({"n1": {"k": deleted}, "n2": {}, "n3": {"k": new}}) is not None) == apart
-        assert invariant.apart({"n1": {"k": new}, "n2": {"k": new}, "n3": {"k": new}}) is None
-        assert invariant.apart({"n1": {"k": deleted}, "n2": {}, "n3": {"k": deleted}}) is None
+        assert (invariant.apart(states({"n1": {"k": new}, "n2": {"k": new}, "n3": {"k": old}})) is not None) == apart
+        assert (invariant.apart(states({"n1": {"k": new}, "n2": {}, "n3": {"k": new}})) is not None) == apart
+        assert (invariant.apart(states({"n1": {"k": deleted}, "n2": {}, "n3": {"k": new}})) is not None) == apart
+        assert invariant.apart(states({"n1": {"k": new}, "n2": {"k": new}, "n3": {"k": new}})) is None
+        assert invariant.apart(states({"n1": {"k": deleted}, "n2": {}, "n3": {"k": deleted}})) is None
 
 
 def test_tombstones_that_are_to_be_dropped_are_gone_in_the_end() -> None:
@@ -116,8 +122,8 @@ def test_tombstones_that_are_to_be_dropped_are_gone_in_the_end() -> None:
     for quorum, apart in ((Quorum(tombstone_grace_s=1), True), (Quorum(), False)):
         invariant = quorum.invariant()
         assert isinstance(invariant, Agrees)
-        assert (invariant.apart({"n1": deleted, "n2": {}, "n3": {}}) is not None) == apart
-        assert invariant.apart({"n1": {}, "n2": {}, "n3": {}}) is None
+        assert (invariant.apart(states({"n1": deleted, "n2": {}, "n3": {}})) is not None) == apart
+        assert invariant.apart(states({"n1": {}, "n2": {}, "n3": {}})) is None
 
 
 def test_a_replica_forgets_only_tombstones_and_what_a_damaged_log_held() -> None:
@@ -125,13 +131,13 @@ def test_a_replica_forgets_only_tombstones_and_what_a_damaged_log_held() -> None
 
     def broken(*shown: dict[str, Entry] | None, quorum: Quorum) -> bool:
         invariant = quorum.invariant()
-        return any(invariant.broken({"n1": entries}) for entries in shown)
+        return any(invariant.broken(states({"n1": entries})) for entries in shown)
 
     assert broken({"k": new}, {"k": old}, quorum=Quorum())
     assert broken({"k": old}, {"k": new}, {}, quorum=Quorum())
     assert not broken({"k": old}, {"k": new}, {"k": deleted}, {}, quorum=Quorum())
     invariant = Quorum().invariant()
-    assert invariant.broken({"n1": {"k": new}, "n2": {"k": deleted}}) is None
-    assert invariant.broken({"n1": {}, "n2": {}}) is None
+    assert invariant.broken(states({"n1": {"k": new}, "n2": {"k": deleted}})) is None
+    assert invariant.broken(states({"n1": {}, "n2": {}})) is None
     assert not broken({"k": new}, None, {"k": old}, quorum=Quorum())
     assert not broken({"k": new}, {"k": old}, {}, quorum=Quorum(memory=True))

@@ -82,6 +82,21 @@ def test_a_write_that_was_not_sent_or_was_refused_has_failed_and_is_sent_nowhere
     with_client([home, GOOD, GOOD], scenario)
 
 
+@pytest.mark.parametrize(
+    ("told", "value"),
+    [
+        ({"swapped": True, "value": None}, '["1","2"]'),
+        ({"swapped": False, "value": "3"}, '["1","2",false,"3"]'),
+        ({"swapped": False, "value": None}, '["1","2",false,null]'),
+    ],
+)
+def test_a_compare_and_set_tells_what_it_found(told: object, value: str) -> None:
+    async def scenario(client: QuorumClient, asked: list[str]) -> None:
+        assert await client.invoke(Call("cas", "k", '["1","2"]')) == Answer(value, "n1")
+
+    with_client([answered(200, told), GOOD, GOOD], scenario)
+
+
 @pytest.mark.parametrize("home", [UNKNOWN, answered(500, {}), answered(507, {})])
 def test_a_write_that_may_have_acted_is_unknown_and_is_sent_nowhere_else(home: Handler) -> None:
     async def scenario(client: QuorumClient, asked: list[str]) -> None:

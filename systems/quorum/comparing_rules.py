@@ -1,0 +1,94 @@
+"""The rule that a compare-and-set which was reported as not done is never done.
+
+A history shows a breach only if somebody finishes the proposal and somebody sees the value. What replicas have accepted shows
+that this can happen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from systems.quorum.messages import Ballot, Entry
+from systems.quorum.placement import Placement
+from systems.quorum.shown import Shown
+
+
+class UndoneStaysUndone:
+    """A compare-and-set that was reported as refused or failed has no entry, and no proposal that could still be decided.
+
+    A proposal can be decided if it is the one accepted in the highest ballot among some majority of replicas that hold nothing
+    newer than the version to which it is a successor: a proposer that hears of these finishes it. Of one that was outvoted, a
+    replica may still hold what it accepted, but every such majority has a member that accepted the winner in a higher ballot.
+
+    And a compare-and-set has one entry, whoever finishes it: two would mean that it took effect twice.
+    """
+
+    def __init__(self, placement: Placement) -> None:
+        self._placement = placement
+        self._undone: set[Ballot] = set()
+        self._entries: dict[Ballot, Entry] = {}
+        """By compare-and-set, the entry that any replica has shown."""
+        self._last: dict[str, dict[str, Entry]] = {}
+        """What each node held when it was looked at last, which need not be checked again."""
+
+    def broken(self, shown: Mapping[str, Shown]) -> str | None:
+        keys = dict[str, None]()  # not a set: its order varies
+        for name, state in shown.items():
+            for undone in state.undone:
+                if undone.id not in self._undone:
+                    self._undone.add(undone.id)
+                    keys[undone.key] = None
+            last = self._last.setdefault(name, {})
+            for key, entry in (state.entries or {}).items():
+                if last.get(key) is not entry:
+                    last[key] = entry
+                    if entry.decided_for is not None or entry.successor is not None:
+                        keys[key] = None
+        for key in keys:
+            homes = self._placement.homes(key)
+            held = {name: entries.get(key, Entry()) for name in homes if (entries := _entries_of(shown, name)) is not None}
+            why = self._taken_effect(key, held) or self._to_be_decided(key, held, len(homes) // 2 + 1)
+            if why is not None:
+                return why
+        return None
+
+    def _taken_effect(self, key: str, held: Mapping[str, Entry]) -> str | None:
+        for name, entry in held.items():
+            if entry.decided_for is None:
+                continue
+            if entry.decided_for in self._undone:
+                return f"{name} holds {_value(entry)} of key {key}, which a compare-and-set set that was reported as not done"
+            first = self._entries.setdefault(entry.decided_for, entry)
+            if first.version != entry.version:
+                return f"the compare-and-set of key {key} to {_value(entry)} took effect twice, the second time on {name}"
+        return None
+
+    def _to_be_decided(self, key: str, held: Mapping[str, Entry], majority: int) -> str | None:
+        for name, entry in held.items():
+            state = entry.successor
+            if state is None or state.accepted is None or state.proposal is None:
+                continue
+            ballot, proposal = state.accepted, state.proposal
+            adopting = [other for other, its in held.items() if _adopts(its, entry, ballot)]
+            if proposal.decided_for in self._undone and len(adopting) >= majority:
+                return (
+                    f"the compare-and-set of key {key} to {_value(proposal)} was reported as not done, but {name} has"
+                    f" accepted it, and whoever asks {', '.join(adopting)} finishes it"
+                )
+        return None
+
+
+def _adopts(its: Entry, entry: Entry, ballot: Ballot) -> bool:
+    """Whether a replica that holds this would not object to what was accepted in the ballot as the entry's successor."""
+    if its.version != entry.version:
+        return its.version < entry.version
+    accepted = None if its.successor is None else its.successor.accepted
+    return accepted is None or accepted <= ballot
+
+
+def _entries_of(shown: Mapping[str, Shown], name: str) -> Mapping[str, Entry] | None:
+    return shown[name].entries if name in shown else None
+
+
+def _value(entry: Entry) -> str:
+    return "no value" if entry.value is None else entry.value

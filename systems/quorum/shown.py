@@ -1,0 +1,26 @@
+"""What a node shows to whoever can see all nodes at once: see `harness.node.context.NodeContext.show`."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from systems.parts.hints import Hint
+from systems.quorum.comparing import Undone
+from systems.quorum.messages import Entry
+from systems.quorum.upkeep import Digests
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """A node's state. It is read only, and goes on changing."""
+
+    entries: Mapping[str, Entry] | None
+    """What it holds itself; None if its log is damaged."""
+    kept: Mapping[str, Mapping[str, Hint[Entry]]] = field(default_factory=dict)
+    """What it keeps for others, by replica and key."""
+    digests: Digests | None = None
+    changed: Container[str] = ()
+    """Keys whose entries have changed since their digests were computed."""
+    undone: Sequence[Undone] = ()
+    """The last compare-and-sets of which it told the client that they have not taken effect."""

@@ -1,0 +1,79 @@
+"""The rules of a node's background work. A node that breaks one may serve right answers for long, until it is needed.
+
+Anti-entropy compares digests, so it never finds what a stale digest hides. And what is kept for a replica that was away has,
+without anti-entropy, no other way to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from systems.quorum.messages import Entry, Version
+from systems.quorum.shown import Shown
+from systems.quorum.upkeep import Digests
+
+
+class DigestsCoverEntries:
+    """Every digest is that of the entry that is held, unless the entry is noted as changed."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[Digests, dict[str, Entry]]] = {}
+        """What each node's digests covered when that was looked at last, which need not be checked again."""
+
+    def broken(self, shown: Mapping[str, Shown]) -> str | None:
+        for name, state in shown.items():
+            digests, entries, changed = state.digests, state.entries, state.changed
+            if digests is None or entries is None:
+                continue
+            before = self._last.get(name)
+            if before is None or before[0] is not digests:  # it has started again
+                before = self._last[name] = (digests, {})
+            last = before[1]
+            for key in [key for key in last if key not in entries and key not in changed]:
+                if not digests.cover(key, Entry()):
+                    return f"{name} does not hold key {key} any more, and its digest says that it does"
+                del last[key]
+            for key, entry in entries.items():
+                if last.get(key) is entry or key in changed:
+                    continue
+                if not digests.cover(key, entry):
+                    return f"{name} holds {_told(entry.version)} of key {key}, and its digest is that of something else"
+                last[key] = entry
+        return None
+
+
+class KeptUntilTaken:
+    """What a node keeps for a replica goes only when the replica has it, or when something newer takes its place.
+
+    That is so of replicas that keep what they hold through a restart.
+    """
+
+    def __init__(self, *, tombstones_dropped: bool) -> None:
+        """`tombstones_dropped`: a replica may have had something, and now have nothing."""
+        self._tombstones_dropped = tombstones_dropped
+        self._last: dict[str, dict[tuple[str, str], Version]] = {}
+        """By node, what it kept when it was looked at last, by replica and key."""
+
+    def broken(self, shown: Mapping[str, Shown]) -> str | None:
+        before, self._last = self._last, {}  # without the nodes that are down: who knows when they stopped keeping something
+        for name, state in shown.items():
+            if state.entries is None:  # a damaged log has lost what was kept, too
+                continue
+            now = {(home, key): hint.what.version for home, kept in state.kept.items() for key, hint in kept.items()}
+            self._last[name] = now
+            for (home, key), version in before.get(name, {}).items():
+                kept = now.get((home, key))
+                if (kept is None or kept < version) and self._lacks(shown.get(home), key, version):
+                    return f"{name} no longer keeps {_told(version)} of key {key} for {home}, which does not have it"
+        return None
+
+    def _lacks(self, home: Shown | None, key: str, version: Version) -> bool:
+        """Whether a replica surely lacks this version, or a newer one. Nothing is known of one that is down or damaged."""
+        if home is None or home.entries is None:
+            return False
+        held = home.entries.get(key)
+        return held.version < version if held is not None else not self._tombstones_dropped
+
+
+def _told(version: Version) -> str:
+    return f"version {version.counter} of {version.writer}"

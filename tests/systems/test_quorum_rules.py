@@ -1,0 +1,186 @@
+"""The rules that simulation checks inside nodes: what each must accept, and what each must find."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from random import Random
+
+import msgspec
+
+from harness.node.disk import Disk
+from systems.parts.hints import Hint
+from systems.quorum import Quorum
+from systems.quorum.comparing import Undone
+from systems.quorum.comparing_rules import UndoneStaysUndone
+from systems.quorum.messages import Ballot, Entry, Store, Successor, Version
+from systems.quorum.placement import Placement
+from systems.quorum.shown import Shown
+from systems.quorum.storage import Storage
+from systems.quorum.upkeep import Digests
+from systems.quorum.upkeep_rules import DigestsCoverEntries, KeptUntilTaken
+
+NAMES = ("n1", "n2", "n3")
+PLACEMENT = Placement("n1", NAMES, 3)
+OLD, NEW = Entry(Version(1, "n1", 1, 1), "old"), Entry(Version(2, "n2", 1, 1), "new")
+HAS_NEW = Shown(entries={"k": NEW})
+
+
+def with_digests(tmp_path: Path, changes: list[tuple[str, Entry]], *, forgotten: bool) -> str | None:
+    """What the rule finds when entries change as digests are folded, and after that; some node forgets that they have."""
+    storage = Storage(Disk(tmp_path), lambda text: None, random=Random(1), memory=True)
+    digests = Digests("n1", storage, PLACEMENT)
+    rule, found = DigestsCoverEntries(), list[str | None]()
+
+    def look() -> None:
+        shown = Shown(entries=storage.by_key(), digests=digests, changed=storage.changed)
+        found.append(rule.broken({"n1": shown}))
+
+    async def change_and_fold() -> None:
+        for key, entry in changes:
+            folding = asyncio.create_task(digests.fold(lambda key, entry: None))
+            storage.ask(Store(key, entry), lambda answer: None)
+            look()
+            await folding
+            look()
+            newer = Entry(Version(entry.version.counter + 1), "newer")
+            storage.ask(Store(key, newer), lambda answer: None)
+            if forgotten:
+                storage.changed.clear()
+            look()
+
+    asyncio.run(change_and_fold())
+    return next((why for why in found if why is not None), None)
+
+
+def test_digests_cover_what_is_held_unless_it_is_noted_as_changed(tmp_path: Path) -> None:
+    changes = [("k", OLD), ("l", OLD), ("k", Entry(Version(5, "n1", 1, 5)))]
+    assert with_digests(tmp_path / "right", changes, forgotten=False) is None
+    why = with_digests(tmp_path / "wrong", changes, forgotten=True)
+    assert why == "n1 holds version 2 of  of key k, and its digest is that of something else"
+
+
+def test_an_entry_that_is_gone_has_no_digest(tmp_path: Path) -> None:
+    storage = Storage(Disk(tmp_path), lambda text: None, random=Random(1), memory=True)
+    digests, rule = Digests("n1", storage, PLACEMENT), DigestsCoverEntries()
+    storage.ask(Store("k", OLD), lambda answer: None)
+    asyncio.run(digests.fold(lambda key, entry: None))
+    assert rule.broken({"n1": Shown(entries={"k": OLD}, digests=digests)}) is None
+    assert rule.broken({"n1": Shown(entries={}, digests=digests, changed={"k"})}) is None
+    assert rule.broken({"n1": Shown(entries=None, digests=digests)}) is None
+    assert rule.broken({"n1": Shown(entries={}, digests=digests)}) is not None
+
+
+def test_a_node_that_starts_again_has_other_digests(tmp_path: Path) -> None:
+    rule, storage = DigestsCoverEntries(), Storage(Disk(tmp_path), lambda text: None, random=Random(1), memory=True)
+    storage.ask(Store("k", OLD), lambda answer: None)
+    before, after = (Digests("n1", storage, PLACEMENT) for _ in range(2))
+    asyncio.run(before.fold(lambda key, entry: None))
+    assert rule.broken({"n1": Shown(entries={"k": OLD}, digests=before)}) is None
+    assert rule.broken({"n1": Shown(entries={"k": OLD}, digests=after, changed={"k"})}) is None
+    assert rule.broken({"n1": Shown(entries={"k": OLD}, digests=after)}) is not None
+
+
+def keeping(entry: Entry | None) -> Shown:
+    """A node that keeps this for n3."""
+    return Shown(entries={}, kept={"n3": {} if entry is None else {"k": Hint("k", entry, 0.0)}})
+
+
+def kept(*looks: dict[str, Shown], tombstones_dropped: bool = False) -> str | None:
+    rule = KeptUntilTaken(tombstones_dropped=tombstones_dropped)
+    return next((why for why in map(rule.broken, looks) if why is not None), None)
+
+
+def test_what_is_kept_may_go_once_the_replica_has_it_or_something_newer() -> None:
+    assert kept({"n1": keeping(OLD), "n3": HAS_NEW}, {"n1": keeping(None), "n3": HAS_NEW}) is None
+    assert kept({"n1": keeping(NEW), "n3": Shown(entries={})}, {"n1": keeping(None), "n3": HAS_NEW}) is None
+    assert kept({"n1": keeping(OLD), "n3": Shown(entries={})}, {"n1": keeping(NEW), "n3": Shown(entries={})}) is None
+
+
+def test_what_is_kept_does_not_go_before_the_replica_has_it() -> None:
+    lacking = Shown(entries={"k": OLD})
+    assert kept({"n1": keeping(NEW), "n3": lacking}, {"n1": keeping(None), "n3": lacking}) is not None
+    assert kept({"n1": keeping(NEW), "n3": lacking}, {"n1": keeping(OLD), "n3": lacking}) is not None
+    why = kept({"n1": keeping(NEW), "n3": Shown(entries={})}, {"n1": keeping(None), "n3": Shown(entries={})})
+    assert why == "n1 no longer keeps version 2 of n2 of key k for n3, which does not have it"
+
+
+def test_nothing_is_said_of_nodes_that_are_down_or_damaged_or_may_have_dropped_it() -> None:
+    empty, damaged = Shown(entries={}), Shown(entries=None)
+    assert kept({"n1": keeping(NEW), "n3": empty}, {"n1": keeping(None)}) is None
+    assert kept({"n1": keeping(NEW), "n3": empty}, {"n1": keeping(None), "n3": damaged}) is None
+    assert kept({"n1": keeping(NEW), "n3": empty}, {"n3": empty}, {"n1": keeping(None), "n3": empty}) is None
+    assert kept({"n1": keeping(NEW), "n3": empty}, {"n1": damaged, "n3": empty}, {"n1": keeping(None), "n3": empty}) is None
+    assert kept({"n1": keeping(NEW), "n3": empty}, {"n1": keeping(None), "n3": empty}, tombstones_dropped=True) is None
+
+
+ONE, OTHER = Ballot(1, "n1", 1, 1), Ballot(2, "n2", 1, 1)
+OF_ONE, OF_OTHER = (Entry(Version(1, "n1", 1, 1, 1), f"of {ballot.proposer}", ballot) for ballot in (ONE, OTHER))
+UNDONE = (Undone("k", ONE),)
+
+
+def accepted(ballot: Ballot, proposal: Entry) -> Entry:
+    return msgspec.structs.replace(OLD, successor=Successor(ballot, ballot, proposal))
+
+
+PROMISED = msgspec.structs.replace(OLD, successor=Successor(OTHER))
+
+
+def undone(n1: Entry, n2: Entry | None, n3: Entry | None, *, told: tuple[Undone, ...] = UNDONE) -> str | None:
+    """What the rule finds if replicas hold this, None for one that is down, and the compare-and-set of n1 was not done."""
+    shown = {name: Shown(entries={"k": entry}) for name, entry in zip(NAMES, (n1, n2, n3), strict=True) if entry is not None}
+    shown["n1"] = Shown(entries={"k": n1}, undone=told)
+    return UndoneStaysUndone(PLACEMENT).broken(shown)
+
+
+def test_what_was_outvoted_or_is_not_at_a_majority_is_undone() -> None:
+    assert undone(accepted(ONE, OF_ONE), accepted(OTHER, OF_OTHER), accepted(OTHER, OF_OTHER)) is None
+    assert undone(accepted(ONE, OF_ONE), OF_OTHER, accepted(OTHER, OF_OTHER)) is None
+    assert undone(accepted(ONE, OF_ONE), NEW, NEW) is None
+    assert undone(accepted(ONE, OF_ONE), None, accepted(OTHER, OF_OTHER)) is None
+    assert undone(OLD, PROMISED, OLD) is None
+    assert undone(OF_OTHER, OF_OTHER, OLD) is None
+
+
+def test_what_may_be_decided_is_not_undone() -> None:
+    why = undone(accepted(ONE, OF_ONE), PROMISED, accepted(OTHER, OF_OTHER))
+    told = "the compare-and-set of key k to of n1 was reported as not done, but n1 has accepted it"
+    assert why == f"{told}, and whoever asks n1, n2 finishes it"
+    assert undone(OLD, accepted(ONE, OF_ONE), None) is not None
+    assert undone(Entry(), accepted(ONE, OF_ONE), None) is not None
+    assert undone(accepted(OTHER, OF_ONE), accepted(ONE, OF_OTHER), accepted(ONE, OF_OTHER)) is not None
+    assert undone(accepted(ONE, OF_ONE), PROMISED, accepted(OTHER, OF_OTHER), told=()) is None
+
+
+def test_what_took_effect_was_not_undone() -> None:
+    assert undone(OF_ONE, OLD, OLD) is not None
+    assert undone(OLD, OF_ONE, None) is not None
+    assert undone(OF_ONE, OLD, OLD, told=()) is None
+
+
+def test_it_is_found_whichever_comes_first() -> None:
+    rule = UndoneStaysUndone(PLACEMENT)
+    assert rule.broken({"n1": Shown(entries={}), "n2": Shown(entries={"k": OF_ONE})}) is None
+    assert rule.broken({"n1": Shown(entries={}, undone=UNDONE), "n2": Shown(entries={"k": OF_ONE})}) is not None
+    rule = UndoneStaysUndone(PLACEMENT)
+    assert rule.broken({"n1": Shown(entries={}, undone=UNDONE), "n2": Shown(entries={})}) is None
+    assert rule.broken({"n2": Shown(entries={"k": OF_ONE})}) is not None
+
+
+def test_a_compare_and_set_takes_effect_once() -> None:
+    rule = UndoneStaysUndone(PLACEMENT)
+    again = msgspec.structs.replace(OF_ONE, version=Version(2, "n2", 1, 1, 1))
+    assert rule.broken({"n1": Shown(entries={"k": OF_ONE}), "n2": Shown(entries={"k": OF_ONE})}) is None
+    assert rule.broken({"n1": Shown(entries={"k": again})}) == (
+        "the compare-and-set of key k to of n1 took effect twice, the second time on n1"
+    )
+
+
+def test_a_store_is_held_to_all_rules_that_its_settings_promise() -> None:
+    dropped = [{"n1": keeping(NEW), "n2": Shown(entries={}), "n3": Shown(entries={})}, dict.fromkeys(NAMES, keeping(None))]
+    for quorum, kept_for_good in ((Quorum(), True), (Quorum(memory=True), False)):
+        invariant = quorum.invariant()
+        assert [invariant.broken(states) is not None for states in dropped] == [False, kept_for_good]
+    done = {"n1": Shown(entries={}, undone=UNDONE), "n2": Shown(entries={"k": OF_ONE})}
+    for quorum in (Quorum(), Quorum(memory=True), Quorum(repair_every_s=None)):
+        assert quorum.invariant().broken(done) is not None
