@@ -19,6 +19,13 @@ FINAL_READS: Final = 3
 LEAST_FINAL_READS: Final = 60
 """Of all keys together: with few keys, each is read more often, so that clients of different nodes read it."""
 
+_UNUSUAL: Final = ("", " ", "null", "0", "[]", "false")
+"""Values that a careless program takes for none, or for something else; each is written at most once to a register."""
+
+_UNUSUAL_TEXT: Final = " /%2F?a=b&c#\"'\\é🙂"
+_LONG: Final = 3000
+"""The length of a long value: several packets, and more than a small log holds before it is compacted."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Registers:
@@ -26,7 +33,8 @@ class Registers:
 
     Kinds and values are those of `harness.model.objects.register`. A compare-and-set expects what the last call that changed
     its register would leave there, so it often succeeds, unless that call failed or another one came in between. `rivals`
-    compare-and-sets in a row expect the same value, so at most one of them succeeds.
+    compare-and-sets in a row expect the same value, so at most one of them succeeds. `unusual`: some keys and values are long,
+    empty, or must be quoted or encoded.
     """
 
     keys: int = 20
@@ -34,6 +42,7 @@ class Registers:
     compare_and_sets: float = 0.0
     deletes: float = 0.0
     rivals: int = 1
+    unusual: bool = False
 
     def __post_init__(self) -> None:
         if self.keys < 1:
@@ -54,18 +63,23 @@ class Registers:
         """What each register holds if every call was carried out in this order; of rivals, only the first."""
         rivals: dict[str, tuple[str | None, int]] = {}
         """What the current rivals expect, and how many there have been."""
+        unwritten: dict[str, list[str]] = {}
+        """The unusual values of each register that have not been written to it."""
         for number in count(1):
-            key, drawn = f"r{random.randrange(self.keys)}", random.random()
+            key, drawn = self._key(random.randrange(self.keys)), random.random()
+            value = str(number)
+            if self.unusual:
+                value = _unusual(random, value, unwritten.setdefault(key, list(_UNUSUAL)))
             if drawn < self.writes:
-                left[key] = str(number)
-                yield Call("write", key, str(number))
+                left[key] = value
+                yield Call("write", key, value)
             elif drawn < self.writes + self.compare_and_sets:
                 expected, number_of = rivals.get(key, (None, self.rivals))
                 if number_of == self.rivals:
                     expected, number_of = left.get(key), 0
-                    left[key] = str(number)
+                    left[key] = value
                 rivals[key] = (expected, number_of + 1)
-                yield Call("cas", key, msgspec.json.encode([expected, str(number)]).decode())
+                yield Call("cas", key, msgspec.json.encode([expected, value]).decode())
             elif drawn < self.writes + self.compare_and_sets + self.deletes:
                 left[key] = None
                 yield Call("delete", key)
@@ -73,11 +87,26 @@ class Registers:
                 yield Call("read", key)
 
     def varied(self, random: Random) -> Registers:
-        """Fewer keys: more happens to each."""
+        """Fewer keys: more happens to each. Or unusual ones."""
         if self.compare_and_sets or self.deletes:  # an order is searched for, which is hard for many such calls on one key
-            return replace(self, keys=random.choice((min(6, self.keys), self.keys)))
-        return replace(self, keys=random.choice((1, min(2, self.keys), min(6, self.keys), self.keys)))
+            keys = random.choice((min(6, self.keys), self.keys))
+        else:
+            keys = random.choice((1, min(2, self.keys), min(6, self.keys), self.keys))
+        return replace(self, keys=keys, unusual=self.unusual or random.random() < 0.3)
 
     def final_calls(self) -> Iterable[Call]:
         reads = max(FINAL_READS, LEAST_FINAL_READS // self.keys)
-        return [Call("read", f"r{number}") for number in range(self.keys) for _ in range(reads)]
+        return [Call("read", self._key(number)) for number in range(self.keys) for _ in range(reads)]
+
+    def _key(self, number: int) -> str:
+        return f"r{number}{_UNUSUAL_TEXT}" if self.unusual and number % 2 else f"r{number}"
+
+
+def _unusual(random: Random, value: str, unwritten: list[str]) -> str:
+    """Perhaps another value, which is never written twice either."""
+    drawn = random.random()
+    if drawn < 0.2 and unwritten:
+        return unwritten.pop(0)
+    if drawn < 0.3:
+        return value + random.choice((_UNUSUAL_TEXT, "-" * _LONG))
+    return value

@@ -13,7 +13,7 @@ from workloads.registers import Registers
 
 drill = Drill(
     system=Quorum(replicas=3, read=2, write=2),
-    workload=Registers(keys=6, writes=0.05, compare_and_sets=0.6, deletes=0.03, rivals=4),
+    workload=Registers(keys=6, writes=0.05, compare_and_sets=0.6, deletes=0.03, rivals=4, unusual=True),
     load=Load(rate=80, clients=12, seconds=8.5),
     faults=[
         Latency("n1", delay_ms=20, jitter_ms=20).between(0.5, 6),

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 MOST_NAMES = 10
 """How many names a sentence lists before it says how many more there are."""
 
+_LONGEST = 100
+"""How much of a value a sentence quotes."""
+
 
 def count(number: int, noun: str) -> str:
     """The number with its noun: "1 write", "12,000 writes"."""
@@ -20,5 +23,9 @@ def listed(names: Sequence[str]) -> str:
 
 
 def quoted(value: object) -> str:
-    """A register's value as a sentence names it; null, the initial value of a key, is "nothing"."""
-    return "nothing" if not isinstance(value, str) else value
+    """A register's value as a sentence names it, shortened; null, the initial value of a key, is "nothing"."""
+    if not isinstance(value, str):
+        return "nothing"
+    if not value.strip():
+        return f'"{value[:_LONGEST]}"'
+    return value if len(value) <= _LONGEST else f"{value[:_LONGEST]}… ({len(value):,} characters)"

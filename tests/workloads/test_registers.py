@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from random import Random
 
+import msgspec
 import pytest
 
 from harness.model.codec import describe, restore
@@ -19,6 +20,13 @@ from workloads.registers import FINAL_READS, Registers
 
 def drawn(registers: Registers, number: int = 10_000, seed: int = 1) -> list[Call]:
     return list(islice(registers.calls(Random(seed)), number))
+
+
+def _written(call: Call) -> str:
+    if call.kind == "cas":
+        _, value = msgspec.json.decode(call.value or "", type=tuple[str | None, str])
+        return value
+    return call.value or ""
 
 
 def test_no_value_is_written_twice() -> None:
@@ -56,6 +64,31 @@ def test_one_client_that_makes_the_calls_in_order_finds_what_each_compare_and_se
             after = Register().step(state.get(call.key), ObjectCall(0, call.kind, call.value))
             assert after is not REFUSED
             state[call.key] = after
+
+
+def test_unusual_values_are_written_once_to_a_register_like_all_others() -> None:
+    registers = Registers(keys=4, writes=0.3, compare_and_sets=0.3, unusual=True)
+    calls = drawn(registers, 2_000)
+    written = [(call.key, _written(call)) for call in calls if call.kind != "read"]
+    assert len(written) == len(set(written))
+    values = {value for _, value in written}
+    assert {"", " ", "null"} <= values
+    assert any(len(value) > 1000 for value in values)
+    assert any(not value.isascii() for value in values)
+    assert any(call.kind == "cas" and _written(call) == "" for call in calls)
+
+
+def test_unusual_registers_are_read_at_the_end_under_the_same_names() -> None:
+    registers = Registers(keys=4, unusual=True)
+    keys = {call.key for call in drawn(registers, 200)}
+    assert keys == {call.key for call in registers.final_calls()}
+    assert any("/" in key for key in keys)
+
+
+def test_simulation_draws_usual_and_unusual_ones() -> None:
+    drawn_ones = [Registers(deletes=0.1).varied(Random(seed)) for seed in range(50)]
+    assert {registers.unusual for registers in drawn_ones} == {False, True}
+    assert all(Registers(unusual=True).varied(Random(seed)).unusual for seed in range(20))
 
 
 def test_the_same_stream_gives_the_same_calls() -> None:
