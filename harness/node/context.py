@@ -163,6 +163,14 @@ class NodeContext:
         (`harness.model.simulated`)."""
         self._machine.show(state)
 
+    def must_recover(self, forgotten: Callable[[Disk], str | None]) -> None:
+        """Register a function that says what this node would have forgotten if it started on a disk; None if nothing.
+
+        Simulation calls it again and again, also in the middle of the node's disk operations, with copies of `disk` as crashes
+        at that moment may leave it: with what a power loss takes, but no other damage.
+        """
+        self._machine.must_recover(self.data, forgotten)
+
     def settle(self) -> None:
         """Collect garbage now and freeze what is left: collecting it later would show as latency."""
         self._machine.settle()

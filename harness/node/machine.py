@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from harness.node.control import ControlPage
+from harness.node.disk import Disk
 from harness.node.events import EventFile
 from harness.node.files import FileOperations, Files, SteeredFiles
 from harness.node.pacer import TimerPacer
@@ -62,6 +63,9 @@ class Machine(Protocol):
     def show(self, state: Callable[[], object]) -> None:
         """Register a function that returns the node's state, for observers outside."""
 
+    def must_recover(self, folder: Path, forgotten: Callable[[Disk], str | None]) -> None:
+        """Register a function that says what the node would have forgotten if it started on a copy of this folder."""
+
 
 class RealMachine:
     """The machine that this process runs on. See `Machine`."""
@@ -94,3 +98,6 @@ class RealMachine:
 
     def show(self, state: Callable[[], object]) -> None:
         """Does nothing: no observer sees into another process."""
+
+    def must_recover(self, folder: Path, forgotten: Callable[[Disk], str | None]) -> None:
+        """Does nothing: real crashes show it."""

@@ -19,6 +19,9 @@ from harness.simulation.loop import HostDied
 _OPERATION_S: Final = 0.00001
 """The duration of an operation that does not wait for the disk."""
 
+Holes = Mapping[str, Sequence[tuple[int, int]]]
+"""By file, the ranges whose syncs failed."""
+
 
 class MemoryFile:
     """One file: its content, and the part of it that is on the disk. See `harness.model.environment.StoredFile`."""
@@ -28,6 +31,8 @@ class MemoryFile:
         self.synced_bytes = 0
         self.synced: bytes | None = b""
         """The content on the disk, unless that is the first `synced_bytes` of the current content."""
+        self.damaged = False
+        """Whether something other than the host has written to it."""
 
     def size(self) -> int:
         return len(self.data)
@@ -37,6 +42,7 @@ class MemoryFile:
 
     def write_at(self, offset: int, data: bytes) -> None:
         """Write like damage on the disk itself."""
+        self.damaged = True
         self.data[offset : offset + len(data)] = data
 
     def truncate(self, length: int) -> None:
@@ -83,32 +89,47 @@ class MemoryDisk:
         """Every file's name and length."""
         return [(name, len(file.data)) for files in self._folders.values() for name, file in files.items()]
 
-    def lose_power(self, holes: Mapping[str, Sequence[tuple[int, int]]]) -> str:
+    def lose_power(self, holes: Holes) -> str:
         """Lose what was not synced: all of it, none, or a part; names likewise. Returns what was lost, as text.
 
-        `holes` are, by file, the ranges whose syncs failed: they become zeros, even if a later sync succeeded.
+        `holes` become zeros, even if a later sync succeeded.
         """
         told = []
         for folder, files in self._folders.items():
-            durable = self._durable.get(folder, {})
-            names = durable if durable.keys() != files.keys() and self._random.random() < 0.5 else files
-            left: dict[str, MemoryFile] = {}
-            for name in sorted(names):
-                file, base = names[name], names[name].on_disk()
-                written = bytes(file.data)
-                tail = written[len(base) :] if written.startswith(base) else b""
-                keep = self._random.choice((0, 0, len(tail), self._random.randint(0, len(tail))))
-                new = left[name] = MemoryFile()
-                new.data = bytearray(base + tail[:keep])
-                for begin, end in holes.get(name, ()):
-                    new.data[begin:end] = bytes(max(0, min(end, len(new.data)) - begin))
-                new.sync()
-                if len(new.data) < len(written):
-                    told.append(f"{len(written) - len(new.data)} bytes of {name}")
+            left, lost = self._left(folder, holes, self._random)
+            told += lost
             told += [f"the name {name}" for name in sorted(files.keys() - left.keys())]
             self._folders[folder] = left
             self._durable[folder] = dict(left)
         return ", ".join(told) or "nothing"
+
+    def after_crash(self, folder: str, holes: Holes, random: Random) -> dict[str, bytes] | None:
+        """A folder's files as a crash may leave them now, of the process or with its machine; None if one is damaged."""
+        files = self.folder(folder)
+        if any(file.damaged for file in files.values()):
+            return None
+        if random.random() < 0.5:
+            files, _ = self._left(folder, holes, random)
+        return {name: bytes(file.data) for name, file in files.items()}
+
+    def _left(self, folder: str, holes: Holes, random: Random) -> tuple[dict[str, MemoryFile], list[str]]:
+        """The files that a power loss leaves of a folder, and which bytes it takes, as text."""
+        files, durable = self._folders[folder], self._durable.get(folder, {})
+        names = durable if durable.keys() != files.keys() and random.random() < 0.5 else files
+        left, told = dict[str, MemoryFile](), list[str]()
+        for name in sorted(names):
+            file, base = names[name], names[name].on_disk()
+            written = bytes(file.data)
+            tail = written[len(base) :] if written.startswith(base) else b""
+            keep = random.choice((0, 0, len(tail), random.randint(0, len(tail))))
+            new = left[name] = MemoryFile()
+            new.data, new.damaged = bytearray(base + tail[:keep]), file.damaged
+            for begin, end in holes.get(name, ()):
+                new.data[begin:end] = bytes(max(0, min(end, len(new.data)) - begin))
+            new.sync()
+            if len(new.data) < len(written):
+                told.append(f"{len(written) - len(new.data)} bytes of {name}")
+        return left, told
 
 
 class HostFiles:

@@ -12,8 +12,10 @@ import msgspec
 
 from harness.model.system import Address
 from harness.node.control import ControlPage
+from harness.node.disk import Disk
 from harness.node.files import FileOperations, SteeredFiles
 from harness.node.machine import Pacer
+from harness.simulation.crashes import Crashes
 from harness.simulation.disk import HostFiles, MemoryDisk
 from harness.simulation.loop import HostDied, HostLoop, Sockets
 from harness.simulation.pacer import SimulatedPacer
@@ -58,6 +60,7 @@ class Host:
         """Called with the name of each send, sync and rename; returns whether the host dies in it."""
         self.shown: Callable[[], object] | None = None
         """Returns the state that the process shows, if it shows any."""
+        self.crashes = Crashes(self.disk, self.control, world.random(f"{name}/crashes"))
         self.on_exit: Exited = lambda name, pid, code: None
         self._main: asyncio.Task[None] | None = None
         self._code: asyncio.Future[int] | None = None
@@ -140,6 +143,7 @@ class Host:
             self.loop.drop()
         self.loop = self._main = self.shown = None
         self.on_exit, self.counted, self.context = lambda name, pid, code: None, None, copy_context()
+        self.crashes.end()
 
     def _over(self, main: asyncio.Task[None]) -> None:
         if self.loop is None or (not main.cancelled() and isinstance(main.exception(), HostDied)):
@@ -153,6 +157,8 @@ class Host:
         loop, self.loop, self.shown = self.loop, None, None
         if loop is None:
             return
+        self.crashes.imagine(loop.time() - BEGIN_S)
+        self.crashes.end()
         loop.drop()
         while self.events and self.events[-1][0] > self.world.monotonic_ns:  # the process was ahead of its death
             self.events.pop()
@@ -168,6 +174,7 @@ class Host:
         if loop is None:
             raise HostDied
         self.count(operation)
+        self.crashes.count(loop.time() - BEGIN_S)
         loop.block(seconds)
         if self.world.happenings is not None and not operation.startswith("read"):
             self.world.note("disk", self.name, operation)
@@ -211,6 +218,9 @@ class HostMachine:
 
     def show(self, state: Callable[[], object]) -> None:
         self._host.shown = state
+
+    def must_recover(self, folder: Path, forgotten: Callable[[Disk], str | None]) -> None:
+        self._host.crashes.begin(str(folder), forgotten)
 
     def write_event(self, at_ns: int, kind: str, detail: object) -> None:
         self._host.events.append((at_ns, kind, msgspec.json.encode(detail).decode()))

@@ -69,6 +69,8 @@ class Recorded:
     start_ns: int
     broken: str | None = None
     """Why and when the system's invariant did not hold; None if it held, or there is none."""
+    forgotten: str | None = None
+    """What a node would have forgotten after a crash at some moment, and when; None if nothing, or the system does not say."""
     not_agreed: str | None = None
     """What the nodes did not agree about long after everything was healed; None if they did, or the system does not say."""
     unanswered: str | None = None
@@ -161,6 +163,7 @@ class SimulatedRun:
             cluster=cluster,
             start_ns=start_ns,
             broken=self._broken,
+            forgotten=self._forgotten(),
             not_agreed=not_agreed_about,
             unanswered=missing,
         )
@@ -194,6 +197,10 @@ class SimulatedRun:
 
     def _states(self) -> dict[str, object]:
         return {name: host.shown() for name, host in self.cluster.hosts.items() if host.shown is not None}
+
+    def _forgotten(self) -> str | None:
+        found = {name: host.crashes.forgotten for name, host in self.cluster.hosts.items()}
+        return next((f"{name}, {why}" for name, why in found.items() if why is not None), None)
 
     def _note(self, node: str, kind: str, detail: str) -> None:
         self._events.append((self.world.monotonic_ns, node, kind, detail))

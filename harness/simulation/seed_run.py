@@ -32,6 +32,7 @@ from results.analysis.judge import SLOResult
 from results.record.result import CheckResult, LoadLimits, verdict_of
 
 INVARIANT: Final = "invariant"
+REMEMBERS: Final = "remembers_after_crash"
 AGREES: Final = "agrees_when_healed"
 ANSWERS: Final = "answers_when_healed"
 """The names of the checks that only a simulation has."""
@@ -145,6 +146,8 @@ def _checks(drill: Drill, swarm: Swarm, recorded: Recorded) -> tuple[CheckResult
         found = tuple(one for one in found if one.valid is not None or one.name not in may_lack)
     if recorded.broken is not None:
         found += (CheckResult(name=INVARIANT, valid=False, why=recorded.broken),)
+    if recorded.forgotten is not None:
+        found += (CheckResult(name=REMEMBERS, valid=False, why=recorded.forgotten),)
     if recorded.not_agreed is not None:
         found += (CheckResult(name=AGREES, valid=False, why=recorded.not_agreed),)
     if recorded.unanswered is not None:

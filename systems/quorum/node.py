@@ -17,6 +17,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
+from random import Random
 from typing import Final
 
 import msgspec
@@ -26,6 +27,7 @@ from harness.http.message import Request, Response
 from harness.http.requests import Message
 from harness.http.writing import encode_response
 from harness.node.context import NodeContext
+from harness.node.disk import Disk
 from systems.parts.outcomes import Failed, Unknown
 from systems.parts.owner import Owner, refusing_other_data
 from systems.parts.record_log import Damaged
@@ -52,6 +54,7 @@ from systems.quorum.operations import PHASE_TIMEOUT_S, Answered, Operations
 from systems.quorum.peer import Peer
 from systems.quorum.placement import Placement
 from systems.quorum.protocol import Coordinator, Done, Operation, Outcome, Versions
+from systems.quorum.remembered import forgotten
 from systems.quorum.replica import Held, Replica
 from systems.quorum.shown import Shown
 from systems.quorum.storage import Storage
@@ -112,16 +115,7 @@ class Server:
             for name, address in node.peers.items()
         }
         self._placement = Placement(node.name, [node.name, *self._peers], config.replicas)
-        self._storage = Storage(
-            node.disk,
-            node.log,
-            random=node.random,
-            replica=self._empty(),
-            owner=self._owner,
-            rules=rules,
-            memory=config.memory,
-            compact_at_bytes=config.compact_at_kib * 1024,
-        )
+        self._storage = self._opened(node.disk, node.log, node.random)
         versions = Versions(node.name, self._storage.start, rules=rules, clock_us=lambda: round(node.time() * 1e6))
         self._coordinator = Coordinator(
             placement=self._placement,
@@ -155,6 +149,7 @@ class Server:
         )
         node.event("numbered", {"start": self._storage.start})
         node.show(self._shown)
+        node.must_recover(self._forgotten)
         self._operations = 0
         self._undone = deque[Undone](maxlen=_UNDONE_SHOWN)
         node.report_unsettled(self._unsettled)
@@ -238,6 +233,22 @@ class Server:
                 except OSError as error:
                     self._log(f"the disk did not take what the others hold: {error}")
             await asyncio.sleep(RECOVER_AGAIN_S)
+
+    def _opened(self, disk: Disk, log: Callable[[str], None], random: Random) -> Storage:
+        return Storage(
+            disk,
+            log,
+            random=random,
+            replica=self._empty(),
+            owner=self._owner,
+            rules=self._rules,
+            memory=self._config.memory,
+            compact_at_bytes=self._config.compact_at_kib * 1024,
+        )
+
+    def _forgotten(self, disk: Disk) -> str | None:
+        """What this node would have forgotten if it started on this disk."""
+        return forgotten(self._storage, self._opened(disk, lambda text: None, Random(0)))
 
     def _empty(self) -> Replica:
         return Replica(self._rules, peers=tuple(self._peers))

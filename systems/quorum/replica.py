@@ -70,7 +70,7 @@ class Replica:
     def holds_older(self, key: str, version: Version) -> bool:
         """Whether it holds or keeps an entry of a key that is older than this."""
         held = self.entry(key)
-        return (not _is_none(held) and held.version < version) or any(kept.version < version for kept in self._kept_of(key))
+        return (not is_none(held) and held.version < version) or any(kept.version < version for kept in self._kept_of(key))
 
     def after(self, request: ReplicaRequest | Release, held: Entry) -> Held | None:
         """What must be on the disk before a request can be answered, given the entry held for its key; None if nothing."""
@@ -93,9 +93,9 @@ class Replica:
         key, entry, home = held
         if home:
             self._kept.drop(home, key)
-            if not _is_none(entry):
+            if not is_none(entry):
                 self._kept.leave(home, key, entry, 0.0)
-        elif _is_none(entry) or (entry.value is None and not self._rules.deletes_leave_tombstone):
+        elif is_none(entry) or (entry.value is None and not self._rules.deletes_leave_tombstone):
             self._entries.pop(key, None)
             self._absent = Entry(floor=max(self._absent.floor, entry.floor))
         elif not self._rules.newest_kept or entry.version >= self.entry(key).version:
@@ -109,7 +109,7 @@ class Replica:
         ours = self.entry(key)
         if entry.version == ours.version and entry.successor is not None and ours.successor is not None:
             entry = msgspec.structs.replace(entry, successor=_both(entry.successor, ours.successor))
-        if _is_none(entry) or entry.version > ours.version or entry.successor is not None:
+        if is_none(entry) or entry.version > ours.version or entry.successor is not None:
             self.logged(Held(key, entry))
 
     def has_room(self, home: str) -> bool:
@@ -172,7 +172,8 @@ class Replica:
                 yield hint.what
 
 
-def _is_none(entry: Entry) -> bool:
+def is_none(entry: Entry) -> bool:
+    """Whether an entry stands for none."""
     return entry.version == _NEVER and entry.successor is None
 
 

@@ -93,10 +93,12 @@ class Storage:
         self.damaged: str | None = None
         self.changed: dict[str, None] = {}
         """Keys whose entries have changed, in order; the consumer removes them."""
+        self.in_doubt: list[Held] = []
+        """What is being written, or what the disk did not take: it may be on the disk or not, until a write has succeeded."""
         self._waiting: list[tuple[ReplicaRequest | Release, Answered]] = []
         self._compact_at_bytes = self._least_bytes = compact_at_bytes
         self._file: Records = NoRecords() if memory else RecordLog(disk, name=LOG, mark=MARK, sync=self._sync)
-        self._memory = memory
+        self.in_memory = memory
         owner.claim(disk)
         self._load()
         self.start = self._next_start(random)
@@ -118,7 +120,7 @@ class Storage:
             answered(None)
         elif not self._waiting and (changed := replica.after(request, replica.entry(request.key))) is None:
             answered(self._told(request))
-        elif self._memory or not self._rules.logged_before_answer:
+        elif self.in_memory or not self._rules.logged_before_answer:
             if changed is not None:
                 self._take([changed])
             answered(self._told(request))
@@ -221,12 +223,14 @@ class Storage:
         if not batch:
             return
         data = encode_entries(batch)
+        self.in_doubt += batch
         if self._file.size_bytes + len(data) > self._compact_at_bytes:
             kept = batch if self._rules.compaction_keeps_all else []
             self._file.replace(encode_entries([*self.replica.entries(), *kept]))
             self._compact_at_bytes = max(self._least_bytes, 2 * self._file.size_bytes)
         else:
             self._file.append(data)
+        self.in_doubt.clear()
 
     def _sync(self, name: str) -> None:
         if not self._rules.synced_before_answer:
