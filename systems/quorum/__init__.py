@@ -12,6 +12,7 @@ from harness.model.simulated import Harm, Invariant
 from harness.model.system import Address, Client, Node
 from systems.quorum.bugs import BUGS
 from systems.quorum.client import QuorumClient
+from systems.quorum.messages import MAX_VALUE_BYTES
 from systems.quorum.placement import Placement
 from systems.quorum.watch import Watch
 
@@ -51,6 +52,8 @@ class Quorum:
     request_read: int | None = None
     request_write: int | None = None
     """Quorum sizes that clients ask for with each request; None: the nodes' own."""
+    padding_kib: int = 0
+    """How much clients add to each value that they write; they take it off what they read, so that histories stay small."""
     hinted_handoff: bool = True
     """Whether a coordinator keeps writes that a replica missed, and delivers them when it is back."""
     repair_every_s: float | None = 1.0
@@ -85,6 +88,11 @@ class Quorum:
             raise UsageError(f"Quorum(tombstone_grace_s={self.tombstone_grace_s!r}): a number of seconds above 0, or None.")
         if self.compact_at_kib < 1:
             raise UsageError(f"Quorum(compact_at_kib={self.compact_at_kib!r}): a whole number of KiB, at least 1.")
+        if not 0 <= self.padding_kib < MAX_VALUE_BYTES // 1024:
+            raise UsageError(
+                f"Quorum(padding_kib={self.padding_kib!r}): a whole number of KiB, less than the"
+                f" {MAX_VALUE_BYTES // 1024} of the longest value."
+            )
         BUGS.variant(self.bug)
 
     @property
@@ -153,7 +161,9 @@ class Quorum:
         return [f"n{number}" for number in range(1, (self.size or self.replicas) + 1)]
 
     def client(self, index: int, entries: Mapping[str, Address]) -> Client:
-        return QuorumClient(index, list(entries.items()), read=self.request_read, write=self.request_write)
+        return QuorumClient(
+            index, list(entries.items()), read=self.request_read, write=self.request_write, padding_kib=self.padding_kib
+        )
 
     @property
     def quiet_s(self) -> float:
@@ -186,6 +196,7 @@ class Quorum:
         names = self.entries()
         return Watch(
             Placement(names[0], names, self.replicas),
+            write=self.write,
             repairs=self.repair_every_s is not None,
             durable=not self.memory,
             tombstones_dropped=self.tombstone_grace_s is not None,

@@ -18,6 +18,9 @@ _SURELY_NOT: Final = frozenset({400, 405, 413, 414, 501, 503})
 _CALLS_AWAY: Final = 10
 """How many calls must succeed elsewhere before a client tries its home node again."""
 
+_TOLD: Final = 20
+"""How much is told of a value that was read and cannot have been written."""
+
 
 class QuorumClient:
     """Asks one node, and moves on to the next one if that did not answer, or had no quorum.
@@ -26,18 +29,30 @@ class QuorumClient:
     is sent only once. A read has no side effect, so it is retried on the other nodes.
     """
 
-    def __init__(self, home: int, entries: Sequence[tuple[str, Address]], *, read: int | None, write: int | None) -> None:
-        """`read` and `write` are the quorum sizes to ask for with each request; None: the nodes' own."""
+    def __init__(
+        self,
+        home: int,
+        entries: Sequence[tuple[str, Address]],
+        *,
+        read: int | None,
+        write: int | None,
+        padding_kib: int = 0,
+    ) -> None:
+        """`read` and `write` are the quorum sizes to ask for with each request; None: the nodes' own.
+
+        `padding_kib`: what is added to each value on its way, and taken off again.
+        """
         sizes = [f"{name}={size}" for name, size in (("read", read), ("write", write)) if size is not None]
         self._query = f"?{'&'.join(sizes)}" if sizes else ""
         self._home = HomeNode(home, entries, calls_away=_CALLS_AWAY)
+        self._padding = "." * (1024 * padding_kib)
 
     async def invoke(self, call: Call) -> Answer:
         match call.kind:
             case "read":
                 return await self._read(call.key)
             case "write" if call.value is not None:
-                return await self._change("PUT", call.key, Put(call.value))
+                return await self._change("PUT", call.key, Put(call.value + self._padding))
             case "delete":
                 return await self._change("DELETE", call.key, None)
             case "cas":
@@ -64,9 +79,9 @@ class QuorumClient:
             expected, value = msgspec.json.decode(call.value or "", type=tuple[str | None, str | None])
         except msgspec.MsgspecError as error:
             raise CallFailed(f"the value of cas must be [expected, new]; it is {call.value!r}: {error}") from error
-        name, response = await self._changed("POST", call.key, CompareAndSet(expected, value))
+        name, response = await self._changed("POST", call.key, CompareAndSet(self._padded(expected), self._padded(value)))
         compared = response.decode(Compared)
-        told = [expected, value] if compared.swapped else [expected, value, False, compared.value]
+        told = [expected, value] if compared.swapped else [expected, value, False, self._bare(compared.value)]
         return Answer(msgspec.json.encode(told).decode(), name)
 
     async def _read(self, key: str) -> Answer:
@@ -77,9 +92,17 @@ class QuorumClient:
             name, response = await self._request("GET", key, b"")
             if response.status != 200:
                 raise CallFailed(_told(name, response))
-            return Answer(response.decode(Got).value, name)
+            return Answer(self._bare(response.decode(Got).value), name)
         except TransportError as error:
             raise CallFailed(str(error)) from error
+
+    def _padded(self, value: str | None) -> str | None:
+        return None if value is None else value + self._padding
+
+    def _bare(self, value: str | None) -> str | None:
+        if value is None or value.endswith(self._padding):
+            return None if value is None else value.removesuffix(self._padding)
+        return f"{value[:_TOLD]}… without its padding"  # which nobody wrote
 
     async def _request(self, method: str, key: str, body: bytes) -> tuple[str, Response]:
         return await self._home.request(method, KEY_PATH + quote(key, safe="") + self._query, body)

@@ -1,6 +1,7 @@
 """The invariants over all replicas: a version stands for one value, none is forgotten, and those that repair agree in the end.
 
-Then they no longer hold tombstones that have served their time, either.
+Then they no longer hold tombstones that have served their time, either. A replica whose log was damaged serves again only when
+it holds whatever a write quorum had: it may have been one of that quorum.
 """
 
 from __future__ import annotations
@@ -19,17 +20,26 @@ class OneValueAVersion:
     if too few others remember.
     """
 
-    def __init__(self, placement: Placement | None, *, durable: bool, tombstones_dropped: bool) -> None:
-        """`placement` of a store whose replicas compare what they hold; None if they do not, and so need never agree.
+    def __init__(
+        self, placement: Placement, *, write: int, repairs: bool, durable: bool, tombstones_dropped: bool
+    ) -> None:  # fmt: skip
+        """`repairs`: replicas compare what they hold, and so must agree in the end.
 
         `durable`: replicas keep what they hold through a restart, unless they find that their logs are damaged.
         """
         self._placement = placement
+        self._holders = max(2, write)
+        """How many replicas that hold an entry are enough for it to survive damage to one of them."""
+        self._repairs = repairs
         self._durable = durable
         self._tombstones_dropped = tombstones_dropped
         self._seen: dict[tuple[str, Version], tuple[str, str | None]] = {}
         self._last: dict[str, dict[str, Entry]] = {}
         """What each node showed last, which need not be checked again."""
+        self._safe: dict[str, Version] = {}
+        """The newest version of each key that was ever on enough replicas."""
+        self._owed: dict[str, dict[str, Version]] = {}
+        """Of each replica with a damaged log: what was safe when the damage was found."""
         self._deleted: dict[str, Version] = {}
         """The newest tombstone of each key that any node has shown."""
 
@@ -38,7 +48,10 @@ class OneValueAVersion:
             entries = cast(Mapping[str, Entry] | None, state)
             if entries is None:
                 self._last.pop(name, None)  # a damaged log: what it gets from the others is what quorums have
+                self._owed.setdefault(name, dict(self._safe))
                 continue
+            if (owed := self._owed.pop(name, None)) is not None and (why := self._lacks(name, entries, owed)) is not None:
+                return why
             last = self._last.setdefault(name, {})
             for key in last.keys() - entries.keys():
                 gone = last.pop(key)
@@ -51,6 +64,7 @@ class OneValueAVersion:
                 if earlier is entry:
                     continue
                 last[key] = entry
+                self._note_safe(key)
                 if entry.value is None:
                     self._deleted[key] = max(entry.version, self._deleted.get(key, entry.version))
                 if self._durable and earlier is not None and entry.version < earlier.version:
@@ -66,9 +80,29 @@ class OneValueAVersion:
                     )
         return None
 
+    def _note_safe(self, key: str) -> None:
+        homes = [self._last[home] for home in self._placement.homes(key) if home in self._last]
+        versions = sorted((entries[key].version for entries in homes if key in entries), reverse=True)
+        if len(versions) >= self._holders:
+            self._safe[key] = max(versions[self._holders - 1], self._safe.get(key, Version()))
+
+    def _lacks(self, name: str, entries: Mapping[str, Entry], owed: Mapping[str, Version]) -> str | None:
+        """What a replica that serves again after damage does not hold although enough others did."""
+        if not self._durable:
+            return None
+        for key, version in owed.items():
+            held = entries.get(key, Entry()).version
+            dropped = self._tombstones_dropped and self._deleted.get(key, Version()) >= version
+            if held < version and not dropped and name in self._placement.homes(key):
+                return (
+                    f"{name} has recovered from damage and holds version {held.counter} of key {key}, of which"
+                    f" {self._holders} replicas held version {version.counter} of {version.writer} before"
+                )
+        return None
+
     def apart(self, states: Mapping[str, object]) -> str | None:
         """Of which key not all of its replicas hold the same version, or which tombstone was not dropped."""
-        if self._placement is None:
+        if not self._repairs:
             return None
         held = {name: cast(Mapping[str, Entry] | None, state) for name, state in states.items()}
         keys = dict.fromkeys(key for entries in held.values() for key in entries or {})

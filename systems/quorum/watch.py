@@ -15,10 +15,13 @@ from systems.quorum.upkeep_rules import DigestsCoverEntries, KeptUntilTaken
 class Watch:
     """Checks what nodes hold, and the rules of compare-and-set and of their background work."""
 
-    def __init__(self, placement: Placement, *, repairs: bool, durable: bool, tombstones_dropped: bool) -> None:
-        """`repairs`: whether replicas compare what they hold, and so agree in the end. For the rest see `OneValueAVersion`."""
-        agreeing = placement if repairs else None
-        self._held = OneValueAVersion(agreeing, durable=durable, tombstones_dropped=tombstones_dropped)
+    def __init__(
+        self, placement: Placement, *, write: int, repairs: bool, durable: bool, tombstones_dropped: bool
+    ) -> None:  # fmt: skip
+        """For the arguments see `OneValueAVersion`."""
+        self._held = OneValueAVersion(
+            placement, write=write, repairs=repairs, durable=durable, tombstones_dropped=tombstones_dropped
+        )
         self._undone = UndoneStaysUndone(placement)
         self._digests = DigestsCoverEntries()
         self._kept = KeptUntilTaken(tombstones_dropped=tombstones_dropped) if durable else None

@@ -51,6 +51,7 @@ def test_quorums_that_meet_are_accepted(replicas: int, read: int, write: int) ->
         ({"repair_every_s": float("inf")}, "repair_every_s=inf"),
         ({"tombstone_grace_s": -1}, "tombstone_grace_s=-1"),
         ({"compact_at_kib": 0}, "compact_at_kib=0"),
+        ({"padding_kib": 1024}, "padding_kib=1024.*: a whole number of KiB, less than the 1024"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(settings: dict[str, Any], words: str) -> None:
@@ -141,3 +142,30 @@ def test_a_replica_forgets_only_tombstones_and_what_a_damaged_log_held() -> None
     assert invariant.broken(states({"n1": {}, "n2": {}})) is None
     assert not broken({"k": new}, None, {"k": old}, quorum=Quorum())
     assert not broken({"k": new}, {"k": old}, {}, quorum=Quorum(memory=True))
+
+
+def test_a_replica_that_has_recovered_from_damage_holds_what_a_write_quorum_held() -> None:
+    old, new, deleted = Entry(Version(1, "n1", 1, 1), "a"), Entry(Version(2, "n1", 1, 2), "b"), Entry(Version(3, "n1", 1, 3))
+
+    def broken(*shown: dict[str, dict[str, Entry] | None], **settings: Any) -> bool:
+        invariant = replace(Quorum(), **settings).invariant()
+        return any(invariant.broken(states) for states in shown)
+
+    both: dict[str, dict[str, Entry] | None] = {"n1": {"k": new}, "n2": {"k": new}}
+    damaged: dict[str, dict[str, Entry] | None] = {"n1": None, "n2": {"k": new}}
+    for recovered in ({}, {"k": old}):
+        assert broken(both, damaged, {"n1": recovered, "n2": {"k": new}})
+        assert broken(both, {"n1": None}, {"n2": {"k": deleted}}, {"n1": recovered})  # also if its peers are away, or further
+        assert not broken(both, damaged, {"n1": recovered, "n2": {"k": new}}, memory=True)
+        # What only it held may be lost, and what its peers got after it had asked them.
+        assert not broken({"n1": {"k": new}, "n2": {}, "n3": {}}, {"n1": None}, {"n1": recovered})
+        assert not broken({"n1": None}, {"n2": {"k": new}, "n3": {"k": new}}, {"n1": recovered})
+    assert not broken(both, damaged, damaged, {"n1": {"k": new}, "n2": {"k": new}})
+    assert not broken(both, damaged, {"n1": {"k": deleted}, "n2": {"k": new}})
+    # A write quorum of three includes two others, and of one none: but two replicas do not lose their disks in one run.
+    assert not broken(both, damaged, {"n1": {}, "n2": {"k": new}}, read=1, write=3)
+    assert broken(both, damaged, {"n1": {}, "n2": {"k": new}}, read=3, write=1)
+    # A tombstone that all have had is dropped.
+    gone: dict[str, dict[str, Entry] | None] = {"n1": {"k": deleted}, "n2": {"k": deleted}}
+    assert broken(gone, {"n1": None}, {"n1": {}})
+    assert not broken(gone, {"n1": None}, {"n1": {}}, tombstone_grace_s=1)

@@ -13,6 +13,7 @@ from harness.http.message import Broken, Request, Response, TransportError
 from harness.http.server import Handler, listen
 from harness.model.system import Answer, Call, CallFailed
 from systems.quorum.client import QuorumClient
+from systems.quorum.messages import CompareAndSet, Compared, Got, Put
 from tests.helpers.quorum_nodes import never
 
 T = TypeVar("T")
@@ -173,3 +174,40 @@ def test_a_call_that_a_register_does_not_know_has_failed() -> None:
         assert asked == []
 
     with_client([GOOD], scenario)
+
+
+def test_padding_is_on_the_way_only_and_a_value_without_it_is_none_that_was_written() -> None:
+    held: str | None = None
+
+    async def register(request: Request) -> Response:
+        nonlocal held
+        match request.method:
+            case "PUT":
+                held = request.decode(Put).value
+            case "POST":
+                asked = request.decode(CompareAndSet)
+                swapped = held == asked.expected
+                held = asked.value if swapped else held
+                return Response.json(Compared(swapped, held))
+        return Response.json(Got(held))
+
+    async def scenario() -> None:
+        nonlocal held
+        with reserved(1) as ports:
+            server = await listen(register, (HOST, ports[0]))
+            client = QuorumClient(0, [("n1", (HOST, ports[0]))], read=None, write=None, padding_kib=3)
+            try:
+                assert await client.invoke(READ) == Answer(None, "n1")
+                await client.invoke(WRITE)
+                assert held is not None
+                assert len(held) == 1 + 3 * 1024
+                assert await client.invoke(READ) == Answer("1", "n1")
+                assert (await client.invoke(Call("cas", "k", '["1","2"]'))).value == '["1","2"]'
+                assert await client.invoke(READ) == Answer("2", "n1")
+                held = held[:1000]
+                assert (await client.invoke(READ)).value == f"2{19 * '.'}… without its padding"
+            finally:
+                await client.close()
+                server.close()
+
+    asyncio.run(scenario())
