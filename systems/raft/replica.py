@@ -74,9 +74,7 @@ class Replica(Generic[Answer]):
         self._keep = keep
         self._first_members = Members(tuple(members))
         self._clock = node.clock if rules.leases_on_monotonic_clock else node.time
-        self._storage = Storage(
-            node.disk, cluster=cluster, node=node.name, compact_at_bytes=compact_at_kib * 1024, rules=rules
-        )  # fmt: skip
+        self._storage = Storage(node.disk, cluster=cluster, node=node.name, compact_at_bytes=compact_at_kib * 1024, rules=rules)
         timeout_s = timing.election_ms / 1e3
         self._peers = {
             name: Peer(address, cluster=cluster, name=node.name, timeout_s=timeout_s, checked=rules.checksums_checked)
@@ -103,6 +101,7 @@ class Replica(Generic[Answer]):
         if self._storage.torn_bytes:
             node.log(f"the log's last {self._storage.torn_bytes} bytes were torn by a crash and are cut off")
         node.show(lambda: self._core and Shown(self._core, self._telling.vows, self.applied, self._digest, self._machine))
+        node.must_recover(lambda disk: self._storage.forgotten(disk, self._core))
 
     # ---------------------------------------------------------------------------------------------------- what others ask
 

@@ -16,6 +16,7 @@ from systems.parts.owner import Owner
 from systems.parts.record_log import Damaged, RecordLog, decode_line, encode_line
 from systems.raft.core.core import Core, Output, Saved
 from systems.raft.core.messages import Entry, Members, Snapshot, Vows
+from systems.raft.remembered import forgotten
 from systems.raft.rules import CORRECT, Rules
 
 LOG: Final = "raft.log"
@@ -55,6 +56,9 @@ class Storage:
         self._least_bytes = self._compact_at_bytes = compact_at_bytes
         self.torn_bytes = 0
         """The size of the torn tail that was found at the end of the log; none of it was acknowledged."""
+        self._vows: list[Vows] = []
+        """The vows on the disk, and any that may be there since the last write failed. Empty before the first write."""
+        self._saved_index = 0
 
     def load(self) -> Saved:
         """Load what is on the disk; nothing for a new node. Call `write_anew` before saving anything.
@@ -77,6 +81,7 @@ class Storage:
     def write_anew(self, core: Core) -> None:
         """Replace what is on the disk by everything that the core has. Raises `OSError`."""
         log, vows = core.state.log, core.state.vows
+        self._vows.append(vows)
         whole = _Whole(
             identity=self._identity,
             vows=self._kept(vows),
@@ -90,6 +95,7 @@ class Storage:
         identity = encode_line(msgspec.json.encode(self._identity))
         if self._disk.read(IDENTITY) != identity:
             self._disk.replace(IDENTITY, identity)
+        self._vows, self._saved_index = [vows], log.last_index
         self._compact_at_bytes = max(self._least_bytes, 2 * self._file.size_bytes)
 
     def save(self, output: Output, core: Core) -> None:
@@ -97,8 +103,22 @@ class Storage:
         if output.installed is not None:
             self.write_anew(core)
         elif output.entries or output.vows is not None:
-            vows = None if output.vows is None else self._kept(output.vows)
-            self._file.append(msgspec.json.encode(_Change(list(output.entries), vows)))
+            vows = output.vows or self._vows[0]
+            self._vows.append(vows)
+            kept = None if output.vows is None else self._kept(output.vows)
+            self._file.append(msgspec.json.encode(_Change(list(output.entries), kept)))
+            self._vows, self._saved_index = [vows], core.state.log.last_index
+
+    def forgotten(self, disk: Disk, core: Core | None) -> str | None:
+        """What the node would have forgotten if it started on this disk; None if nothing. Without a core it knows nothing."""
+        if core is None or not self._vows:
+            return None
+        started = Storage(disk, cluster=self._identity.cluster, node=self._identity.node, rules=self._rules)
+        try:
+            found = started.load()
+        except Damaged as damage:
+            return f"the log would count as damaged: {damage}"
+        return forgotten(core.state, self._saved_index, self._vows, found)
 
     @property
     def long(self) -> bool:
