@@ -12,12 +12,15 @@ a PUT.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
+from random import Random
 from typing import Final, Literal
 
 import msgspec
 
 from harness.http.message import Request, Response
 from harness.node.context import NodeContext
+from harness.node.disk import Disk
 from systems.eventual import identity
 from systems.eventual.bugs import BUGS
 from systems.eventual.messages import (
@@ -43,6 +46,7 @@ from systems.eventual.messages import (
 from systems.eventual.parts import Parts
 from systems.eventual.peer import Peer
 from systems.eventual.recovery import start
+from systems.eventual.remembered import forgotten
 from systems.eventual.resolution import Resolution
 from systems.eventual.storage import Arrival, Forget
 from systems.parts.hybrid_clock import TooFarAhead
@@ -81,7 +85,8 @@ class Server:
         peers = list(node.peers)
         self._node = node
         self._config = config
-        files = parts.files(node.disk, node.log, compact_at_bytes=config.compact_at_kib * 1024)
+        self._files = partial(parts.files, compact_at_bytes=config.compact_at_kib * 1024)
+        files = self._files(node.disk, node.log)
         found, whose = start(node.disk, files, config.cluster, node.name, random=node.random, log=node.log)
         self._whose = whose
         self._unlearned = list(peers) if whose.learning else []
@@ -104,6 +109,7 @@ class Server:
         self._asked = 0
         self._refuses_until_s = now_s + RELEARN_S if self._unlearned else now_s
         node.show(self._versions)
+        node.must_recover(self._forgotten)
         node.report_unsettled(self._unsettled)
 
     async def handle(self, request: Request) -> Response:
@@ -233,6 +239,14 @@ class Server:
         versions = self._replica.resolution.versions
         return [(key, version, value) for key, state in self._replica.states() for version, value in versions(state)]
 
+    def _forgotten(self, disk: Disk) -> str | None:
+        """What this node would have forgotten if it started on this disk."""
+        name, cluster = self._node.name, self._config.cluster
+        files = self._files(disk, _unheard)
+        found, whose = start(disk, files, cluster, name, random=Random(0), log=_unheard)
+        held, waiting = dict(self._replica.states()), self._outbox.keys()
+        return forgotten(held, waiting, self._whose, self._storage.in_doubt, found, whose)
+
     def _unsettled(self) -> dict[str, int]:
         return {
             "requests": self._asked,
@@ -261,6 +275,10 @@ def _answered(outcome: Got | Done | NotDone) -> Response:
             return Response.json(outcome, status=504)
         case _:
             return Response.json(outcome)
+
+
+def _unheard(text: str) -> None:
+    """Log nothing: a start that is only imagined."""
 
 
 async def main(node: NodeContext) -> None:

@@ -59,6 +59,8 @@ class Storage:
         self._clock = clock
         self._log = log
         self._waiting: list[tuple[Sequence[Change], asyncio.Future[tuple[Outcome, Changed]]]] = []
+        self.in_doubt: list[tuple[str, State | None]] = []
+        """What is being written, or what the disk did not take: it may be on the disk or not, until a write has succeeded."""
 
     async def change(self, changes: Sequence[Change]) -> tuple[Outcome, Changed]:
         """Carry out some changes; the outcome, and the resulting states of their keys."""
@@ -102,6 +104,7 @@ class Storage:
         return states[change.key]
 
     def _write(self, news: Changed, own: Iterable[str]) -> Outcome:
+        self.in_doubt += news.items()
         try:
             self._files.write(news, set(own), self._held, self._outbox.keys)
         except NothingWritten as error:
@@ -110,6 +113,7 @@ class Storage:
         except OSError as error:
             self._log(f"unknown whether the disk stored {len(news)} changes: {error}")
             return "unknown"
+        self.in_doubt.clear()
         return "done"
 
     def settle(self, outcome: Outcome, news: Changed, own: Iterable[str]) -> None:

@@ -124,6 +124,7 @@ class Server:
             rules=rules,
         )
         node.show(self._shown)
+        node.must_recover(self._storage.forgotten)
         node.report_unsettled(self._unsettled)
 
     async def keep(self) -> None:

@@ -12,6 +12,7 @@ from systems.parts.owner import Owner
 from systems.parts.record_log import Damaged, RecordLog, decode_line, encode_line
 from systems.strong.bugs import CORRECT, Rules
 from systems.strong.messages import Entry, Snapshot
+from systems.strong.remembered import forgotten
 from systems.strong.replica import Replica, Restore, Take
 
 LOG: Final = "entries.log"
@@ -63,6 +64,8 @@ class Storage:
         self._file = RecordLog(disk, name=LOG, mark=MARK, sync=self._sync)
         self._promised = self._read_promise(cluster, name)
         self._compact_at_bytes = self._least_bytes = compact_at_bytes
+        self._sure_until: int | None = None
+        """Entries after this index are being written, or were not taken; None: what the replica holds is on the disk."""
         self.replica = self._load()
         if self._disk.read(PROMISE) is None:
             self._write_promise(self._promised)  # from now on the folder says whose it is
@@ -81,12 +84,14 @@ class Storage:
     def take(self, replica: Replica, written: Take) -> None:
         """Store entries, in place of all that the log had there. Raises `OSError`."""
         data = msgspec.json.encode(_Batch(written.after, written.entries))
+        self._sure_until = min(written.after, written.after if self._sure_until is None else self._sure_until)
         if self._file.size_bytes + len(data) <= self._compact_at_bytes:
             try:
                 self._file.append(data)
             except OSError:
                 self._compact_at_bytes = 0  # it is unknown what the file contains now, so nothing may be added
                 raise
+            self._sure_until = None
             return
         applied = replica.machine.applied
         kept = [*replica.log.after(applied, written.after - applied), *written.entries]
@@ -95,6 +100,7 @@ class Storage:
 
     def restore(self, written: Restore) -> None:
         """Store a snapshot and the entries after it, in place of everything. Raises `OSError`."""
+        self._sure_until = 0
         self._write_anew(_Checkpoint(written.snapshot, written.entries))
 
     def _write_anew(self, checkpoint: _Checkpoint) -> None:
@@ -106,6 +112,15 @@ class Storage:
             self._compact_at_bytes = 0
             raise
         self._compact_at_bytes = max(self._least_bytes, 2 * self._file.size_bytes)
+        self._sure_until = None
+
+    def forgotten(self, disk: Disk) -> str | None:
+        """What the replica would have forgotten if it started on this disk; None if nothing."""
+        cluster, name, compact_at_bytes = self._promised.cluster, self._promised.name, self._least_bytes
+        started = Storage(
+            disk, lambda text: None, cluster=cluster, name=name, compact_at_bytes=compact_at_bytes, rules=self._rules
+        )
+        return forgotten(self.replica, started.replica, self._sure_until)
 
     def _read_promise(self, cluster: str, name: str) -> _Promise:
         data = self._disk.read(PROMISE)

@@ -21,6 +21,7 @@ from systems.eventual.identity import IDENTITY, Identity
 from systems.eventual.messages import Context
 from systems.eventual.outbox import Outbox
 from systems.eventual.recovery import start
+from systems.eventual.remembered import forgotten
 from systems.eventual.replica import Replica
 from systems.eventual.resolution import KeepSiblings
 from systems.eventual.storage import Arrival, Change, Forget, Outcome, Storage, Write
@@ -227,3 +228,50 @@ def test_what_the_disk_does_not_take_cannot_be_read_and_spoils_nothing(
     files.failing = ""
     assert node.write(("c", "3")) == ["done"]
     assert Node(Disk(tmp_path)).values() == {"a": ["1"], "c": ["3"]}
+
+
+# --------------------------------------------------------------------------------------------------------- remembering
+
+
+def lost(node: Node, files: Mapping[str, bytes]) -> str | None:
+    """What a node would have forgotten with these files."""
+    started = again(files)
+    held, waiting = dict(node.replica.states()), node.outbox.keys()
+    return forgotten(held, waiting, node.whose, node.storage.in_doubt, started.found, started.whose)
+
+
+@pytest.mark.parametrize("compact_at_bytes", [1, 1 << 20])
+def test_whenever_a_node_dies_it_remembers(compact_at_bytes: int) -> None:
+    node: Node | None = None
+    crashes = 0
+
+    def live(disk: Disk) -> None:
+        nonlocal node
+        node = None
+        node = Node(disk, compact_at_bytes=compact_at_bytes)
+        node.write(("a", "1"), ("b", "1"))
+        node.change(other("a", "2"), other("c", "2"))
+        node.change(Write("b", None, Context()), other("a", "3"))
+        node.change(Forget("b"))
+
+    for crash in crash_points(live):
+        if node is not None:
+            crashes += 1
+            assert lost(node, crash.files) is None, f"{crash.number}: {crash.at}"
+    assert crashes > 30
+
+
+def test_what_a_start_does_not_find_is_forgotten() -> None:
+    files = MemoryFiles()
+    node = Node(Disk(files))
+    node.write(("a", "1"))
+    before = contents(files)
+    node.change(other("c", "2"))
+    earlier = contents(files)
+    node.write(("b", "3"))
+    assert lost(node, contents(files)) is None
+    assert "it would count as damaged" in (lost(node, contents(files) | {ENTRIES: before[ENTRIES]}) or "")
+    assert "of key b, it would hold nothing in place of {" in (lost(node, earlier) or "")
+    assert "of key c, it would hold nothing" in (lost(node, before) or "")
+    node.storage.in_doubt += [("b", None), ("c", None)]
+    assert lost(node, before) == "it would not tell the other replicas of key b, which they lack"

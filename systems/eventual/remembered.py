@@ -1,0 +1,39 @@
+"""What a node must still know after a crash, compared with what a start would find on its disk."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from systems.eventual.files import Found, States
+from systems.eventual.identity import Identity
+from systems.eventual.messages import State
+
+
+def forgotten(
+    held: States,
+    waiting: Collection[str],
+    whose: Identity,
+    in_doubt: Iterable[tuple[str, State | None]],
+    found: Found,
+    found_whose: Identity,
+) -> str | None:
+    """What a node would have forgotten that starts with what was found; None if nothing.
+
+    `waiting` are the keys that other replicas still lack. The states `in_doubt` are being written, or the disk did not take
+    them: they may be there or not.
+    """
+    if found_whose.life != whose.life:
+        return f"it would count as damaged, and count its writes as {found_whose.actor} instead of as {whose.actor}"
+    doubtful: dict[str, list[State | None]] = {}
+    for key, state in in_doubt:
+        doubtful.setdefault(key, []).append(state)
+    for key in dict.fromkeys([*held, *found.held]):
+        state, left = held.get(key), found.held.get(key)
+        if left != state and left not in doubtful.get(key, ()):
+            return f"of key {key}, it would hold {_as_text(left)} in place of {_as_text(state)}"
+    lost = [key for key in waiting if key not in found.waiting and key in held]
+    return f"it would not tell the other replicas of key {min(lost)}, which they lack" if lost else None
+
+
+def _as_text(state: State | None) -> str:
+    return "nothing" if state is None else state.decode()
