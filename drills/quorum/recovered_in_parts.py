@@ -7,6 +7,7 @@ from faults.kill import Kill
 from faults.partition import Isolate
 from harness.checkers.linearizable import linearizable
 from harness.checkers.nothing_lost import nothing_lost
+from harness.checkers.starts_differ import starts_differ
 from harness.model.drill import Drill
 from harness.model.load import Load
 from systems.quorum import Quorum
@@ -20,9 +21,10 @@ drill = Drill(
         Isolate("n2").between(2, 3.6),
         Kill("n1").between(3.4, 4),
         FlipBits("n1", file="entries.log", bits=2000).between(3.6, 3.9),
-        Isolate("n3").between(5.4, 7),
+        Kill("n1").between(5, 5.3),
+        Isolate("n3").between(5.6, 7),
     ],
-    checks=[linearizable, nothing_lost],
+    checks=[linearizable, nothing_lost, starts_differ],
     slos=["availability >= 50%"],
     nightly=True,
 )

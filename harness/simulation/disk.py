@@ -115,7 +115,7 @@ class MemoryDisk:
     def _left(self, folder: str, holes: Holes, random: Random) -> tuple[dict[str, MemoryFile], list[str]]:
         """The files that a power loss leaves of a folder, and which bytes it takes, as text."""
         files, durable = self._folders[folder], self._durable.get(folder, {})
-        names = durable if durable.keys() != files.keys() and random.random() < 0.5 else files
+        names = durable if durable != files and random.random() < 0.5 else files  # also if a name now has another file
         left, told = dict[str, MemoryFile](), list[str]()
         for name in sorted(names):
             file, base = names[name], names[name].on_disk()

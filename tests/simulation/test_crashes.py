@@ -88,3 +88,23 @@ def test_a_replica_that_would_forget_fails_a_seed_even_if_no_machine_loses_power
     drill = catalog.find_drill("quorum/healthy", ["load.seconds=1", *([f"system.bug={bug}"] if bug else [])]).drill
     outcomes = [run_seed("quorum/healthy", drill, seed).outcome for seed in range(1, 4)]
     assert any("remembers_after_crash" in outcome.found for outcome in outcomes) == found
+
+
+def test_a_new_file_has_its_name_for_sure_only_once_the_folder_is_synced() -> None:
+    node = Node()
+    node.disk.replace("log", b"old")
+    files = HostFiles(node.memory, "data", lambda operation, seconds: None)
+    files.append("new", b"new")
+    files.sync("new")
+    files.rename("new", "log")
+    seen = set[bytes | None]()
+
+    def ask(disk: Disk) -> None:
+        seen.add(disk.read("log"))
+
+    node.answers(ask)
+    assert seen == {b"old", b"new"}
+    files.sync_folder()
+    seen.clear()
+    node.answers(ask)
+    assert seen == {b"new"}
