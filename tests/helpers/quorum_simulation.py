@@ -156,6 +156,7 @@ class World:
             "client": client, "key": f"{self._seed}/{key}", "sent_ns": self._tick(), "outcome": "unknown", "error": None,
         }  # fmt: skip
         drawn, coordinator = self.random.random(), node.coordinator
+        operation: Operation
         if drawn < self._compare_and_sets:
             expected, new = self._left.get(key), str(next(self._values))
             row |= {"kind": "cas", "value": msgspec.json.encode([expected, new]).decode()}

@@ -111,7 +111,7 @@ def _asked(name: str, random: Random) -> tuple[str, str | None]:
     )
     match kind:
         case "cas":
-            answer = random.choice([[], [], [False], [False, random.choice([None, one()])]])
+            answer: list[object] = random.choice([[], [], [False], [False, random.choice([None, one()])]])
             return kind, json.dumps([random.choice([None, one(), one()]), one(), *answer])
         case "contains":
             return kind, json.dumps([one(), random.random() < 0.5])
