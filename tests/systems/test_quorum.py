@@ -149,7 +149,7 @@ def test_a_replica_that_has_recovered_from_damage_holds_what_a_write_quorum_held
 
     def broken(*shown: dict[str, dict[str, Entry] | None], **settings: Any) -> bool:
         invariant = replace(Quorum(), **settings).invariant()
-        return any(invariant.broken(states) for states in shown)
+        return any(invariant.broken(states(held)) for held in shown)
 
     both: dict[str, dict[str, Entry] | None] = {"n1": {"k": new}, "n2": {"k": new}}
     damaged: dict[str, dict[str, Entry] | None] = {"n1": None, "n2": {"k": new}}
