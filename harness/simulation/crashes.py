@@ -18,6 +18,10 @@ from harness.simulation.disk import MemoryDisk
 _EVERY: Final = 60
 """The mean number of disk operations from one imagined crash to the next."""
 
+_OF_NAMES: Final = ("rename ", "sync the folder")
+_COUNTS: Final = 8
+"""Each operation that has to do with names counts as so many: they are rare, and much can go wrong between them."""
+
 
 class Crashes:
     """The imagined crashes of one host."""
@@ -40,9 +44,9 @@ class Crashes:
         """The process that could be asked is over."""
         self._ask = None
 
-    def count(self, now_s: float) -> None:
+    def count(self, operation: str, now_s: float) -> None:
         """A disk operation begins: perhaps imagine a crash at its beginning."""
-        self._left -= 1
+        self._left -= _COUNTS if operation.startswith(_OF_NAMES) else 1
         if self._left < 0:
             self._left = self._random.randrange(2 * _EVERY)
             self.imagine(now_s)

@@ -174,7 +174,7 @@ class Host:
         if loop is None:
             raise HostDied
         self.count(operation)
-        self.crashes.count(loop.time() - BEGIN_S)
+        self.crashes.count(operation, loop.time() - BEGIN_S)
         loop.block(seconds)
         if self.world.happenings is not None and not operation.startswith("read"):
             self.world.note("disk", self.name, operation)

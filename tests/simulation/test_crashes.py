@@ -108,3 +108,18 @@ def test_a_new_file_has_its_name_for_sure_only_once_the_folder_is_synced() -> No
     seen.clear()
     node.answers(ask)
     assert seen == {b"new"}
+
+
+def test_crashes_are_imagined_most_often_between_operations_on_names() -> None:
+    asked: dict[str, int] = {}
+    for operation in ("append log", "sync log", "rename log", "sync the folder"):
+        node = Node()
+
+        def ask(disk: Disk, operation: str = operation) -> None:
+            asked[operation] = asked.get(operation, 0) + 1
+
+        node.crashes.begin("data", ask)
+        for number in range(3000):
+            node.crashes.count(operation, float(number))
+    often = [asked["rename log"], asked["sync the folder"]]
+    assert min(often) > 4 * max(asked["append log"], asked["sync log"]) > 4 * 20
