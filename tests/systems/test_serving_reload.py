@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import msgspec
 import pytest
 
 from harness.http.client import HttpClient
+from harness.node.disk import Disk
 from systems.serving import Serving, artifacts
 from systems.serving.messages import Prediction
 from tests.helpers.one_replica import predict, reload, with_replica
@@ -105,6 +107,32 @@ def test_a_file_damaged_since_it_was_made_is_refused(folder: Path, tmp_path: Pat
         assert b"missing or damaged" in response.body
 
     with_replica(damaged, tmp_path, scenario)
+
+
+def test_a_version_for_which_the_disk_has_no_room_is_refused_and_the_model_stays(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digits, versions = artifacts.digits(folder)[:50], artifacts.versions(folder)
+
+    async def answers(client: HttpClient, version: str) -> None:
+        replies = await asyncio.gather(*(predict(client, digit) for digit in digits))
+        assert {reply.model for reply in replies} == {versions[version].fingerprint}
+        assert [Prediction(reply.label, reply.score) for reply in replies] == versions[version].answers[:50]
+
+    def full(disk: Disk, name: str, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def scenario(client: HttpClient) -> None:
+        await answers(client, "v1")
+        with monkeypatch.context() as patch:
+            patch.setattr(Disk, "replace", full)
+            response = await reload(client, artifacts.V2_WEIGHTS)
+            assert (response.status, b"No space left on device" in response.body) == (409, True)
+            await answers(client, "v1")
+        assert (await reload(client, artifacts.V2_WEIGHTS)).status == 200
+        await answers(client, "v2")
+
+    with_replica(folder, tmp_path, scenario, cache=1000)
 
 
 def test_a_reload_that_names_no_file_is_a_bad_request(folder: Path, tmp_path: Path) -> None:
