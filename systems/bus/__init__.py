@@ -93,7 +93,7 @@ class Bus:
             self,
             partitions=random.choice((1, 2, 4, 16)),
             compact_at_kib=random.choice((4, 256)),
-            publish_ms=random.choice((self.publish_ms, self.publish_ms, 30, 300)),
+            publish_ms=random.choice((self.publish_ms, self.publish_ms, 300)),
         )
 
     def cores(self) -> Sequence[Sequence[str]]:
