@@ -64,12 +64,13 @@ def judge(series: Sequence[Series], *, seed: int = 0, options: Options = Options
 
     The same series and seed give the same findings, in whatever order the series are given.
     """
-    rows = [_row(one, seed) for one in series]
+    places = sorted(range(len(series)), key=lambda at: _identity(series[at]))  # sums of floats depend on their order
+    rows = [_row(series[at], seed) for at in places]
     alpha = options.false_alarms_per_year / NIGHTS_OF_A_YEAR
     newest = max((one.points[-1] for one in series if one.points), key=lambda point: point.began_utc, default=None)
     scanned = _scanned(rows, alpha)
     changes: list[Finding] = []
-    judged: list[Judged] = []
+    judged: dict[int, Judged] = {}
     figures = [scanned.aligned[at, : len(row.values)] for at, row in enumerate(rows)]
     changes += newest_jumps([row.series for row in rows], [row.scale for row in rows], figures)
     metrics = Counter(row.series.metric for row in rows)
@@ -83,18 +84,16 @@ def judge(series: Sequence[Series], *, seed: int = 0, options: Options = Options
         in_five = _smallest(row, aligned, len(rows), alpha)
         if in_five is not None and in_one is not None:
             in_five = min(in_five, in_one)  # a change that one night shows, five nights show
-        judged.append(
-            Judged(
-                series=row.series,
-                smallest=in_five,
-                smallest_at_once=in_one,
-                notes=notes(row.series, series),
-            )
+        judged[places[at]] = Judged(
+            series=row.series,
+            smallest=in_five,
+            smallest_at_once=in_one,
+            notes=notes(row.series, series),
         )
     changes.sort(key=_first_to_read)
     return Findings(
         changes=tuple(changes),
-        judged=tuple(judged),
+        judged=tuple(judged[at] for at in range(len(series))),
         newest=None if newest is None else newest.night,
         correction=(
             f"Holm's procedure over {len(rows):,} series, each night at {alpha:.2%}: in a year of nights without a change,"
@@ -102,6 +101,10 @@ def judge(series: Sequence[Series], *, seed: int = 0, options: Options = Options
             f" Jumps are corrected by Benjamini and Hochberg's over the drills, each night at {JUMPS_ALPHA:.1%}."
         ),
     )
+
+
+def _identity(series: Series) -> tuple[str, str, str]:
+    return series.drill, series.metric.name, series.baseline
 
 
 def night_figures(series: Series, scale: Scale) -> Array:
