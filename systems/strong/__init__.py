@@ -105,7 +105,7 @@ class Strong:
 
     async def leader(self, addresses: Mapping[str, Address]) -> str:
         """The primary of the latest epoch that any replica knows. Raises `TransportError` if there is none."""
-        found = await asyncio.gather(*(_status(addresses[name]) for name in self.entries()))
+        found = await asyncio.gather(*(_status(addresses[name]) for name in self.entries() if name in addresses))
         serving = [status for status in found if status is not None and status.serves]
         if not serving:
             raise TransportError("no replica is the primary now")

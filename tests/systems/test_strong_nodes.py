@@ -19,6 +19,7 @@ from harness.node.context import NodeContext, NodeSpec
 from harness.node.crashpoints import MemoryFiles
 from harness.node.disk import Disk
 from systems.parts.owner import OtherNode
+from systems.strong import Strong
 from systems.strong.client import StrongClient
 from systems.strong.messages import (
     Command,
@@ -107,6 +108,14 @@ def with_cluster(tmp_path: Path, scenario: Callable[[Cluster], Awaitable[None]])
 
     with reserved(3) as ports:
         asyncio.run(run(ports))
+
+
+def test_the_primary_is_known_also_if_another_replica_does_not_run(tmp_path: Path) -> None:
+    async def scenario(cluster: Cluster) -> None:
+        running = {name: cluster.addresses[name] for name in ("n1", "n2")}
+        assert await Strong().leader(running) == "n1"
+
+    with_cluster(tmp_path, scenario)
 
 
 def test_any_replica_answers_clients_and_refuses_what_makes_no_sense(tmp_path: Path) -> None:
