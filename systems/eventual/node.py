@@ -244,8 +244,7 @@ class Server:
         name, cluster = self._node.name, self._config.cluster
         files = self._files(disk, _unheard)
         found, whose = start(disk, files, cluster, name, random=Random(0), log=_unheard)
-        held, waiting = dict(self._replica.states()), self._outbox.keys()
-        return forgotten(held, waiting, self._whose, self._storage.in_doubt, found, whose)
+        return forgotten(dict(self._replica.states()), self._whose, self._storage.in_doubt, found, whose)
 
     def _unsettled(self) -> dict[str, int]:
         return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from systems.eventual.files import Found, States
 from systems.eventual.identity import Identity
@@ -10,17 +10,12 @@ from systems.eventual.messages import State
 
 
 def forgotten(
-    held: States,
-    waiting: Collection[str],
-    whose: Identity,
-    in_doubt: Iterable[tuple[str, State | None]],
-    found: Found,
-    found_whose: Identity,
+    held: States, whose: Identity, in_doubt: Iterable[tuple[str, State | None]], found: Found, found_whose: Identity
 ) -> str | None:
     """What a node would have forgotten that starts with what was found; None if nothing.
 
-    `waiting` are the keys that other replicas still lack. The states `in_doubt` are being written, or the disk did not take
-    them: they may be there or not.
+    The states `in_doubt` are being written, or the disk did not take them: they may be there or not. Hints are not compared:
+    one may be left of an earlier life of its key, and nobody lacks that.
     """
     if found_whose.life != whose.life:
         return f"it would count as damaged, and count its writes as {found_whose.actor} instead of as {whose.actor}"
@@ -31,8 +26,7 @@ def forgotten(
         state, left = held.get(key), found.held.get(key)
         if left != state and left not in doubtful.get(key, ()):
             return f"of key {key}, it would hold {_as_text(left)} in place of {_as_text(state)}"
-    lost = [key for key in waiting if key not in found.waiting and key in held]
-    return f"it would not tell the other replicas of key {min(lost)}, which they lack" if lost else None
+    return None
 
 
 def _as_text(state: State | None) -> str:
