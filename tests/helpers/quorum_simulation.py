@@ -95,11 +95,16 @@ class World:
         calls: int = 60,
         compare_and_sets: float = 0.0,
         deletes: float = 0.0,
+        rivals: int = 1,
     ) -> None:
+        """`rivals` compare-and-sets in a row expect the same value, as in `workloads.registers`."""
         self.random = Random(seed)
         self._compare_and_sets, self._deletes = compare_and_sets, deletes
         self._left: dict[str, str | None] = {}
-        """What the last call that changed a key would leave there."""
+        """What the last call that changed a key would leave there; of rivals, the first."""
+        self._rivals: dict[str, list[str | None]] = {}
+        """What the next rivals expect."""
+        self._rivals_each = rivals
         self.rules = rules
         self.read, self.write = read, write
         self.names = [f"n{number}" for number in range(1, replicas + 1)]
@@ -158,9 +163,13 @@ class World:
         drawn, coordinator = self.random.random(), node.coordinator
         operation: Operation
         if drawn < self._compare_and_sets:
-            expected, new = self._left.get(key), str(next(self._values))
+            new, left = str(next(self._values)), self._left.get(key)
+            if not (expecting := self._rivals.setdefault(key, [])):
+                expecting += [left] * self._rivals_each
+                self._left[key] = new
+            expected = expecting.pop()
             row |= {"kind": "cas", "value": msgspec.json.encode([expected, new]).decode()}
-            operation, self._left[key] = comparing(coordinator, key, expected, new), new
+            operation = comparing(coordinator, key, expected, new)
         elif drawn < self._compare_and_sets + self._deletes:
             row |= {"kind": "delete", "value": None}
             operation, self._left[key] = coordinator.writing(key, None), None
@@ -183,7 +192,7 @@ class World:
                 row |= {"outcome": "ok", "value": value if row["kind"] == "read" else row["value"]}
                 if not swapped:
                     asked = msgspec.json.decode(str(row["value"]), type=list[str | None])
-                    row["value"] = msgspec.json.encode([*asked, False]).decode()
+                    row["value"] = msgspec.json.encode([*asked, False, value]).decode()
             case Failed():
                 row["outcome"] = "failed"
         row["done_ns"] = self._tick()

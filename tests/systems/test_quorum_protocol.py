@@ -227,6 +227,7 @@ def test_deletes_and_compare_and_sets_beside_writes_are_linearizable() -> None:
     rows: list[Row] = []
     for seed in range(50):
         rows += World(seed, CORRECT, calls=40, compare_and_sets=0.5, deletes=0.1).run()
+        rows += World(seed + 50, CORRECT, calls=40, compare_and_sets=0.6, deletes=0.05, rivals=4).run()
     verdict = judged(rows)
     assert verdict.valid is True, verdict.why
     swapped = [row for row in rows if row["kind"] == "cas" and row["outcome"] == "ok"]
@@ -239,7 +240,8 @@ def test_deletes_and_compare_and_sets_beside_writes_are_linearizable() -> None:
 @pytest.mark.parametrize(("replicas", "read", "write"), [(3, 2, 2), (5, 3, 3), (4, 2, 3), (3, 1, 3), (3, 3, 1)])
 def test_thousands_of_schedules_of_compare_and_sets_are_linearizable(replicas: int, read: int, write: int) -> None:
     for seed in range(1000, 3000):
-        world = World(seed, CORRECT, replicas=replicas, read=read, write=write, calls=40, compare_and_sets=0.5, deletes=0.1)
+        quorums = {"replicas": replicas, "read": read, "write": write}
+        world = World(seed, CORRECT, **quorums, calls=40, compare_and_sets=0.5, deletes=0.1, rivals=1 + seed % 4)
         verdict = judged(world.run())
         assert verdict.valid is True, f"seed {seed}: {verdict.why}"
 
@@ -248,8 +250,7 @@ OF_THE_CORE = (
     "read-one", "stale-counter", "no-read-repair", "early-ack", "wall-clock", "shared-version", "retry-counts",
     "timeout-failed", "forgetful", "last-wins", "half-quorums",
 )  # fmt: skip
-OF_COMPARING = ("cas-unagreed", "no-tombstone")
-"""Those of which some short schedule shows something; see also `test_quorum_comparing`."""
+OF_COMPARING = ("cas-unagreed", "cas-half-majority", "cas-ignores-accepted", "cas-timeout-failed", "no-tombstone")
 
 
 @pytest.mark.parametrize("bug", OF_THE_CORE)
@@ -260,7 +261,8 @@ def test_some_schedule_shows_each_bug(bug: str) -> None:
 
 @pytest.mark.parametrize("bug", OF_COMPARING)
 def test_some_schedule_of_compare_and_sets_and_deletes_shows_each_bug(bug: str) -> None:
-    worlds = (World(seed, BUGS.variant(bug), calls=40, compare_and_sets=0.5, deletes=0.1) for seed in range(100))
+    rules = BUGS.variant(bug)
+    worlds = (World(seed, rules, calls=40, compare_and_sets=0.6, deletes=0.1, rivals=1 + seed % 4) for seed in range(500))
     assert any(judged(world.run()).valid is False for world in worlds)
 
 
