@@ -35,6 +35,6 @@ drill = Drill(
         state_machine_safety,
         committed_entries_stay,
     ],
-    slos=["availability >= 60%", "recovery < 3s"],
+    slos=["availability >= 88%", "recovery < 3s"],
     nightly=True,
 )
