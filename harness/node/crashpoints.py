@@ -91,6 +91,10 @@ class MemoryFiles:
     def names(self) -> list[str]:
         return list(self._names)
 
+    def contents(self) -> dict[str, bytes]:
+        """All files by name, as they are read now."""
+        return {name: content.data for name, content in self._names.items()}
+
     def read(self, name: str) -> bytes | None:
         content = self._names.get(name)
         return None if content is None else content.data

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -26,6 +27,7 @@ from systems.eventual.replica import Replica
 from systems.eventual.resolution import KeepSiblings
 from systems.eventual.storage import Arrival, Change, Forget, Outcome, Storage, Write
 from systems.parts.owner import OtherNode
+from tests.helpers.deaths import deaths
 
 PEERS = ["n2", "n3"]
 
@@ -68,10 +70,6 @@ def other(key: str, value: str) -> Arrival:
     return Arrival(key, KeepSiblings("n2").written(None, value, Context()))
 
 
-def contents(files: MemoryFiles) -> dict[str, bytes]:
-    return {name: files.read(name) or b"" for name in files.names()}
-
-
 def kept() -> dict[str, bytes]:
     """The files of a node that wrote `a` and `b` and was told of `c`."""
     files = MemoryFiles()
@@ -79,7 +77,7 @@ def kept() -> dict[str, bytes]:
     node.write(("a", "1"))
     node.change(other("c", "2"))
     node.write(("b", "3"))
-    return contents(files)
+    return files.contents()
 
 
 ALL = {"a": ["1"], "b": ["3"], "c": ["2"]}
@@ -169,7 +167,7 @@ def test_a_collected_tombstone_stays_away_after_damage() -> None:
     node.change(Write("k", None, node.resolution.context(node.replica.state("k"))))
     assert node.values() == {"k": []}
     assert node.change(Forget("k")) == ["done"]
-    left = contents(files)
+    left = files.contents()
     for damaged in ({}, {ENTRIES: b""}, {OUTBOX: b""}):
         assert again(left | damaged).values() == {}
 
@@ -187,7 +185,7 @@ def test_the_data_of_another_node_are_not_touched(cluster: str, name: str) -> No
     disk = Disk(files)
     with pytest.raises(OtherNode, match="this folder holds the data of n1 of cluster 'c'"):
         start(disk, Files(disk, print, compact_at_bytes=1000), cluster, name, random=Random(1), log=print)
-    assert contents(files) == kept()
+    assert files.contents() == kept()
 
 
 # ------------------------------------------------------------------------------------------------------- disks that fail
@@ -241,22 +239,16 @@ def lost(node: Node, files: Mapping[str, bytes]) -> str | None:
 
 @pytest.mark.parametrize("compact_at_bytes", [1, 1 << 20])
 def test_whenever_a_node_dies_it_remembers(compact_at_bytes: int) -> None:
-    node: Node | None = None
-    crashes = 0
-
-    def live(disk: Disk) -> None:
-        nonlocal node
-        node = None
-        node = Node(disk, compact_at_bytes=compact_at_bytes)
+    def live(node: Node) -> None:
         node.write(("a", "1"), ("b", "1"))
         node.change(other("a", "2"), other("c", "2"))
         node.change(Write("b", None, Context()), other("a", "3"))
         node.change(Forget("b"))
 
-    for crash in crash_points(live):
-        if node is not None:
-            crashes += 1
-            assert lost(node, crash.files) is None, f"{crash.number}: {crash.at}"
+    crashes = 0
+    for node, crash in deaths(partial(Node, compact_at_bytes=compact_at_bytes), live):
+        crashes += 1
+        assert lost(node, crash.files) is None, f"{crash.number}: {crash.at}"
     assert crashes > 30
 
 
@@ -264,12 +256,12 @@ def test_what_a_start_does_not_find_is_forgotten() -> None:
     files = MemoryFiles()
     node = Node(Disk(files))
     node.write(("a", "1"))
-    before = contents(files)
+    before = files.contents()
     node.change(other("c", "2"))
-    earlier = contents(files)
+    earlier = files.contents()
     node.write(("b", "3"))
-    assert lost(node, contents(files)) is None
-    assert "it would count as damaged" in (lost(node, contents(files) | {ENTRIES: before[ENTRIES]}) or "")
+    assert lost(node, files.contents()) is None
+    assert "it would count as damaged" in (lost(node, files.contents() | {ENTRIES: before[ENTRIES]}) or "")
     assert "of key b, it would hold nothing in place of {" in (lost(node, earlier) or "")
     assert "of key c, it would hold nothing" in (lost(node, before) or "")
     node.storage.in_doubt += [("b", None), ("c", None)]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from random import Random
 
 import pytest
 
-from harness.node.crashpoints import MemoryFiles, crash_points
+from harness.node.crashpoints import MemoryFiles
 from harness.node.disk import Disk
 from systems.parts.record_log.records import Mark, encode_mark, encode_record
 from systems.quorum.messages import Accept, Ballot, Entry, Keep, Prepare, ReplicaRequest, Store, Version
@@ -16,6 +17,7 @@ from systems.quorum.records import encode_entries
 from systems.quorum.remembered import forgotten
 from systems.quorum.replica import Held, Release, Replica
 from systems.quorum.storage import LOG, MARK, STARTS, Storage
+from tests.helpers.deaths import deaths
 
 BALLOT = Ballot(1, "n2", 1, 1)
 
@@ -57,7 +59,7 @@ def asked(*, compact_at_bytes: int = 1 << 20) -> tuple[Storage, dict[str, bytes]
     storage = opened(Disk(files), compact_at_bytes=compact_at_bytes)
     for turn in TURNS:
         ask(storage, turn)
-    return storage, {name: files.read(name) or b"" for name in files.names()}
+    return storage, files.contents()
 
 
 def found(files: Mapping[str, bytes]) -> Storage:
@@ -66,20 +68,14 @@ def found(files: Mapping[str, bytes]) -> Storage:
 
 @pytest.mark.parametrize("compact_at_bytes", [1, 300, 1 << 20])
 def test_whenever_a_node_dies_it_remembers(compact_at_bytes: int) -> None:
-    node: Storage | None = None
-    crashes = 0
-
-    def live(disk: Disk) -> None:
-        nonlocal node
-        node = None
-        node = opened(disk, compact_at_bytes=compact_at_bytes)
+    def live(node: Storage) -> None:
         for turn in TURNS:
             ask(node, turn)
 
-    for crash in crash_points(live):
-        if node is not None:
-            crashes += 1
-            assert forgotten(node, opened(crash.disk())) is None, f"{crash.number}: {crash.at}"
+    crashes = 0
+    for node, crash in deaths(partial(opened, compact_at_bytes=compact_at_bytes), live):
+        crashes += 1
+        assert forgotten(node, opened(crash.disk())) is None, f"{crash.number}: {crash.at}"
     assert crashes > 30
 
 

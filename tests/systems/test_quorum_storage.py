@@ -85,11 +85,7 @@ def kept() -> dict[str, bytes]:
     storage = Storage(Disk(files), lambda text: None, random=Random(1))
     for record in RECORDS:
         answers(storage, *(Store(held.key, held.entry) for held in record))
-    return contents(files)
-
-
-def contents(files: MemoryFiles) -> dict[str, bytes]:
-    return {name: files.read(name) or b"" for name in files.names()}
+    return files.contents()
 
 
 def found(files: Mapping[str, bytes] | MemoryFiles) -> Storage:
@@ -115,9 +111,9 @@ def test_starts_are_counted(tmp_path: Path) -> None:
 def test_damaged_count_of_starts_is_noticed_and_no_number_comes_twice(at: int, bit: int) -> None:
     files = MemoryFiles()
     counted = [found(files).start for _ in range(11)]
-    data = bytearray(contents(files)[STARTS])
+    data = bytearray(files.contents()[STARTS])
     data[at % len(data)] ^= 1 << bit
-    damaged = MemoryFiles(contents(files) | {STARTS: bytes(data)})
+    damaged = MemoryFiles(files.contents() | {STARTS: bytes(data)})
     said: list[str] = []
     drawn = Storage(Disk(damaged), said.append, random=Random(1)).start
     assert drawn > max(counted)
@@ -266,7 +262,7 @@ def test_an_older_log_in_place_of_the_newest_is_noticed() -> None:
     older = kept()
     files = MemoryFiles(older)
     assert answers(found(files), Store("a", entry(9))) == [entry(9)]
-    assert "is an older one" in (found(contents(files) | {LOG: older[LOG]}).damaged or "")
+    assert "is an older one" in (found(files.contents() | {LOG: older[LOG]}).damaged or "")
 
 
 @given(at=st.integers(0, 2000), bit=st.integers(0, 7))
@@ -283,7 +279,7 @@ def test_a_crash_between_a_new_log_and_its_mark_loses_nothing() -> None:
     old = kept()
     new = MemoryFiles(old)
     found(new)
-    assert answers(found(old | {LOG: contents(new)[LOG]}), *KEYS) == WHOLE
+    assert answers(found(old | {LOG: new.contents()[LOG]}), *KEYS) == WHOLE
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])

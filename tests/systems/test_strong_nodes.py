@@ -252,8 +252,7 @@ def test_damage_is_noticed_and_remembered(file: str) -> None:
     files = kept()
     data = bytearray(files.read(file) or b"")
     data[len(data) // 2] ^= 4
-    contents = {name: files.read(name) or b"" for name in files.names()}
-    damaged = MemoryFiles(contents | {file: bytes(data)})
+    damaged = MemoryFiles(files.contents() | {file: bytes(data)})
     for _ in range(2):
         assert not opened(damaged).replica.ready
 

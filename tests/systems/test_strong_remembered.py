@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import errno
+from functools import partial
 
 import pytest
 
-from harness.node.crashpoints import MemoryFiles, crash_points
+from harness.node.crashpoints import MemoryFiles
 from harness.node.disk import Disk
 from systems.strong.messages import Command, Entry, Matched, Snapshot, Write
 from systems.strong.remembered import forgotten
 from systems.strong.replica import Replica, Restore, Take
 from systems.strong.storage import LOG, Storage
+from tests.helpers.deaths import deaths
 
 
 def entries(*epochs: int, first: int = 1) -> list[Entry]:
@@ -48,13 +50,7 @@ class Node:
 
 @pytest.mark.parametrize("compact_at_bytes", [1, 1 << 20])
 def test_whenever_a_replica_dies_it_remembers(compact_at_bytes: int) -> None:
-    node: Node | None = None
-    crashes = 0
-
-    def live(disk: Disk) -> None:
-        nonlocal node
-        node = None
-        node = Node(disk, compact_at_bytes=compact_at_bytes)
+    def live(node: Node) -> None:
         node.take(0, 1, 1, 1)
         node.replica.commit(2)
         node.promise(2)
@@ -62,10 +58,10 @@ def test_whenever_a_replica_dies_it_remembers(compact_at_bytes: int) -> None:
         node.restore(node.replica.snapshot(), 3, 3, 3)
         node.take(4, 3)
 
-    for crash in crash_points(live):
-        if node is not None:
-            crashes += 1
-            assert node.storage.forgotten(crash.disk()) is None, f"{crash.number}: {crash.at}"
+    crashes = 0
+    for node, crash in deaths(partial(Node, compact_at_bytes=compact_at_bytes), live):
+        crashes += 1
+        assert node.storage.forgotten(crash.disk()) is None, f"{crash.number}: {crash.at}"
     assert crashes > 30
 
 
@@ -81,12 +77,12 @@ def test_what_the_disk_did_not_take_may_be_there_or_not() -> None:
     files = Failing()
     node = Node(Disk(files))
     node.take(0, 1, 1, 1)
-    before = {name: files.read(name) or b"" for name in files.names()}
+    before = files.contents()
     files.fails = True
     with pytest.raises(OSError, match="Input/output error"):
         node.take(1, 2)
     for left in (files, MemoryFiles(before)):
-        assert node.storage.forgotten(Disk(MemoryFiles({name: left.read(name) or b"" for name in left.names()}))) is None
+        assert node.storage.forgotten(Disk(MemoryFiles(left.contents()))) is None
     files.fails = False
     node.take(1, 2)
     assert node.storage.forgotten(Disk(MemoryFiles(before))) is not None

@@ -6,12 +6,13 @@ from random import Random
 
 import pytest
 
-from harness.node.crashpoints import MemoryFiles, crash_points
+from harness.node.crashpoints import MemoryFiles
 from harness.node.disk import Disk
 from systems.raft.core.core import Core, Output, Saved
 from systems.raft.core.messages import Entry, Members, Snapshot, Vows
 from systems.raft.remembered import forgotten
 from systems.raft.storage import LOG, Storage
+from tests.helpers.deaths import deaths
 
 MEMBERS = Members(("n1", "n2", "n3"))
 
@@ -51,23 +52,17 @@ class Node:
 
 
 def test_whenever_a_node_dies_it_remembers() -> None:
-    node: Node | None = None
-    crashes = 0
-
-    def live(disk: Disk) -> None:
-        nonlocal node
-        node = None
-        node = Node(disk)
+    def live(node: Node) -> None:
         node.save(Vows(1, "n1"), *entries(1, 1, 1))
         node.save(Vows(2))
         node.save(Vows(2, "n3"), *entries(2, 2, first=2))
         node.compact(2)
         node.save(None, *entries(2, first=4))
 
-    for crash in crash_points(live):
-        if node is not None:
-            crashes += 1
-            assert node.forgotten(crash.disk()) is None, f"{crash.number}: {crash.at}"
+    crashes = 0
+    for node, crash in deaths(Node, live):
+        crashes += 1
+        assert node.forgotten(crash.disk()) is None, f"{crash.number}: {crash.at}"
     assert crashes > 30
 
 

@@ -103,14 +103,14 @@ def test_a_flipped_bit_is_noticed_or_changes_nothing(at: int, bit: int, name: st
 @pytest.mark.parametrize("lost", [(LOG,), (LOG, MARK), (MARK,)])
 def test_a_lost_file_is_noticed(lost: tuple[str, ...]) -> None:
     files = kept()
-    left = MemoryFiles({name: files.read(name) or b"" for name in files.names() if name not in lost})
+    left = MemoryFiles({name: data for name, data in files.contents().items() if name not in lost})
     with pytest.raises(Damaged):
         opened(left).load()
 
 
 def test_a_lost_identity_is_read_from_the_log() -> None:
     files = kept()
-    left = MemoryFiles({name: files.read(name) or b"" for name in files.names() if name != IDENTITY})
+    left = MemoryFiles({name: data for name, data in files.contents().items() if name != IDENTITY})
     assert opened(left).load() == opened(files).load()
     with pytest.raises(OtherNode):
         opened(left, node="n2").load()
@@ -133,7 +133,7 @@ def test_a_tail_that_a_crash_tore_is_cut_off() -> None:
     before = opened(files).load()
     log = files.read(LOG) or b""
     head = log.rindex(b"\n", 0, len(log) - 1) + 1
-    torn = MemoryFiles({name: files.read(name) or b"" for name in files.names()} | {LOG: log + log[head:-20]})
+    torn = MemoryFiles(files.contents() | {LOG: log + log[head:-20]})
     storage = opened(torn)
     assert storage.load() == before
     assert storage.torn_bytes > 0
