@@ -13,7 +13,7 @@ from typing import Final, cast
 
 from harness.http.deadlines import Deadline
 from harness.http.logs import Log, log_exception, to_stderr
-from harness.http.message import Response
+from harness.http.message import INTERNAL_ERROR, Response
 from harness.http.moments import watch
 from harness.http.pool import account
 from harness.http.requests import Message, RequestHead, RequestParser
@@ -24,7 +24,7 @@ from harness.model.system import Address
 MAX_WAITING_REQUESTS: Final = 1024
 """The limit on requests of one connection that wait for responses; at the limit, the connection is not read."""
 
-_RAISED: Final = encode_response(Response(500, b"internal error; see the node's log"))
+_RAISED: Final = encode_response(INTERNAL_ERROR)
 _UNANSWERED: Final = encode_response(Response(500, b"internal error: the handler left this request without an answer"))
 _REFUSED: Final = RequestHead("", "", keep_alive=False)
 

@@ -89,3 +89,7 @@ class Response(msgspec.Struct, frozen=True):
         except _UNDECODABLE as error:
             raise BadAnswer(f"the answer's body is not the one asked for: {error}") from error
         return decoded
+
+
+INTERNAL_ERROR: Final = Response(500, b"internal error; see the node's log")
+"""The response to a request whose handler raised; the log has the traceback."""

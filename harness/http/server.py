@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, cast
 
 from harness.http.logs import Log, log_exception, to_stderr
-from harness.http.message import BadBody, Request, Response
+from harness.http.message import INTERNAL_ERROR, BadBody, Request, Response
 from harness.http.moments import watch
 from harness.http.pool import account
 from harness.http.requests import Message, RequestParser
@@ -127,4 +127,4 @@ class _Connection(asyncio.Protocol):
 
     def _failed(self, error: BaseException) -> Response:
         log_exception(self._log, error)
-        return Response(500, b"internal error; see the node's log")
+        return INTERNAL_ERROR

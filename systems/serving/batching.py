@@ -13,7 +13,7 @@ from typing import Final, Generic, TypeVar
 
 from harness.http.batched_server import RequestBatch
 from harness.http.logs import Log, log_exception, to_stderr
-from harness.http.message import Response
+from harness.http.message import INTERNAL_ERROR, Response
 from harness.http.requests import Message
 from harness.http.writing import encode_response
 from systems.serving.messages import Prediction
@@ -27,7 +27,7 @@ Encode = Callable[[Prediction], bytes]
 
 TOO_LATE: Final = encode_response(Response(504, b"no time is left before the deadline that came with the request"))
 OVERLOADED: Final = encode_response(Response(503, b"too many predictions are waiting", (("retry-after", "1"),)))
-_FAILED: Final = encode_response(Response(500, b"internal error; see the node's log"))
+_FAILED: Final = encode_response(INTERNAL_ERROR)
 
 
 class Batcher(Generic[Image]):
