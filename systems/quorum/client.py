@@ -100,9 +100,11 @@ class QuorumClient:
         return None if value is None else value + self._padding
 
     def _bare(self, value: str | None) -> str | None:
-        if value is None or value.endswith(self._padding):
-            return None if value is None else value.removesuffix(self._padding)
-        return f"{value[:_TOLD]}… without its padding"  # which nobody wrote
+        if value is None:
+            return None
+        if not value.endswith(self._padding):
+            return f"{value[:_TOLD]}… without its padding"  # which nobody wrote
+        return value.removesuffix(self._padding)
 
     async def _request(self, method: str, key: str, body: bytes) -> tuple[str, Response]:
         return await self._home.request(method, KEY_PATH + quote(key, safe="") + self._query, body)
