@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from harness.checkers._search.problem import Numbers
 from harness.checkers._wording import quoted
 from harness.checkers._zones import INITIAL, Booleans, Calls, Contradiction, Integers, Zones
 
@@ -37,7 +38,7 @@ def contradictions(ops: pd.DataFrame, found: Registers) -> tuple[list[Found], li
         by, contradiction = zones.earliest(pairs)
         told.append(story.contradiction(by, contradiction, np.flatnonzero(judged)))
     keys = np.unique(np.concatenate([calls.key[unwritten | early], zones.keys(pairs)]))
-    return told, [found.names[key] for key in keys]
+    return told, [str(found.names[key]) for key in keys]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +51,7 @@ class Registers:
 
     calls: Calls
     row: Integers
-    names: list[str]
+    names: pd.Index[str]
     write_of: Integers
     null: Booleans
     moments: Integers
@@ -68,16 +69,19 @@ class Registers:
         return early
 
 
-def registers(ops: pd.DataFrame, rows: Integers) -> Registers:
-    """The calls in these rows of `history.ops`; the values written to a key must be unique."""
+def registers(ops: pd.DataFrame, rows: Integers, key: Numbers, value: Integers, names: pd.Index[str]) -> Registers:
+    """The calls in these rows of `history.ops`; the values written to a key must be unique.
+
+    `key` is the place of each call's key in `names`. `value` numbers the values; null is -1.
+    """
     kind, outcome = ops["kind"].iloc[rows], ops["outcome"].iloc[rows]
     write, read = ((kind == name).to_numpy(dtype=bool) for name in ("write", "read"))
     ok, unknown = ((outcome == name).to_numpy(dtype=bool) for name in ("ok", "unknown"))
     count = (read & ok) | (write & (ok | unknown))
     row, write, unknown = rows[count], write[count], unknown[count]
-    key, names = pd.factorize(ops["key"].iloc[row], use_na_sentinel=False)
-    value, values = pd.factorize(ops["value"].iloc[row])  # null becomes -1
-    numbers, cluster = np.unique(key * np.int64(len(values) + 1) + value + 1, return_inverse=True)
+    key_of, value = key[count].astype(np.int64), value[count] + 1  # null becomes 0
+    values = int(value.max(initial=0)) + 1
+    cluster, numbers = pd.factorize(key_of * values + value)
     moments, times = np.unique(
         np.concatenate([ops["sent_ns"].to_numpy()[row], ops["done_ns"].to_numpy()[row]]), return_inverse=True
     )
@@ -86,11 +90,11 @@ def registers(ops: pd.DataFrame, rows: Integers) -> Registers:
     write_of = np.full(len(numbers), INITIAL)
     write_of[cluster[write]] = np.flatnonzero(write)
     return Registers(
-        calls=Calls(key=key, cluster=cluster, write=write, sent=sent, done=np.where(unknown, end, done), end=end),
+        calls=Calls(key=key_of, cluster=cluster, write=write, sent=sent, done=np.where(unknown, end, done), end=end),
         row=row,
-        names=[str(name) for name in names],
+        names=names,
         write_of=write_of,
-        null=numbers % (len(values) + 1) == 0,
+        null=numbers % values == 0,
         moments=moments,
     )
 

@@ -21,6 +21,7 @@ from itertools import product
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 Integers = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
@@ -49,7 +50,9 @@ class Calls:
 
     def among(self, chosen: Booleans) -> Calls:
         """Only the chosen calls, their clusters numbered anew."""
-        _, cluster = np.unique(self.cluster[chosen], return_inverse=True)
+        if chosen.all():
+            return self
+        cluster, _ = pd.factorize(self.cluster[chosen])
         return Calls(
             key=self.key[chosen],
             cluster=cluster,

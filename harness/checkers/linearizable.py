@@ -13,7 +13,7 @@ from harness.checkers._registers import Found, contradictions, registers
 from harness.checkers._search.problem import Numbers
 from harness.checkers._search.rounds import MOST_EXPLORED
 from harness.checkers._wording import count, listed
-from harness.checkers._zones import Booleans, Integers
+from harness.checkers._zones import INITIAL, Booleans, Integers
 from harness.model import objects
 from harness.model.history import History
 from harness.model.object_model import Model
@@ -77,22 +77,25 @@ def _verdict(history: History, model: Model | None) -> Verdict:
     parts = _Parts(ops, known & (ops["outcome"] != "failed").to_numpy(dtype=bool))
     models = _models(parts.kinds, model)
     plain = np.array([those <= _PLAIN and type(models[those]) is Register for those in parts.kinds], dtype=bool)[parts.kinds_of]
+    write = _is_of(ops, ("write",))
     undecided: list[str] = []
     left, first = _MOST_EXPLORED, None
     found: list[Found] = []
     keys: list[str] = []
     for rows, key in parts:
-        quick = plain & ~_written_again(ops, rows, key, len(plain))
-        of_part, names = contradictions(ops, registers(ops, rows[quick[key]]))
+        value, _ = pd.factorize(ops["value"].iloc[rows])  # null becomes -1
+        quick = plain & ~_written_again(key[write[rows]], value[write[rows]], len(plain))
+        mine = slice(None) if quick.all() else quick[key]  # usually there is nothing to copy
+        of_part, names = contradictions(ops, registers(ops, rows[mine], key[mine], value[mine], parts.names))
         found += of_part
         keys += names
-        for number, mine in _by_key(rows, key, ~quick).items():
+        for number, searched in _by_key(rows, key, ~quick).items():
             name, those = str(parts.names[number]), parts.kinds[parts.kinds_of[number]]
             chosen = models[those]
             if chosen is None:
                 undecided.append(f"key {name} ({_without_model(those)})")
                 continue
-            judged = judge(ops, name, mine, chosen, min(MOST_EXPLORED, left))
+            judged = judge(ops, name, searched, chosen, min(MOST_EXPLORED, left))
             left -= judged.explored
             if judged.by_ns is not None:
                 keys.append(name)
@@ -149,7 +152,9 @@ class _Parts:
 
 
 def _is_of(ops: pd.DataFrame, kinds: frozenset[str] | tuple[str, ...]) -> Booleans:
-    return ops["kind"].isin(list(kinds)).to_numpy(dtype=bool)
+    kind = ops["kind"].cat  # a look at each category is much cheaper than one at each call
+    is_of: Booleans = np.append(kind.categories.isin(list(kinds)), False)[kind.codes.to_numpy()]  # False: of no kind
+    return is_of
 
 
 def _models(kinds: list[frozenset[str]], model: Model | None) -> dict[frozenset[str], Model | None]:
@@ -166,12 +171,12 @@ def _without_model(kinds: frozenset[str]) -> str:
     return f"no model knows all of {', '.join(sorted(kinds))}"
 
 
-def _written_again(ops: pd.DataFrame, rows: Integers, key: Numbers, keys: int) -> Booleans:
-    """For each key whether a value may have been written to it twice, or null, which every key holds at first."""
-    write = (ops["kind"].iloc[rows] == "write").to_numpy(dtype=bool)
-    value, values = pd.factorize(ops["value"].iloc[rows[write]])
-    key = key[write]
-    twice = pd.Series(key * np.int64(len(values) + 1) + value).duplicated().to_numpy()
+def _written_again(key: Numbers, value: Integers, keys: int) -> Booleans:
+    """For each of `keys` keys whether a write may repeat another one's value, or write null, which the key holds at first.
+
+    `value` numbers the values; null is -1.
+    """
+    twice = pd.Series(key * (value.max(initial=INITIAL) + 2) + value).duplicated().to_numpy()
     again = np.zeros(keys, dtype=bool)
     again[key[twice | (value < 0)]] = True
     return again
@@ -190,7 +195,7 @@ def _told(ops: pd.DataFrame, counts: Booleans, keys: int) -> str:
     names, codes = ops["kind"].cat.categories.astype(str).to_numpy(), ops["kind"].cat.codes.to_numpy()
     by_kind = dict(zip(names.tolist(), np.bincount(codes[counts], minlength=len(names)).tolist(), strict=True))
     if {kind for kind, calls in by_kind.items() if calls} <= _PLAIN:
-        reads = counts & (ops["kind"] == "read").to_numpy(dtype=bool) & (ops["outcome"] == "ok").to_numpy(dtype=bool)
+        reads = counts & _is_of(ops, ("read",)) & (ops["outcome"] == "ok").to_numpy(dtype=bool)
         return f"{count(int(reads.sum()), 'read')} and {count(by_kind.get('write', 0), 'write')} on {count(keys, 'key')}"
     calls, kinds = int(counts.sum()), sorted(kind for kind, calls in by_kind.items() if calls)
     return f"{count(calls, 'call')} ({', '.join(kinds)}) on {count(keys, 'key')}"
