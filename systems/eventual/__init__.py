@@ -12,7 +12,9 @@ from harness.model.simulated import Harm, Invariant
 from harness.model.system import Address, Client, Node
 from systems.eventual.bugs import BUGS
 from systems.eventual.client import EventualClient, Session
-from systems.eventual.invariant import EventualSafety
+from systems.eventual.resolution import KeepSiblings, LastWriterWins
+from systems.eventual.watch import Watch
+from systems.parts.hybrid_clock import HybridClock
 
 __all__ = ["BUGS", "Eventual"]
 
@@ -139,4 +141,6 @@ class Eventual:
         return [[name] for name in self.entries()]
 
     def invariant(self) -> Invariant:
-        return EventualSafety(agreement=self.anti_entropy_s is not None)
+        siblings, latest = KeepSiblings(""), LastWriterWins(HybridClock("", lambda: 0))
+        resolution = siblings if self.resolve == "siblings" else latest
+        return Watch(resolution, agreement=self.anti_entropy_s is not None)

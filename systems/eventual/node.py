@@ -48,6 +48,7 @@ from systems.eventual.peer import Peer
 from systems.eventual.recovery import start
 from systems.eventual.remembered import forgotten
 from systems.eventual.resolution import Resolution
+from systems.eventual.shown import Shown
 from systems.eventual.storage import Arrival, Forget
 from systems.parts.hybrid_clock import TooFarAhead
 from systems.parts.owner import Owner, refusing_other_data
@@ -108,7 +109,7 @@ class Server:
         )
         self._asked = 0
         self._refuses_until_s = now_s + RELEARN_S if self._unlearned else now_s
-        node.show(self._versions)
+        node.show(self._shown)
         node.must_recover(self._forgotten)
         node.report_unsettled(self._unsettled)
 
@@ -234,10 +235,8 @@ class Server:
             if keys := self._replica.graves.forgettable(now_s):
                 await self._storage.change([Forget(key) for key in keys])
 
-    def _versions(self) -> list[tuple[str, str, str | None]]:
-        """Key, version and value of everything that the replica holds."""
-        versions = self._replica.resolution.versions
-        return [(key, version, value) for key, state in self._replica.states() for version, value in versions(state)]
+    def _shown(self) -> Shown:
+        return Shown(states=self._replica.by_key, life=self._whose.life)
 
     def _forgotten(self, disk: Disk) -> str | None:
         """What this node would have forgotten if it started on this disk."""

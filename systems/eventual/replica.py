@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from systems.eventual.graves import Graves
 from systems.eventual.messages import State
@@ -24,6 +24,11 @@ class Replica:
 
     def states(self) -> list[tuple[str, State]]:
         return list(self._states.items())
+
+    @property
+    def by_key(self) -> Mapping[str, State]:
+        """The state of each key, read-only."""
+        return self._states
 
     def arrived(self, held: State | None, state: State, *, fresh: bool) -> State | None:
         """The state of a key after merging one that another replica sent. See `Store.fresh`."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from random import Random
 from typing import Final
@@ -208,14 +208,8 @@ class Server:
         await self._upkeep.run(self._digests)
 
     async def _recover(self) -> None:
-        """Return when the replica knows everything that it may have known before its log was damaged.
-
-        It may have been part of any write quorum, and of any majority that promised or accepted a ballot. So it collects the
-        entries of enough other nodes that each such quorum has a member among them, and only after every phase is over that may
-        count an earlier answer of this replica.
-        """
+        """Return when the replica knows all that it may have known; it asks when no phase can count earlier answers of it."""
         others: dict[str, list[Held]] = {}
-        may_miss = max(0, min(self._config.write, self._config.replicas // 2 + 1) - 2)
         if self._storage.damaged:
             await asyncio.sleep(PHASE_TIMEOUT_S)
         while self._storage.damaged:
@@ -223,16 +217,24 @@ class Server:
                 entries = await self._peers[name].entries()
                 if entries is not None:
                     others[name] = entries
-            if len(others) >= len(self._peers) - may_miss:
-                replica = self._empty()
-                for held in (held for entries in others.values() for held in entries):
-                    if not held.key or self._name in self._placement.homes(held.key):
-                        replica.merge(held)
+            if (replica := self._rebuilt(others)) is not None:
                 try:
                     self._storage.restore(replica)
                 except OSError as error:
                     self._log(f"the disk did not take what the others hold: {error}")
             await asyncio.sleep(RECOVER_AGAIN_S)
+
+    def _rebuilt(self, others: Mapping[str, Sequence[Held]]) -> Replica | None:
+        """What it holds if others told it this; None if they are too few: each write quorum to which it may have belonged, and
+        each majority that promised or accepted a ballot, must have a member among them."""
+        may_miss = max(0, min(self._config.write, self._config.replicas // 2 + 1) - 2)
+        if len(others) < len(self._peers) - may_miss:
+            return None
+        replica = self._empty()
+        for held in (held for entries in others.values() for held in entries):
+            if not held.key or self._name in self._placement.homes(held.key):
+                replica.merge(held)
+        return replica
 
     def _opened(self, disk: Disk, log: Callable[[str], None], random: Random) -> Storage:
         return Storage(
@@ -345,6 +347,8 @@ class Server:
             digests=self._digests,
             changed=storage.changed,
             undone=self._undone,
+            floor=storage.replica.floor,
+            rebuilt=self._rebuilt,
         )
 
     def _unsettled(self) -> dict[str, int]:

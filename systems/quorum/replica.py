@@ -129,6 +129,11 @@ class Replica:
         return {peer: self._kept.of(peer) for peer in self._peers}
 
     @property
+    def floor(self) -> int:
+        """The highest counter of the tombstones that it has dropped."""
+        return self._absent.floor
+
+    @property
     def by_key(self) -> Mapping[str, Entry]:
         """The entries that it holds itself."""
         return self._entries

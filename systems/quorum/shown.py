@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from systems.parts.hints import Hint
 from systems.quorum.comparing import Undone
 from systems.quorum.messages import Entry
+from systems.quorum.replica import Held, Replica
 from systems.quorum.upkeep import Digests
 
 
@@ -24,3 +25,7 @@ class Shown:
     """Keys whose entries have changed since their digests were computed."""
     undone: Sequence[Undone] = ()
     """The last compare-and-sets of which it told the client that they have not taken effect."""
+    floor: int = 0
+    """The highest counter of the tombstones that it has dropped."""
+    rebuilt: Callable[[Mapping[str, Sequence[Held]]], Replica | None] = field(default=lambda others: None)
+    """What it would hold if it lost its log, and these others told it what they hold; None if they are too few."""

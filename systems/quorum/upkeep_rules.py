@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from systems.parts.dropped_tombstones import OWN, DroppedTombstones
 from systems.quorum.messages import Entry, Version
 from systems.quorum.shown import Shown
 from systems.quorum.upkeep import Digests
@@ -73,6 +74,29 @@ class KeptUntilTaken:
             return False
         held = home.entries.get(key)
         return held.version < version if held is not None else not self._tombstones_dropped
+
+
+class DroppedForGood:
+    """When a tombstone is dropped, no node holds anything older of its key, nor keeps it for another one."""
+
+    def __init__(self) -> None:
+        self._rule = DroppedTombstones[Entry](
+            lambda entry: entry.value is None, lambda entry, tombstone: entry.version < tombstone.version
+        )
+
+    def broken(self, shown: Mapping[str, Shown]) -> str | None:
+        nodes = dict[str, Mapping[str, Mapping[str, Entry]]]()
+        for name, state in shown.items():
+            if state.entries is None:  # a damaged log
+                self._rule.lost(name)
+                continue
+            kept = {home: {key: hint.what for key, hint in hints.items()} for home, hints in state.kept.items()}
+            nodes[name] = {OWN: state.entries, **kept}
+        left = self._rule.look(nodes)
+        if left is None:
+            return None
+        has = "still holds" if left.place == OWN else f"still keeps for {left.place}"
+        return f"{left.dropped_by} dropped the tombstone of key {left.key}, of which {left.node} {has} something older"
 
 
 def _told(version: Version) -> str:

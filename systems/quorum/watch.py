@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Protocol, cast
 
 from systems.quorum.comparing_rules import UndoneStaysUndone
 from systems.quorum.invariant import OneValueAVersion
 from systems.quorum.placement import Placement
+from systems.quorum.rebuilding_rules import RebuiltRemembers
 from systems.quorum.shown import Shown
-from systems.quorum.upkeep_rules import DigestsCoverEntries, KeptUntilTaken
+from systems.quorum.upkeep_rules import DigestsCoverEntries, DroppedForGood, KeptUntilTaken
+
+
+class _Rule(Protocol):
+    def broken(self, shown: Mapping[str, Shown]) -> str | None: ...
 
 
 class Watch:
-    """Checks what nodes hold, and the rules of compare-and-set and of their background work."""
+    """Checks what nodes hold, and the rules of compare-and-set, of their background work, and of replicas that rebuild logs."""
 
     def __init__(
         self, placement: Placement, *, write: int, repairs: bool, durable: bool, tombstones_dropped: bool
@@ -22,14 +27,20 @@ class Watch:
         self._held = OneValueAVersion(
             placement, write=write, repairs=repairs, durable=durable, tombstones_dropped=tombstones_dropped
         )
-        self._undone = UndoneStaysUndone(placement)
-        self._digests = DigestsCoverEntries()
-        self._kept = KeptUntilTaken(tombstones_dropped=tombstones_dropped) if durable else None
+        self._rules: list[_Rule] = [
+            UndoneStaysUndone(placement),
+            DigestsCoverEntries(),
+            DroppedForGood(),
+            RebuiltRemembers(placement, write=write),
+        ]
+        if durable:
+            self._rules.append(KeptUntilTaken(tombstones_dropped=tombstones_dropped))
 
     def broken(self, states: Mapping[str, object]) -> str | None:
         shown = cast(Mapping[str, Shown], states)
-        kept = self._kept.broken(shown) if self._kept is not None else None
-        return self._held.broken(_entries(shown)) or self._undone.broken(shown) or self._digests.broken(shown) or kept
+        # Each has to look every time.
+        found = [self._held.broken(_entries(shown)), *(rule.broken(shown) for rule in self._rules)]
+        return next((why for why in found if why is not None), None)
 
     def apart(self, states: Mapping[str, object]) -> str | None:
         return self._held.apart(_entries(cast(Mapping[str, Shown], states)))

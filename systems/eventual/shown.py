@@ -1,0 +1,18 @@
+"""What a node shows to whoever can see all nodes at once: see `harness.node.context.NodeContext.show`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from systems.eventual.messages import State
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """A node's state. It is read only, and goes on changing."""
+
+    states: Mapping[str, State]
+    """The state of each key that it holds."""
+    life: int = 0
+    """A new one each time that it has lost what it held: see `identity`."""

@@ -1,0 +1,37 @@
+"""Everything that can be judged of the nodes only by seeing all of them at once, and inside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+from systems.eventual.graves_rules import DroppedForGood
+from systems.eventual.invariant import EventualSafety
+from systems.eventual.resolution import Resolution
+from systems.eventual.shown import Shown
+
+
+class Watch:
+    """Checks what replicas hold, and the rule of their tombstones."""
+
+    def __init__(self, resolution: Resolution, *, agreement: bool) -> None:
+        """For `agreement` see `EventualSafety`."""
+        self._resolution = resolution
+        self._safety = EventualSafety(agreement=agreement)
+        self._dropped = DroppedForGood(resolution)
+
+    def broken(self, states: Mapping[str, object]) -> str | None:
+        shown = cast(Mapping[str, Shown], states)
+        dropped = self._dropped.broken(shown)  # it has to look every time
+        return self._safety.broken(self._versions(shown)) or dropped
+
+    def apart(self, states: Mapping[str, object]) -> str | None:
+        return self._safety.apart(self._versions(cast(Mapping[str, Shown], states)))
+
+    def _versions(self, shown: Mapping[str, Shown]) -> dict[str, object]:
+        """By node, key, version and value of everything that it holds."""
+        versions = self._resolution.versions
+        return {
+            name: [(key, version, value) for key, held in state.states.items() for version, value in versions(held)]
+            for name, state in shown.items()
+        }

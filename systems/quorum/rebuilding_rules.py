@@ -1,0 +1,119 @@
+"""The rule that a replica which loses its log does not forget what a quorum has reached with its help.
+
+A history shows a breach only if the damage comes between two steps of an operation, and if just the right replicas are asked
+after that. So damage is imagined after every change, to every replica, with every set of others that it would be content with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import Final
+
+from systems.quorum.messages import Ballot, Entry, Version
+from systems.quorum.placement import Placement
+from systems.quorum.replica import Held
+from systems.quorum.shown import Shown
+
+_NONE: Final = Ballot()
+_ALL: Final = ""
+"""Stands for all keys that a replica does not hold: no key is empty."""
+
+_Reached = tuple[Version, Ballot]
+
+
+def _held(entry: Entry) -> _Reached:
+    return entry.version, _NONE
+
+
+def _promised(entry: Entry) -> _Reached:
+    return entry.version, _NONE if entry.successor is None else entry.successor.promised
+
+
+def _accepted(entry: Entry) -> _Reached:
+    return entry.version, _NONE if entry.successor is None else entry.successor.accepted or _NONE
+
+
+def _dropped(entry: Entry) -> _Reached:
+    return Version(entry.floor), _NONE
+
+
+class RebuiltRemembers:
+    """What a replica rebuilds from others is at least what each quorum has reached to which it belonged.
+
+    A write quorum may have reached a version of a key, or dropped a tombstone; a majority may have promised or accepted a
+    ballot for the version's successor. Every member of such a quorum is that far, or further, and none ever goes back. So it is
+    enough to hear one member of each, if merging what several tell loses nothing.
+    """
+
+    def __init__(self, placement: Placement, *, write: int) -> None:
+        self._placement = placement
+        self._write = max(2, write)
+        """Damage to the only member of a quorum takes everything with it."""
+        self._last: dict[str, dict[str, Entry]] = {}
+        """What each replica told when it was looked at last, which need not be checked again."""
+
+    def broken(self, shown: Mapping[str, Shown]) -> str | None:
+        up = {name: state for name, state in shown.items() if state.entries is not None}
+        told, keys = dict[str, dict[str, Entry]](), dict[str, None]()  # keys in order: that of a set varies
+        for name, state in up.items():
+            last = self._last.get(name, {})
+            dropped = last.get(_ALL, Entry())
+            told[name] = {_ALL: dropped if dropped.floor == state.floor else Entry(floor=state.floor), **(state.entries or {})}
+            keys |= {key: None for key, entry in told[name].items() if last.get(key) is not entry}
+        self._last = told
+        for key in keys:
+            members = self._placement.names if key == _ALL else self._placement.homes(key)
+            held = {name: told[name].get(key, Entry()) for name in members if name in told}
+            for name, heard, after in self._rebuilt(up, key, held):
+                others = [entry for other, entry in held.items() if other != name]
+                for step, size, what in self._steps(key):
+                    reached = _by_quorum(step, size, held[name], others)
+                    if reached is not None and step(after) < reached:
+                        return (
+                            f"if {name} lost its log and heard {', '.join(heard)}, it would be at {_text(step(after))} of"
+                            f" {what}, and {size} replicas were at {_text(reached)}"
+                        )
+        return None
+
+    def _steps(self, key: str) -> list[tuple[Callable[[Entry], _Reached], int, str]]:
+        """In what a quorum of which size reaches something."""
+        if key == _ALL:
+            return [(_dropped, self._write, "all dropped keys")]
+        majority = max(2, len(self._placement.homes(key)) // 2 + 1)
+        return [
+            (_held, self._write, f"key {key}"),
+            (_promised, majority, f"the promises for key {key}"),
+            (_accepted, majority, f"what was accepted for key {key}"),
+        ]
+
+    def _rebuilt(
+        self, up: Mapping[str, Shown], key: str, held: Mapping[str, Entry]
+    ) -> Iterator[tuple[str, Sequence[str], Entry]]:
+        """Each replica that may lose its log, whom it may hear then, and what it would hold."""
+        told = {name: [Held(key, held[name])] if held.get(name, Entry()) != Entry() else [] for name in up}
+        for name in held:
+            others = [other for other in up if other != name]
+            for size in range(len(others), 0, -1):
+                enough = False
+                for heard in combinations(others, size):
+                    replica = up[name].rebuilt({other: told[other] for other in heard})
+                    if replica is not None:
+                        enough = True
+                        yield name, heard, replica.entry(key)
+                if not enough:
+                    break
+
+
+def _by_quorum(
+    step: Callable[[Entry], _Reached], size: int, entry: Entry, others: Sequence[Entry]
+) -> _Reached | None:  # fmt: skip
+    """What a quorum of this size may have reached to which the replica with this entry belongs; None if none can be told."""
+    steps = sorted(map(step, others), reverse=True)
+    return min(step(entry), steps[size - 2]) if len(steps) >= size - 1 else None
+
+
+def _text(reached: _Reached) -> str:
+    version, ballot = reached
+    text = f"version {version.counter} of {version.writer}"
+    return text if ballot == _NONE else f"{text}, ballot {ballot.round} of {ballot.proposer}"

@@ -1,0 +1,151 @@
+"""The rule of dropped tombstones: what it must accept, and what it must find, in both stores that drop any."""
+
+from __future__ import annotations
+
+from systems.eventual import Eventual
+from systems.eventual.graves_rules import DroppedForGood as GravesRule
+from systems.eventual.messages import Context, State
+from systems.eventual.resolution import KeepSiblings, LastWriterWins, Resolution
+from systems.eventual.shown import Shown as EventualShown
+from systems.parts.dropped_tombstones import OWN, DroppedTombstones, Left
+from systems.parts.hints import Hint
+from systems.parts.hybrid_clock import HybridClock
+from systems.quorum import Quorum
+from systems.quorum.messages import Entry, Version
+from systems.quorum.shown import Shown
+from systems.quorum.upkeep_rules import DroppedForGood
+
+Has = dict[str, int]
+"""By key, a number that is above all earlier ones; a tombstone if it is even."""
+
+
+def rule() -> DroppedTombstones[int]:
+    return DroppedTombstones[int](lambda number: number % 2 == 0, lambda one, tombstone: one < tombstone)
+
+
+def looked(*looks: dict[str, Has]) -> Left | None:
+    watched = rule()
+    found = [watched.look({node: {OWN: has} for node, has in look.items()}) for look in looks]
+    return next((left for left in found if left is not None), None)
+
+
+def test_a_tombstone_that_all_have_or_that_all_have_dropped_may_go() -> None:
+    assert looked({"a": {"k": 2}, "b": {"k": 2}}, {"a": {}, "b": {"k": 2}}, {"a": {}, "b": {}}) is None
+    assert looked({"a": {"k": 2}, "b": {}}, {"a": {}, "b": {}}) is None
+    assert looked({"a": {"k": 2}, "b": {"k": 3}}, {"a": {}, "b": {"k": 3}}) is None
+    assert looked({"a": {"k": 2}, "b": {"l": 1}}, {"a": {}, "b": {"l": 1}}) is None
+
+
+def test_what_a_dropped_tombstone_deleted_must_not_be_left() -> None:
+    assert looked({"a": {"k": 2}, "b": {"k": 1}}, {"a": {}, "b": {"k": 1}}) == Left("b", OWN, "k", "a")
+    assert looked({"b": {"k": 1}, "a": {"k": 2}}, {"a": {}}, {"a": {}}, {"a": {}, "b": {"k": 1}}) == Left("b", OWN, "k", "a")
+    assert looked({"b": {"k": 1}}, {"a": {"k": 2}}, {"a": {}}, {"a": {}, "b": {"k": 1}}) == Left("b", OWN, "k", "a")
+    watched = rule()
+    assert watched.look({"a": {OWN: {"k": 2}}, "b": {OWN: {}, "c": {"k": 1}}}) is None
+    assert watched.look({"a": {OWN: {}}, "b": {OWN: {}, "c": {"k": 1}}}) == Left("b", "c", "k", "a")
+
+
+def test_what_went_between_two_looks_may_have_gone_before_the_tombstone() -> None:
+    assert looked({"a": {"k": 2}, "b": {"k": 1}}, {"a": {}, "b": {"k": 2}}) is None
+    assert looked({"a": {"k": 2}, "b": {"k": 1}}, {"a": {}, "b": {}}) is None
+    assert looked({"a": {"k": 2}, "b": {"k": 1}}, {"a": {}}, {"a": {}, "b": {"k": 2}}) is None
+
+
+def test_what_was_not_there_at_the_first_drop_is_not_left() -> None:
+    assert looked({"a": {"k": 2}, "b": {}}, {"a": {}, "b": {"k": 1}}) is None
+    second = {"a": {"k": 2}, "b": {"k": 1}}
+    assert looked({"a": {"k": 2}, "b": {"k": 2}}, {"a": {"k": 2}, "b": {}}, second, {"a": {}, "b": {"k": 1}}) is None
+
+
+def test_a_value_that_goes_is_no_dropped_tombstone() -> None:
+    assert looked({"a": {"k": 3}, "b": {"k": 1}}, {"a": {}, "b": {"k": 1}}) is None
+
+
+def test_a_node_that_has_lost_everything_has_neither_dropped_nor_left_anything() -> None:
+    watched = rule()
+    assert watched.look({"a": {OWN: {"k": 2}}, "b": {OWN: {"k": 1}}}) is None
+    watched.lost("a")
+    assert watched.look({"a": {OWN: {}}, "b": {OWN: {"k": 1}}}) is None
+    watched = rule()
+    assert watched.look({"a": {OWN: {"k": 2}}, "b": {OWN: {"k": 1}}}) is None
+    assert watched.look({"a": {OWN: {}}}) is None
+    watched.lost("b")
+    assert watched.look({"a": {OWN: {}}, "b": {OWN: {"k": 1}}}) is None
+
+
+# ------------------------------------------------------------------------------------------------------------- quorum
+
+VALUE, TOMBSTONE = Entry(Version(1, "n1", 1, 1), "value"), Entry(Version(2, "n2", 1, 1))
+
+
+def quorum(first: dict[str, Shown], then: dict[str, Shown]) -> str | None:
+    watched = DroppedForGood()
+    assert watched.broken(first) is None
+    return watched.broken(then)
+
+
+def keeping(entry: Entry) -> Shown:
+    return Shown(entries={}, kept={"n3": {"k": Hint("k", entry, 0.0)}})
+
+
+def test_no_node_may_keep_for_another_one_what_a_dropped_tombstone_deleted() -> None:
+    has, nothing = Shown(entries={"k": TOMBSTONE}), Shown(entries={})
+    assert quorum({"n1": has, "n4": keeping(VALUE)}, {"n1": nothing, "n4": keeping(VALUE)}) == (
+        "n1 dropped the tombstone of key k, of which n4 still keeps for n3 something older"
+    )
+    assert quorum({"n1": has, "n4": keeping(TOMBSTONE)}, {"n1": nothing, "n4": keeping(TOMBSTONE)}) is None
+    assert quorum({"n1": has, "n4": keeping(VALUE)}, {"n1": nothing, "n4": nothing}) is None
+
+
+def test_no_replica_may_hold_what_a_dropped_tombstone_deleted() -> None:
+    has, nothing, old = Shown(entries={"k": TOMBSTONE}), Shown(entries={}), Shown(entries={"k": VALUE})
+    assert quorum({"n1": has, "n2": old}, {"n1": nothing, "n2": old}) is not None
+    assert quorum({"n1": has, "n2": has}, {"n1": nothing, "n2": has}) is None
+
+
+def test_a_replica_with_a_damaged_log_has_dropped_and_left_nothing() -> None:
+    has, old, damaged, nothing = (Shown(entries=entries) for entries in ({"k": TOMBSTONE}, {"k": VALUE}, None, {}))
+    watched = DroppedForGood()
+    looks = ({"n1": has, "n2": old}, {"n1": damaged, "n2": old}, {"n1": nothing, "n2": old})
+    assert [watched.broken(look) for look in looks] == [None, None, None]
+
+
+def test_a_quorum_store_is_held_to_it() -> None:
+    invariant = Quorum(size=5, tombstone_grace_s=1).invariant()
+    assert invariant.broken({"n1": Shown(entries={"k": TOMBSTONE}), "n4": keeping(VALUE)}) is None
+    assert invariant.broken({"n1": Shown(entries={}), "n4": keeping(VALUE)}) is not None
+
+
+# ----------------------------------------------------------------------------------------------------------- eventual
+
+
+def written(resolution: Resolution) -> tuple[State, State, State]:
+    """A value, the tombstone that deletes it, and a value that was written after that."""
+    value = resolution.written(None, "value", Context())
+    tombstone = resolution.written(value, None, resolution.context(value))
+    return value, tombstone, resolution.written(tombstone, "newer", resolution.context(tombstone))
+
+
+def test_no_replica_may_hold_what_a_forgotten_grave_was_for() -> None:
+    for resolution in (KeepSiblings("n1"), LastWriterWins(HybridClock("n1", lambda: 0))):
+        value, tombstone, newer = written(resolution)
+        for held, allowed in ((value, False), (tombstone, True), (newer, True)):
+            watched, other = GravesRule(resolution), EventualShown(states={"k": held})
+            assert watched.broken({"n1": EventualShown(states={"k": tombstone}), "n2": other}) is None
+            why = watched.broken({"n1": EventualShown(states={}), "n2": other})
+            assert why == (None if allowed else "n1 dropped the tombstone of key k, and n2 still holds what it deleted")
+
+
+def test_a_replica_whose_life_is_over_has_dropped_nothing() -> None:
+    resolution = LastWriterWins(HybridClock("n1", lambda: 0))
+    value, tombstone, _ = written(resolution)
+    watched, other = GravesRule(resolution), EventualShown(states={"k": value})
+    assert watched.broken({"n1": EventualShown(states={"k": tombstone}), "n2": other}) is None
+    assert watched.broken({"n1": EventualShown(states={}, life=1), "n2": other}) is None
+
+
+def test_an_eventual_store_is_held_to_it() -> None:
+    value, tombstone, _ = written(LastWriterWins(HybridClock("n1", lambda: 0)))
+    invariant, other = Eventual().invariant(), EventualShown(states={"k": value})
+    assert invariant.broken({"n1": EventualShown(states={"k": tombstone}), "n2": other}) is None
+    assert invariant.broken({"n1": EventualShown(states={}), "n2": other}) is not None
