@@ -1,4 +1,4 @@
-"""A node keeps writes for a replica that it cannot reach, of keys that are not its own: deleted meanwhile, they stay deleted."""
+"""Nodes keep writes of keys that are not their own for a replica that they cannot reach: what is deleted stays deleted."""
 
 from __future__ import annotations
 
