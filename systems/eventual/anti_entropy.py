@@ -66,15 +66,21 @@ class AntiEntropy:
         """Send a peer the states that it lacks; whether it has them now."""
         while states:
             now = states[: fitting([state for _, state in states])]
+            told_s = self._clock()
             if not await peer.store(now, fresh=False):
                 return False
             now_s = self._clock()
             for key, state in now:
-                self._replica.graves.had(peer.name, key, state, now_s)
+                self._replica.graves.had(peer.name, key, state, told_s, now_s)
             states = states[len(now) :]
         return True
 
     async def tell_of_tombstones(self, peer: Peer) -> bool:
-        """Send a peer the tombstones that it may not have had: until it has, they cannot be dropped."""
-        keys = self._replica.graves.untold(peer.name, KEYS_AT_ONCE)
-        return await self.give(peer, [(key, state) for key in keys if (state := self._replica.state(key)) is not None])
+        """Send a peer the tombstones that it may not have had, or has to be told of once more before they are dropped."""
+        keys = self._replica.graves.untold(peer.name, self._clock())
+        for at in range(0, len(keys), KEYS_AT_ONCE):
+            held = [(key, self._replica.state(key)) for key in keys[at : at + KEYS_AT_ONCE]]
+            if not await self.give(peer, [(key, state) for key, state in held if state is not None]):
+                return False
+            await asyncio.sleep(self._pause_s)
+        return True

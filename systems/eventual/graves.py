@@ -3,18 +3,22 @@
 If one replica drops a tombstone while another one still holds the deleted value, the value comes back. So each node keeps it
 until
 
-1. every other replica has had it on its disk, and
-2. a grace period has passed since the last one said so, by this node's own monotonic clock.
+1. every other replica has had it on its disk,
+2. a grace period has passed since the last one said so, by this node's own monotonic clock, and
+3. every other replica has been told once more after that.
 
 The grace period is for messages: one that a replica composed before it had the tombstone may still be on its way with the
 deleted value. Each `Store` names a window of time that its receiver told the sender before. The receiver refuses a `Store`
 whose window is older than the grace period, and the sender sends its current states instead. No two clocks are compared.
+
+A replica that does not hold a key does not keep its tombstone either, so such a message may give it the deleted value after it
+was told first. When it is told again, that is deleted, and no other message follows.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from systems.eventual.messages import State
@@ -24,7 +28,8 @@ from systems.eventual.messages import State
 class _Grave:
     state: State
     since_s: float
-    had_by: set[str] = field(default_factory=set)
+    told_s: dict[str, float] = field(default_factory=dict)
+    """When each replica that has had it was told last."""
 
 
 class Graves:
@@ -46,22 +51,41 @@ class Graves:
         """A key's state is no longer a tombstone: the key was written again, or the tombstone was dropped."""
         self._graves.pop(key, None)
 
-    def had(self, peer: str, key: str, state: State, now_s: float) -> None:
-        """A replica has this state of a key, or one that includes it, or does not hold the key at all."""
+    def had(self, peer: str, key: str, state: State, told_s: float, now_s: float) -> None:
+        """A replica that was told at a time has this state of a key, or one that includes it, or does not hold the key."""
         grave = self._graves.get(key)
         if grave is not None and grave.state == state:
-            grave.since_s = grave.since_s if peer in grave.had_by else now_s
-            grave.had_by.add(peer)
+            grave.since_s = grave.since_s if peer in grave.told_s else now_s
+            grave.told_s[peer] = told_s
 
-    def untold(self, peer: str, count: int) -> list[str]:
-        """Keys of tombstones that a peer may not have had. O(tombstones)."""
-        return [key for key, grave in self._graves.items() if peer not in grave.had_by][:count]
+    def had_by(self, key: str) -> Collection[str]:
+        """The replicas that have had the tombstone of a key, if it is one."""
+        grave = self._graves.get(key)
+        return () if grave is None else grave.told_s.keys()
+
+    def untold(self, peer: str, now_s: float) -> list[str]:
+        """Keys of tombstones that a peer may not have had, or has to be told of once more. O(tombstones)."""
+        return [
+            key
+            for key, grave in self._graves.items()
+            if peer not in grave.told_s or (self._graced(grave, now_s) and not self._again(grave, peer))
+        ]
 
     def forgettable(self, now_s: float) -> list[str]:
         """Keys whose tombstones are no longer needed. O(tombstones)."""
         return [
-            key for key, grave in self._graves.items() if grave.had_by >= self._peers and now_s - grave.since_s > self._grace_s
+            key
+            for key, grave in self._graves.items()
+            if self._graced(grave, now_s) and all(self._again(grave, peer) for peer in self._peers)
         ]
+
+    def _graced(self, grave: _Grave, now_s: float) -> bool:
+        """Whether all have had it for a grace period."""
+        return grave.told_s.keys() >= self._peers and now_s - grave.since_s > self._grace_s
+
+    def _again(self, grave: _Grave, peer: str) -> bool:
+        """Whether a peer was told once more after the grace period."""
+        return grave.told_s[peer] - grave.since_s > self._grace_s
 
     def window(self, now_s: float) -> int:
         """The current window of time; a window is half a grace period long."""

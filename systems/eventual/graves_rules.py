@@ -1,4 +1,4 @@
-"""The rule of tombstones: when a node drops one, no replica holds what it deleted."""
+"""The rules of tombstones: when a node drops one, no replica holds what it deleted, and who counts as having had it has it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,12 @@ from systems.parts.dropped_tombstones import OWN, DroppedTombstones
 
 
 class DroppedForGood:
-    """See the module, and `DroppedTombstones`."""
+    """When the first node drops a tombstone, no replica holds what it deleted: see `DroppedTombstones`."""
 
     def __init__(self, resolution: Resolution) -> None:
-        def is_tombstone(state: State) -> bool:
-            return not resolution.values(state)
-
-        def is_older(state: State, tombstone: State) -> bool:
-            return not is_tombstone(state) and resolution.merged(tombstone, state) == tombstone
-
-        self._rule = DroppedTombstones[State](is_tombstone, is_older)
+        self._rule = DroppedTombstones[State](
+            lambda state: not resolution.values(state), lambda state, tombstone: _deletes(resolution, tombstone, state)
+        )
         self._lives: dict[str, int] = {}
 
     def broken(self, shown: Mapping[str, Shown]) -> str | None:
@@ -32,3 +28,45 @@ class DroppedForGood:
         if left is None:
             return None
         return f"{left.dropped_by} dropped the tombstone of key {left.key}, and {left.node} still holds what it deleted"
+
+
+class CountedHaveHad:
+    """A replica that a node counts as having had a tombstone has not held something that it deletes all the while.
+
+    Such a mistake is one of two that it takes to lose a delete: the node drops the tombstone too early, but another one may yet
+    bring it to the replica.
+    """
+
+    def __init__(self, resolution: Resolution) -> None:
+        self._resolution = resolution
+        self._last: dict[str, dict[str, State]] = {}
+        """What each running node held when it was looked at last."""
+        self._lacking: dict[tuple[str, str], tuple[State, list[str]]] = {}
+        """By node and key: its tombstone, and who has held something that it deletes since before it was there."""
+
+    def broken(self, shown: Mapping[str, Shown]) -> str | None:
+        last, self._last = self._last, {name: dict(state.states) for name, state in shown.items()}
+        for name, states in self._last.items():
+            before = last.get(name, {})
+            for key, state in states.items():
+                if before.get(key) is not state and not self._resolution.values(state):
+                    others = [other for other in shown if other != name]
+                    self._lacking[name, key] = (state, [one for one in others if self._lacks(last, one, key, state)])
+        for (name, key), (state, others) in list(self._lacking.items()):
+            others = [one for one in others if self._lacks(self._last, one, key, state)]
+            if not others or self._last.get(name, {}).get(key) != state:
+                del self._lacking[name, key]
+                continue
+            self._lacking[name, key] = (state, others)
+            for one in others:
+                if one in shown[name].had_by(key):
+                    return f"{name} counts {one} as having had the tombstone of key {key}, which holds what it deletes"
+        return None
+
+    def _lacks(self, looked: Mapping[str, Mapping[str, State]], name: str, key: str, tombstone: State) -> bool:
+        held = looked.get(name, {}).get(key)
+        return held is not None and _deletes(self._resolution, tombstone, held)
+
+
+def _deletes(resolution: Resolution, tombstone: State, state: State) -> bool:
+    return bool(resolution.values(state)) and resolution.merged(tombstone, state) == tombstone

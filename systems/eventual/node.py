@@ -236,7 +236,8 @@ class Server:
                 await self._storage.change([Forget(key) for key in keys])
 
     def _shown(self) -> Shown:
-        return Shown(states=self._replica.by_key, life=self._whose.life)
+        replica = self._replica
+        return Shown(states=replica.by_key, life=self._whose.life, had_by=replica.graves.had_by)
 
     def _forgotten(self, disk: Disk) -> str | None:
         """What this node would have forgotten if it started on this disk."""

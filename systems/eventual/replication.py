@@ -40,13 +40,14 @@ class Replicator:
         """Send a peer the current states of these keys, which may be newer than the hints; whether it has stored them."""
         hints = hints[: fitting([self._replica.state(hint.key) for hint in hints])]
         states = [(hint.key, state) for hint in hints if (state := self._replica.state(hint.key)) is not None]
+        told_s = self._clock()
         if states and not await peer.store(states, fresh=True):
             return False
         now_s = self._clock()
         for hint in hints:
             self._outbox.delivered(peer.name, hint, now_s)
         for key, state in states:
-            self._replica.graves.had(peer.name, key, state, now_s)
+            self._replica.graves.had(peer.name, key, state, told_s, now_s)
         return True
 
     def failed(self, peer: Peer, hints: list[Hint[State]]) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 
 from systems.eventual.messages import State
 
@@ -16,3 +16,5 @@ class Shown:
     """The state of each key that it holds."""
     life: int = 0
     """A new one each time that it has lost what it held: see `identity`."""
+    had_by: Callable[[str], Collection[str]] = field(default=lambda key: ())
+    """Which replicas it counts as having had the tombstone of a key, if it holds that."""

@@ -5,25 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from systems.eventual.graves_rules import DroppedForGood
+from systems.eventual.graves_rules import CountedHaveHad, DroppedForGood
 from systems.eventual.invariant import EventualSafety
 from systems.eventual.resolution import Resolution
 from systems.eventual.shown import Shown
 
 
 class Watch:
-    """Checks what replicas hold, and the rule of their tombstones."""
+    """Checks what replicas hold, and the rules of their tombstones."""
 
     def __init__(self, resolution: Resolution, *, agreement: bool) -> None:
         """For `agreement` see `EventualSafety`."""
         self._resolution = resolution
         self._safety = EventualSafety(agreement=agreement)
         self._dropped = DroppedForGood(resolution)
+        self._counted = CountedHaveHad(resolution)
 
     def broken(self, states: Mapping[str, object]) -> str | None:
         shown = cast(Mapping[str, Shown], states)
-        dropped = self._dropped.broken(shown)  # it has to look every time
-        return self._safety.broken(self._versions(shown)) or dropped
+        # Each has to look every time.
+        found = (self._safety.broken(self._versions(shown)), self._dropped.broken(shown), self._counted.broken(shown))
+        return next((why for why in found if why is not None), None)
 
     def apart(self, states: Mapping[str, object]) -> str | None:
         return self._safety.apart(self._versions(cast(Mapping[str, Shown], states)))

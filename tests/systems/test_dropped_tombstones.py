@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from systems.eventual import Eventual
+from systems.eventual.graves_rules import CountedHaveHad
 from systems.eventual.graves_rules import DroppedForGood as GravesRule
 from systems.eventual.messages import Context, State
 from systems.eventual.resolution import KeepSiblings, LastWriterWins, Resolution
@@ -144,8 +145,42 @@ def test_a_replica_whose_life_is_over_has_dropped_nothing() -> None:
     assert watched.broken({"n1": EventualShown(states={}, life=1), "n2": other}) is None
 
 
-def test_an_eventual_store_is_held_to_it() -> None:
-    value, tombstone, _ = written(LastWriterWins(HybridClock("n1", lambda: 0)))
-    invariant, other = Eventual().invariant(), EventualShown(states={"k": value})
-    assert invariant.broken({"n1": EventualShown(states={"k": tombstone}), "n2": other}) is None
+LATEST = LastWriterWins(HybridClock("n1", lambda: 0))
+OLD, GONE, NEWER = written(LATEST)
+OLDEST, NEW = LastWriterWins(HybridClock("n0", lambda: -1)).written(None, "oldest", Context()), {"k": NEWER}
+COUNTED = EventualShown(states={"k": GONE}, had_by=lambda key: {"n2"})
+
+
+def counted(*n2: dict[str, State] | None) -> str | None:
+    """What the rule finds if n2 holds these when it is looked at; None: it is down. From the last look on, n1 counts it."""
+    rule = CountedHaveHad(LATEST)
+    for number, held in enumerate(n2):
+        deleted = EventualShown(states={"k": GONE if number else OLD})
+        n1 = COUNTED if number == len(n2) - 1 else deleted
+        why = rule.broken({"n1": n1} | ({} if held is None else {"n2": EventualShown(states=held)}))
+        if why is not None:
+            return why
+    return None
+
+
+def test_who_held_something_older_all_the_while_has_not_had_the_tombstone() -> None:
+    why = "n1 counts n2 as having had the tombstone of key k, which holds what it deletes"
+    assert counted({"k": OLD}, {"k": OLD}, {"k": OLD}) == why
+    assert counted({"k": OLD}, {"k": OLD}) == why
+    assert counted({"k": OLDEST}, {"k": OLD}, {"k": OLD}) == why
+
+
+def test_who_held_the_tombstone_or_nothing_or_something_newer_or_was_down_may_have_had_it() -> None:
+    for meanwhile in ({"k": GONE}, {}, NEW, None):
+        assert counted({"k": OLD}, meanwhile, {"k": OLD}) is None
+        assert counted(meanwhile, {"k": OLD}, {"k": OLD}) is None
+        assert counted({"k": OLD}, {"k": OLD}, meanwhile) is None
+
+
+def test_an_eventual_store_is_held_to_both() -> None:
+    invariant, other = Eventual().invariant(), EventualShown(states={"k": OLD})
+    assert invariant.broken({"n1": EventualShown(states={"k": GONE}), "n2": other}) is None
     assert invariant.broken({"n1": EventualShown(states={}), "n2": other}) is not None
+    invariant = Eventual().invariant()
+    assert invariant.broken({"n1": other, "n2": other}) is None
+    assert invariant.broken({"n1": COUNTED, "n2": other}) is not None

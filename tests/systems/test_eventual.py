@@ -68,30 +68,59 @@ def test_siblings_stay_until_a_client_that_has_seen_them_writes() -> None:
 # ------------------------------------------------------------------------------------------------------------ tombstones
 
 
-def test_a_tombstone_is_kept_until_all_have_had_it_and_a_grace_period_is_over() -> None:
+def test_a_tombstone_is_kept_until_all_have_had_it_and_are_told_again_after_a_grace_period() -> None:
     graves = Graves(["n2", "n3"], grace_s=10)
     graves.dug("k", b"gone", 0)
-    graves.had("n2", "k", b"gone", 1)
-    assert graves.untold("n2", 5) == []
-    assert graves.untold("n3", 5) == ["k"]
+    graves.had("n2", "k", b"gone", 1, 1)
+    assert graves.untold("n2", 1_000) == []
+    assert graves.untold("n3", 1) == ["k"]
+    graves.had("n3", "k", b"another state", 20, 20)
+    assert graves.untold("n3", 20) == ["k"]
+    graves.had("n3", "k", b"gone", 29, 30)
+    graves.had("n2", "k", b"gone", 39, 39.5)  # once more: that begins no new period, and is too early
+    assert graves.untold("n2", 40) == graves.untold("n3", 40) == []
+    assert graves.untold("n2", 40.1) == graves.untold("n3", 40.1) == ["k"]
+    graves.had("n2", "k", b"gone", 39.9, 40.2)  # told before the end of the period
+    graves.had("n3", "k", b"gone", 40.1, 40.3)
     assert graves.forgettable(1_000) == []
-    graves.had("n3", "k", b"another state", 20)
-    assert graves.forgettable(1_000) == []
-    graves.had("n3", "k", b"gone", 30)
-    graves.had("n2", "k", b"gone", 39)  # once more: that begins no new period
-    assert graves.forgettable(40) == []
-    assert graves.forgettable(40.1) == ["k"]
+    assert (graves.untold("n2", 40.4), graves.untold("n3", 40.4)) == (["k"], [])
+    graves.had("n2", "k", b"gone", 40.4, 40.5)
+    assert graves.forgettable(40.6) == ["k"]
     graves.opened("k")
     assert graves.forgettable(1_000) == []
+
+
+def test_a_node_without_peers_keeps_a_tombstone_for_the_grace_period() -> None:
+    graves = Graves([], grace_s=10)
+    graves.dug("k", b"gone", 0)
+    assert graves.forgettable(10) == []
+    assert graves.forgettable(10.1) == ["k"]
 
 
 def test_a_replica_that_was_away_still_has_to_hear_of_a_newer_tombstone() -> None:
     graves = Graves(["n2"], grace_s=10)
     graves.dug("k", b"first", 0)
-    graves.had("n2", "k", b"first", 1)
-    graves.dug("k", b"second", 2)
-    assert graves.untold("n2", 5) == ["k"]
+    graves.had("n2", "k", b"first", 1, 1)
+    graves.had("n2", "k", b"first", 12, 12)
+    graves.dug("k", b"second", 12)
+    assert graves.untold("n2", 12) == ["k"]
     assert graves.forgettable(1_000) == []
+
+
+def test_a_value_that_was_on_its_way_to_a_replica_without_the_key_is_deleted_there_before_the_tombstone_goes() -> None:
+    node = last_writer("n1", 5)
+    old, gone = node.written(None, "old", Context()), node.written(None, None, Context())
+    graves, there = Graves(["n2"], grace_s=10), Replica(last_writer("n2"), Graves(["n1"], grace_s=10))
+    graves.dug("k", gone, 0)
+    assert there.arrived(None, gone, fresh=False) is None
+    graves.had("n2", "k", gone, 1, 1)
+    late = there.arrived(None, old, fresh=False)
+    assert late == old
+    assert graves.forgettable(11.5) == []
+    assert graves.untold("n2", 11.5) == ["k"]
+    assert there.arrived(late, gone, fresh=False) == gone
+    graves.had("n2", "k", gone, 11.5, 11.6)
+    assert graves.forgettable(11.7) == ["k"]
 
 
 def test_a_message_is_taken_only_if_it_was_composed_less_than_a_grace_period_ago() -> None:
