@@ -20,6 +20,7 @@ from harness.http.client import HttpClient
 from harness.http.message import Request, Response, TransportError
 from harness.model.errors import UsageError
 from harness.node.context import NodeContext
+from harness.node.disk import Disk
 from systems.partitioned.bugs import BUGS, Rules
 from systems.partitioned.known_map import read_map, write_map
 from systems.partitioned.messages import BEAT_PATH, HOT_PATH, At, Beat, Change, Hot, NotDone, Status
@@ -81,7 +82,9 @@ class OneDisk:
         self._owner = owner
         owner.check_disk(node.disk)
         self._rules = rules
+        self._first = first
         self.map = read_map(node.disk) or first()
+        node.must_recover(self._forgotten)
 
     async def decide(self, newer: PartitionMap) -> bool:
         if self._rules.decisions_last:
@@ -93,6 +96,11 @@ class OneDisk:
                 return False
         self.map = newer
         return True
+
+    def _forgotten(self, disk: Disk) -> str | None:
+        """What it would have forgotten if it started on this disk."""
+        found = read_map(disk) or self._first()
+        return None if found.epoch >= self.map.epoch else f"it would go back from epoch {self.map.epoch} to {found.epoch}"
 
 
 class Coordinator:

@@ -51,6 +51,7 @@ from systems.partitioned.partition_map import Partition, PartitionMap
 from systems.partitioned.peer import BAD, Peer, answer, read
 from systems.partitioned.protocol import Done, Operation, Versions
 from systems.partitioned.puller import Puller
+from systems.partitioned.remembered import forgotten, next_start
 from systems.partitioned.replica import Replica
 from systems.partitioned.scanning import first_places
 from systems.partitioned.storage import Storage
@@ -104,6 +105,7 @@ class Server:
         self._served: dict[str, int] = {}
         self._acknowledged: dict[str, Entry] = {}
         node.show(self._shown)
+        node.must_recover(lambda disk: forgotten(self._storage, self._known.map, self._start, disk))
         node.report_unsettled(self._unsettled)
 
     async def open(self) -> None:
@@ -113,8 +115,7 @@ class Server:
                 self._owner.claim(self._node.disk)
                 self._storage.open()
                 self._known.open()
-                start = int(self._node.disk.read("starts") or b"0") + 1
-                self._node.disk.replace("starts", b"%d" % start)
+                start = next_start(self._node.disk)
                 break
             except OSError as error:
                 self._node.log(f"the disk failed while the node reopened its files: {error}")
@@ -351,9 +352,8 @@ class Server:
 
     def _misdirected(self, place: str) -> Response:
         partition = self._map.partition_at(place)
-        return Response.json(
-            Refusal(self._known.epoch, f"ask {partition.owners[0]}, by the map of epoch {self._known.epoch}"), MISDIRECTED
-        )
+        why = f"ask {partition.owners[0]}, by the map of epoch {self._known.epoch}"
+        return Response.json(Refusal(self._known.epoch, why), MISDIRECTED)
 
     # ------------------------------------------------------------------------------------------------- what is told
 
