@@ -45,7 +45,7 @@ class Eventual:
     repaired_reads: float = 0.1
     """The share of reads after which the node asks all replicas, and brings them up to date."""
     anti_entropy_s: float | None = 0.5
-    """How often a replica compares itself with another one; None: never."""
+    """How often a replica compares itself with another one; None: never, and tombstones are kept for good."""
     keys_per_s: float = 5000.0
     """Anti-entropy repairs at most this many keys a second."""
     hints: int = 10_000

@@ -85,7 +85,8 @@ class Storage:
             own |= dict.fromkeys(written)
             made.append({change.key: self._apply(change, states) for change in changes})
         news = {key: state for key, state in states.items() if state != self._replica.state(key)}
-        outcome = self._write(news, own) if news else "done"
+        # While the disk may hold what is not shown, nothing is done without a write: that would come back after a restart.
+        outcome = self._write(news, own) if news or self.in_doubt else "done"
         self.settle(outcome, news, own)
         for (_, done), states_made in zip(waiting, made, strict=True):
             if not done.done():  # the caller may be gone

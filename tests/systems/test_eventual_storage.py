@@ -228,6 +228,18 @@ def test_what_the_disk_does_not_take_cannot_be_read_and_spoils_nothing(
     assert Node(Disk(tmp_path)).values() == {"a": ["1"], "c": ["3"]}
 
 
+def test_while_the_disk_may_hold_a_value_being_told_of_its_tombstone_is_not_done_without_a_write(tmp_path: Path) -> None:
+    files = FailingFiles(tmp_path)
+    node, value = Node(Disk(files)), other("k", "1")
+    gone = Arrival("k", node.resolution.written(value.state, None, node.resolution.context(value.state)), fresh=False)
+    files.failing, files.on = "sync", "entries"
+    assert node.change(value) == ["unknown"]
+    assert node.change(gone) == ["unknown"]
+    files.failing = ""
+    assert node.change(gone) == ["done"]
+    assert node.values() == Node(Disk(tmp_path)).values() == {}
+
+
 # --------------------------------------------------------------------------------------------------------- remembering
 
 
