@@ -10,6 +10,7 @@ from typing import Final
 from systems.eventual.messages import Context, Done, Got, NotDone, State
 from systems.eventual.peer import Peer
 from systems.eventual.replica import Replica
+from systems.eventual.session_reads import SessionReads
 from systems.eventual.storage import Arrival, Storage, Write
 
 MOST_REPAIRS: Final = 64
@@ -42,6 +43,7 @@ class Coordinator:
         self._random = random
         self._repaired_reads = repaired_reads
         self._repairing: set[asyncio.Task[None]] = set()
+        self.session_reads = SessionReads()
 
     @property
     def repairs(self) -> int:
@@ -52,10 +54,14 @@ class Coordinator:
         """What this replica holds; at least what the context has seen."""
         state = self._replica.state(key)
         if not self.has_seen(state, seen):
+            asking, denied = self.session_reads.begin(key, seen), False
             try:
                 state = await self._learned(key, seen)
+                denied = not self.has_seen(state, seen)
             except _NotThere:
                 return NotDone("failed", f"no replica that answers holds what this session has seen of {key}")
+            finally:
+                self.session_reads.end(asking, denied=denied)
         if self._random.random() < self._repaired_reads and len(self._repairing) < MOST_REPAIRS:
             self._start(self.repair(key))
         return Got(self._replica.resolution.values(state), self._replica.resolution.context(state))

@@ -237,7 +237,12 @@ class Server:
 
     def _shown(self) -> Shown:
         replica = self._replica
-        return Shown(states=replica.by_key, life=self._whose.life, had_by=replica.graves.had_by)
+        return Shown(
+            states=replica.by_key,
+            life=self._whose.life,
+            had_by=replica.graves.had_by,
+            session_reads=self._coordinator.session_reads,
+        )
 
     def _forgotten(self, disk: Disk) -> str | None:
         """What this node would have forgotten if it started on this disk."""

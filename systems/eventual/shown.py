@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from systems.eventual.messages import State
+from systems.eventual.session_reads import SessionReads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,3 +19,4 @@ class Shown:
     """A new one each time that it has lost what it held: see `identity`."""
     had_by: Callable[[str], Collection[str]] = field(default=lambda key: ())
     """Which replicas it counts as having had the tombstone of a key, if it holds that."""
+    session_reads: SessionReads = field(default_factory=SessionReads)

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Protocol, cast
 
 from systems.eventual.graves_rules import CountedHaveHad, DroppedForGood
 from systems.eventual.invariant import EventualSafety
 from systems.eventual.resolution import Resolution
+from systems.eventual.session_rules import DeniedIsGone
 from systems.eventual.shown import Shown
 
 
+class _Rule(Protocol):
+    def broken(self, shown: Mapping[str, Shown]) -> str | None: ...
+
+
 class Watch:
-    """Checks what replicas hold, and the rules of their tombstones."""
+    """Checks what replicas hold, and the rules of their tombstones and of sessions."""
 
     def __init__(self, resolution: Resolution, *, agreement: bool) -> None:
         """For `agreement` see `EventualSafety`."""
         self._resolution = resolution
         self._safety = EventualSafety(agreement=agreement)
-        self._dropped = DroppedForGood(resolution)
-        self._counted = CountedHaveHad(resolution)
+        self._rules: tuple[_Rule, ...] = (DroppedForGood(resolution), CountedHaveHad(resolution), DeniedIsGone(resolution))
 
     def broken(self, states: Mapping[str, object]) -> str | None:
         shown = cast(Mapping[str, Shown], states)
         # Each has to look every time.
-        found = (self._safety.broken(self._versions(shown)), self._dropped.broken(shown), self._counted.broken(shown))
+        found = [self._safety.broken(self._versions(shown)), *(rule.broken(shown) for rule in self._rules)]
         return next((why for why in found if why is not None), None)
 
     def apart(self, states: Mapping[str, object]) -> str | None:
