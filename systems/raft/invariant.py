@@ -10,6 +10,7 @@ from typing import Final, NamedTuple, cast
 from systems.raft.core.core import Core
 from systems.raft.core.messages import Entry, Members, Vows
 from systems.raft.core.recovery import FORGOTTEN
+from systems.raft.imagined import Committed, ImaginedElections, Voter
 from systems.raft.machine import StateMachine
 
 _SHOWN: Final = 30
@@ -27,6 +28,8 @@ class Shown(NamedTuple):
     digest: int
     """The digest of all entries that it has applied, in order."""
     machine: StateMachine[object]
+    now_ms: int
+    """The time by its clock, also if it has been stopped for a while."""
 
 
 def fingerprint(entry: Entry, before: int = 0) -> int:
@@ -61,7 +64,7 @@ class RaftSafety:
 
     Election safety, log matching, leader completeness and state machine safety; and, as their basis, that no node goes back to
     an earlier term or votes twice in one, that what a leader counts on is on the other nodes' disks, that nodes agree about
-    the members as of each committed entry, and that no node leads a group that it has left.
+    the members as of each committed entry, and that no node leads a group that it has left. Elections are also imagined.
     """
 
     def __init__(self) -> None:
@@ -72,6 +75,8 @@ class RaftSafety:
         self._committed: dict[int, _Committed] = {}
         self._known: dict[str, int] = {}
         self._applied: dict[int, tuple[str, int]] = {}
+        self._last_committed = 0
+        self._elections = ImaginedElections()
 
     def broken(self, states: Mapping[str, object]) -> str | None:
         for name, state in states.items():
@@ -83,7 +88,7 @@ class RaftSafety:
             why = why or self._counted(name, shown.core, states)
             if why is not None:
                 return why
-        return None
+        return self._elections.broken(_voters(states), Committed(self._last_committed, self._committed_term))
 
     def apart(self, states: Mapping[str, object]) -> str | None:
         """Why it is not so that one node leads, and that every member has its log and has applied all of it.
@@ -184,6 +189,7 @@ class RaftSafety:
                 return f"as of index {index}, the members are {first.members} to {first.node}, and {members} to {name}"
             if core.term < first.term:
                 self._committed[index] = _Committed(name, term, core.term, members)
+            self._last_committed = max(self._last_committed, index)
         # What it could not save, because its disk took nothing, it may forget, and with it that this was committed.
         self._known[name] = min(core.state.commit, core.state.saved_index)
         return None
@@ -204,8 +210,17 @@ class RaftSafety:
                 return f"{name}, which leads term {core.term}, counts on {other} to have index {match}, and it has not"
         return None
 
+    def _committed_term(self, index: int) -> int | None:
+        committed = self._committed.get(index)
+        return None if committed is None else committed.entry_term
+
     def _machine(self, name: str, shown: Shown) -> str | None:
         first, digest = self._applied.setdefault(shown.applied, (name, shown.digest))
         if digest != shown.digest:
             return f"{first} and {name} have applied different entries up to index {shown.applied}"
         return None
+
+
+def _voters(states: Mapping[str, object]) -> dict[str, Voter]:
+    running = {name: cast(Shown, state) for name, state in states.items() if state is not None}
+    return {name: Voter(shown.core, shown.vows.term, shown.now_ms) for name, shown in running.items()}

@@ -100,7 +100,7 @@ class Replica(Generic[Answer]):
             node.log(f"{damage}: nothing is answered until every other member has told what this node may have promised")
         if self._storage.torn_bytes:
             node.log(f"the log's last {self._storage.torn_bytes} bytes were torn by a crash and are cut off")
-        node.show(lambda: self._core and Shown(self._core, self._telling.vows, self.applied, self._digest, self._machine))
+        node.show(self._shown)
         node.must_recover(lambda disk: self._storage.forgotten(disk, self._core))
 
     # ---------------------------------------------------------------------------------------------------- what others ask
@@ -202,6 +202,10 @@ class Replica(Generic[Answer]):
             "damaged logs": int(self._core is None),
             "disks that take nothing": int(self._unsaved is not None),
         }
+
+    def _shown(self) -> Shown | None:
+        known = self.applied, self._digest, self._machine, self._now_ms()
+        return None if self._core is None else Shown(self._core, self._telling.vows, *known)
 
     # ------------------------------------------------------------------------------------------------------------- running
 
@@ -353,11 +357,8 @@ class Replica(Generic[Answer]):
         except ValueError as error:  # every node skips it, now and whenever the log is replayed
             self._node.log(f"entry {entry.index} is not a command, and has no effect: {error}")
         self._telling.applied(entry)
-        proposed = self._proposed.pop(entry.index, None)
-        if proposed is None:
-            return
-        term, waiting = proposed
-        if waiting.done():
+        term, waiting = self._proposed.pop(entry.index, (0, None))
+        if waiting is None or waiting.done():
             return
         if term == entry.term or not self._rules.entries_known_by_term:
             waiting.set_result(answer)  # type: ignore[arg-type]  # a change of members has no answer

@@ -228,7 +228,7 @@ class Group:
     def shown(self) -> dict[str, Shown]:
         """What the nodes that run show to the invariant."""
         return {
-            name: Shown(node.core, node.disk.vows, node.applied, node.digest, Values(node.values))
+            name: Shown(node.core, node.disk.vows, node.applied, node.digest, Values(node.values), self.now_ms)
             for name, node in self.nodes.items()
         }
 

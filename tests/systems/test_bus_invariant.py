@@ -43,15 +43,13 @@ class Bus:
         return None
 
     def _shown(self) -> dict[str, Shown]:
-        shown = {}
         for name, node in self.group.nodes.items():
             log = node.core.state.log
             for index in range(self._applied[name] + 1, node.applied + 1):
                 if data := log.entry(index).data:
                     self._topics[name].apply(index, data)
             self._applied[name] = node.applied
-            shown[name] = Shown(node.core, node.disk.vows, node.applied, node.digest, self._topics[name])
-        return shown
+        return {name: shown._replace(machine=self._topics[name]) for name, shown in self.group.shown.items()}
 
 
 def with_a_lease() -> tuple[Bus, int]:

@@ -19,6 +19,7 @@ Stanford 2014. The interface follows etcd's raft library.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final
@@ -168,6 +169,17 @@ class Core:
         last_term, last_index = self.state.last
         return Told(term=self.state.term, last_term=last_term, last_index=last_index, members=self.members)
 
+    def would_vote(self, now_ms: int, candidate: str, request: Vote) -> bool:
+        """Whether this node would grant this vote, in a later term. A copy is asked, so nothing happens to this node.
+
+        The copy shares the log, which no vote changes.
+        """
+        asked = copy(self)
+        asked.state = copy(self.state)
+        asked.state.outbox, asked.state.random = [], Random(0)
+        asked.step(now_ms, candidate, request)
+        return any(isinstance(sent.message, VoteAnswer) and sent.message.granted for sent in asked.state.outbox)
+
     # ------------------------------------------------------------------------------------------------------------- inputs
 
     def tick(self, now_ms: int) -> None:
@@ -290,7 +302,7 @@ class Core:
             return False
         if isinstance(message, PreVote) and not self.state.rules.pre_votes_need_silence:
             return False
-        return self.leading is not None or self.state.leader_lives()
+        return self.leading is not None or self.state.leader_lives(self.state.now_ms)
 
     def _takes_old(self, message: Message) -> bool:
         """Only for a known bug: whether to accept entries from a leader of an earlier term."""

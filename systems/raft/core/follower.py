@@ -113,7 +113,7 @@ class Follower:
             log.drop_to(snapshot.index)
         else:
             log.begin_at(snapshot.index, snapshot.term, snapshot.members)
-            state.saved_index = snapshot.index
+            state.saved_index = min(state.saved_index, state.commit)  # of what was there after that, nothing is left
         state.unsaved_from = snapshot.index + 1  # kept entries are written again, since the snapshot replaces the file
         state.commit = snapshot.index
         state.snapshot = state.installed = snapshot

@@ -89,12 +89,18 @@ class Leader:
         return {name: progress.match for name, progress in self._others.items()}
 
     @property
-    def holds_lease(self) -> bool:
-        """Whether no other node can lead yet, if clocks meet the assumption of `Timing.lease_ms`."""
+    def lease_until_ms(self) -> int | None:
+        """Before this no other node can lead, if clocks meet the assumption of `Timing.lease_ms`; None: it has no lease."""
         lease_ms, asked_ms = self._state.timing.lease_ms, self.reads.confirmed_ms
         if lease_ms is None or asked_ms is None or self._gave_leave:
-            return False
-        return self._state.now_ms < asked_ms + lease_ms
+            return None
+        return asked_ms + lease_ms
+
+    @property
+    def holds_lease(self) -> bool:
+        """Whether no other node can lead yet."""
+        until_ms = self.lease_until_ms
+        return until_ms is not None and self._state.now_ms < until_ms
 
     # ------------------------------------------------------------------------------------------------- as any role's are
 

@@ -106,9 +106,9 @@ class State:
         """The members whose votes, and whose copies of an entry, count."""
         return self.log.members.voters
 
-    def leader_lives(self) -> bool:
+    def leader_lives(self, now_ms: int) -> bool:
         """Whether a leader was heard less than an election timeout ago, and may still lead (thesis 4.2.3 and 6.4.1)."""
-        return self.heard_ms is not None and self.now_ms - self.heard_ms < self.timing.election_ms
+        return self.heard_ms is not None and now_ms - self.heard_ms < self.timing.election_ms
 
     def election_timeout_ms(self) -> int:
         """When to begin an election, unless a leader is heard before."""
