@@ -19,6 +19,7 @@ from systems.strong.client import StrongClient
 from systems.strong.invariant import NothingForgotten
 from systems.strong.keeper import keepers_of
 from systems.strong.messages import STATUS_PATH, Status
+from systems.strong.protocol import majority_of
 
 __all__ = ["BUGS", "Strong"]
 
@@ -126,7 +127,7 @@ class Strong:
         return [[*one, *keepers[number % len(keepers)]] for number, one in enumerate(replicas)]
 
     def invariant(self) -> Invariant:
-        return NothingForgotten()
+        return NothingForgotten(None if self.acknowledged_by == "all" else majority_of(self.entries()))
 
     def _keepers(self) -> list[str]:
         return [f"k{number}" for number in range(1, self.keepers + 1)]

@@ -73,31 +73,36 @@ class Election:
         self._replicas = replicas
         self._all_in_sync = all_in_sync
         self._rules = rules
-        self._watch = Watch()
+        self.watch: Final = Watch()
+        """What it knows of the leases of others."""
         self._lease = Lease()
         self._renew_at_s = self._heard_s = 0.0
         self._patience_s = self._drawn_patience_s()
         self._not_before_s = 0.0
         """It does not try to take over before."""
-        self._first_at_s = self._now_s() + (0 if node.name == replicas[0] else FIRST_AFTER_S)
+        self._first_at_s = self.now_s() + (0 if node.name == replicas[0] else FIRST_AFTER_S)
 
     @property
     def known(self) -> Configuration | None:
         """The latest configuration that this replica has heard of."""
-        return self._watch.configuration
+        return self.watch.configuration
 
     @property
     def holds_lease(self) -> bool:
         """Whether no other replica can be the primary now, provided that the clocks are right."""
-        return self._lease.holds(self._now_s())
+        return self._lease.holds(self.now_s())
+
+    def now_s(self) -> float:
+        """The time by which it measures leases."""
+        return self._node.clock() if self._rules.leases_ignore_wall_clock else self._node.time()
 
     def heard(self, configuration: Configuration) -> None:
         """Take note that this version is, or was, in force."""
-        self._watch.heard(configuration, self._now_s())
+        self.watch.heard(configuration, self.now_s())
 
     def heard_from_primary(self) -> None:
         """Take note that a primary that this replica obeys has sent something for the log."""
-        self._heard_s = self._now_s()
+        self._heard_s = self.now_s()
 
     def step_down(self, why: str) -> None:
         """End the reign, if there is one."""
@@ -123,7 +128,7 @@ class Election:
             await asyncio.sleep(TICK_S)
 
     async def _keep(self) -> None:
-        reign, now_s = self.reign, self._now_s()
+        reign, now_s = self.reign, self.now_s()
         if reign is None:
             await self._stand_by(now_s)
         elif reign.primary.is_alone(now_s):
@@ -132,7 +137,7 @@ class Election:
             await self._renew(reign, now_s)
 
     async def _renew(self, reign: Reign, now_s: float) -> None:
-        primary, sent_s = reign.primary, self._now_s()
+        primary, sent_s = reign.primary, self.now_s()
         asked = primary.next_configuration(now_s)
         kept: Configuration | None = asked
         if not await self._keeper.replace(primary.configuration, asked):
@@ -168,7 +173,7 @@ class Election:
     def _is_over(self, now_s: float) -> bool:
         if not self._rules.leases_waited_out and now_s - self._heard_s > SILENT_AFTER_S:
             return True
-        return now_s >= self._not_before_s and self._watch.over(now_s, self._patience_s)
+        return now_s >= self._not_before_s and self.watch.over(now_s, self._patience_s)
 
     async def _look(self, now_s: float) -> None:
         """Ask the keepers which replica is the primary; become the first one if there was none."""
@@ -190,7 +195,7 @@ class Election:
             return
         # The first claim can succeed only once, so no replica can make it again and again.
         if known is None or await self._canvass(asked):
-            sent_s = self._now_s()
+            sent_s = self.now_s()
             if await self._keeper.replace(known, asked):
                 self.heard(asked)
                 await self._take_over(asked, sent_s)
@@ -224,21 +229,21 @@ class Election:
             return
         self._lease = Lease()
         self._lease.renewed(sent_s)
-        self._renew_at_s = self._now_s()
+        self._renew_at_s = self.now_s()
         primary = Primary(
             self._name,
             replica,
             configuration,
             self._replicas,
             all_in_sync=self._all_in_sync,
-            now_s=self._now_s(),
+            now_s=self.now_s(),
             rules=self._rules,
         )
         self.reign = Reign(
             primary,
             self._peers,
             self._teller,
-            clock=self._now_s,
+            clock=self.now_s,
             deposed=self.step_down,
             unable=self._unable,
             rules=self._rules,
@@ -292,10 +297,7 @@ class Election:
 
     def _give_way(self) -> None:
         self._patience_s = self._drawn_patience_s()
-        self._not_before_s = self._now_s() + LEASE_S + GIVES_WAY_S
+        self._not_before_s = self.now_s() + LEASE_S + GIVES_WAY_S
 
     def _drawn_patience_s(self) -> float:
         return self._node.random.uniform(0, PATIENCE_S)
-
-    def _now_s(self) -> float:
-        return self._node.clock() if self._rules.leases_ignore_wall_clock else self._node.time()

@@ -3,39 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from systems.raft.invariant import RaftSafety
+from systems.strong.imagined import ImaginedTakeovers
 from systems.strong.messages import Entry
 from systems.strong.replica import Replica
-
-
-class Shown(NamedTuple):
-    """What a replica shows of itself. It must not be changed."""
-
-    epoch: int
-    """The epoch of which it is the primary; 0 if it is not one."""
-    begin: int
-    """The index of that epoch's first entry."""
-    replica: Replica
+from systems.strong.shown import Shown
+from systems.strong.waits import WaitsForLeases
 
 
 class NothingForgotten:
     """See the module. It remembers all that was acknowledged, because that may disappear from a replica later."""
 
-    def __init__(self) -> None:
+    def __init__(self, majority: int | None = None) -> None:
+        """`majority` is how many replicas a new primary asks; None: it needs no other one's answer."""
         self._keepers = RaftSafety()
         self._primaries: dict[int, str] = {}
-        self._acknowledged: list[tuple[int, Entry]] = []
+        self._acknowledged: list[Entry] = []
+        self._epochs: list[int] = []
         """For each index, less one, the epoch of the primary that was the first to acknowledge it."""
+        self._takeovers = ImaginedTakeovers(majority)
+        self._waits = WaitsForLeases()
         self._checked: dict[str, tuple[Replica, int]] = {}
         """For each replica, up to which index it is known to be right about what is acknowledged."""
 
     def broken(self, states: Mapping[str, object]) -> str | None:
         shown_by = {name: state for name, state in states.items() if isinstance(state, Shown)}
         for name, shown in shown_by.items():
-            if (why := self._two_primaries(name, shown) or self._other_entry(name, shown)) is not None:
+            why = self._two_primaries(name, shown) or self._other_entry(name, shown)
+            if why is None and shown.watch is not None:
+                why = self._waits.broken(name, shown.watch, shown.now_s)
+            if why is not None:
                 return why
+        if (why := self._takeovers.broken(shown_by, self._acknowledged)) is not None:
+            return why
         return self._keepers.broken({name: state for name, state in states.items() if name not in shown_by})
 
     def apart(self, states: Mapping[str, object]) -> str | None:
@@ -66,7 +67,8 @@ class NothingForgotten:
     def _forgotten(self, name: str, shown: Shown) -> str | None:
         """What a new primary lacks of the entries that earlier ones acknowledged."""
         log = shown.replica.log
-        for index, (epoch, entry) in enumerate(self._acknowledged[log.base :], start=log.base + 1):
+        for index, entry in enumerate(self._acknowledged[log.base :], start=log.base + 1):
+            epoch = self._epochs[index - 1]
             if epoch < shown.epoch and (index > log.last.index or log.entry(index) != entry):
                 has = "nothing" if index > log.last.index else f"an entry of epoch {log.entry(index).epoch}"
                 return f"{name} is the primary of epoch {shown.epoch} and has {has} at {index}, acknowledged in epoch {epoch}"
@@ -82,8 +84,9 @@ class NothingForgotten:
             if index > len(self._acknowledged):
                 if index > len(self._acknowledged) + 1:
                     break  # those in between are in a snapshot here, and another replica shows them or did
-                self._acknowledged.append((shown.epoch or replica.epoch, entry))
-            elif self._acknowledged[index - 1][1] != entry:
+                self._acknowledged.append(entry)
+                self._epochs.append(shown.epoch or replica.epoch)
+            elif self._acknowledged[index - 1] != entry:
                 return f"two entries at {index} count as acknowledged, one of them on {name}"
         self._checked[name] = (replica, replica.committed)
         return None

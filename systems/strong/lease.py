@@ -49,6 +49,11 @@ class Watch:
         if self.configuration is None or configuration.version > self.configuration.version:
             self.configuration, self._since_s = configuration, now_s
 
+    @property
+    def ends_s(self) -> float:
+        """When the lease of the latest known version is over, if there is one."""
+        return self._since_s + LEASE_S
+
     def over(self, now_s: float, patience_s: float = 0.0) -> bool:
         """Whether the lease of the latest known version has been over for at least this long."""
-        return self.configuration is not None and now_s >= self._since_s + LEASE_S + patience_s
+        return self.configuration is not None and now_s >= self.ends_s + patience_s

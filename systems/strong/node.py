@@ -31,7 +31,6 @@ from systems.parts.owner import Owner, names_whom, refusing_other_data
 from systems.parts.sealing import answered
 from systems.strong.bugs import BUGS
 from systems.strong.election import Election
-from systems.strong.invariant import Shown
 from systems.strong.keeper import EpochKeeper, RaftKeeper
 from systems.strong.messages import (
     FORWARDED_HEADER,
@@ -64,6 +63,7 @@ from systems.strong.messages import (
 from systems.strong.peer import Peer
 from systems.strong.reign import Outcome
 from systems.strong.replica import Restore, Take
+from systems.strong.shown import Shown
 from systems.strong.storage import Storage
 from systems.strong.telling import Teller
 
@@ -287,11 +287,14 @@ class Server:
         }
 
     def _shown(self) -> Shown:
-        reign = self._election.reign
+        reign, election = self._election.reign, self._election
         return Shown(
             epoch=0 if reign is None else reign.primary.configuration.epoch,
             begin=0 if reign is None else reign.primary.begin,
             replica=self._replica,
+            informed=election.informed,
+            watch=election.watch,
+            now_s=election.now_s(),
         )
 
 

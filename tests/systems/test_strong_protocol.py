@@ -7,7 +7,6 @@ from dataclasses import fields
 import pytest
 
 from systems.strong.bugs import CORRECT, Rules
-from systems.strong.invariant import NothingForgotten, Shown
 from systems.strong.lease import DRIFT, LEASE_S, Lease, Watch
 from systems.strong.log import NOTHING, Log
 from systems.strong.machine import Machine
@@ -365,34 +364,6 @@ def test_null_is_nothing() -> None:
     found = ran(machine, *(Command(CompareAndSet("k", *pair)) for pair in ((None, "a"), (None, "b"), ("a", None))))
     assert [result.done for result in found] == [True, False, True]
     assert machine.snapshot([]).values == {}
-
-
-# ----------------------------------------------------------------------------------------------------------- invariants
-
-
-def test_two_primaries_of_one_epoch_break_the_invariant() -> None:
-    safety = NothingForgotten()
-    assert safety.broken({"n1": Shown(1, 1, replica(1)), "n2": Shown(0, 0, replica(1))}) is None
-    assert safety.broken({"n2": Shown(1, 1, replica(1))}) == "epoch 1 has two primaries: n1, and n2"
-
-
-def test_a_primary_without_what_was_acknowledged_breaks_the_invariant() -> None:
-    safety, leading = NothingForgotten(), replica(1, 1)
-    leading.commit(2)
-    assert safety.broken({"n1": Shown(1, 1, leading)}) is None
-    lacking = safety.broken({"n2": Shown(2, 2, replica(1))})
-    assert lacking == "n2 is the primary of epoch 2 and has nothing at 2, acknowledged in epoch 1"
-
-
-def test_replicas_are_apart_until_all_have_the_primarys_log_and_know_it_to_be_acknowledged() -> None:
-    safety, behind, unaware, whole = NothingForgotten(), replica(1), replica(1, 1), replica(1, 1)
-    whole.commit(2)
-    assert safety.apart({"n1": Shown(0, 0, whole)}) == "no replica is the primary"
-    leading = {"n1": Shown(1, 1, whole)}
-    assert safety.apart(leading | {"n2": Shown(0, 0, behind)}) == "n2 has the log up to 1, n1, the primary, up to 2"
-    assert safety.apart(leading | {"n2": Shown(0, 0, unaware)}) == "n2 regards its log as acknowledged up to 0 of 2"
-    unaware.commit(2)
-    assert safety.apart(leading | {"n2": Shown(0, 0, unaware)}) == "no node leads"  # of the keepers
 
 
 def test_every_rule_is_kept_by_default() -> None:

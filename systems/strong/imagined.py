@@ -1,0 +1,85 @@
+"""Imagined takeovers: who could be the next primary at this moment, and what would be missing then.
+
+A takeover that loses something takes a replica that has lost its disk, counts as complete too early, and is asked before it is.
+A run seldom has all of that. But at any moment it can be asked what a replica owes, and what requests would do to it:
+
+- A replica that counts as complete has every acknowledged entry that was ever on its disk.
+- No request that a primary could send now makes a replica complete that would lack such an entry after it.
+- If a majority decides who takes over, no majority of complete replicas lacks an acknowledged entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from systems.strong.log import NOTHING, Log
+from systems.strong.messages import Append, Configuration, Entry
+from systems.strong.replica import Replica
+from systems.strong.shown import Shown
+
+
+class ImaginedTakeovers:
+    """Looks for what would be missing. It remembers what each replica had, which a replica may forget."""
+
+    def __init__(self, majority: int | None) -> None:
+        """`majority` is how many replicas a new primary asks; None: it needs no other one's answer."""
+        self._majority = majority
+        self._had: dict[str, int] = {}
+        """By replica, the last entry that was acknowledged and on its disk."""
+
+    def broken(self, shown_by: Mapping[str, Shown], acknowledged: Sequence[Entry]) -> str | None:
+        for name, shown in shown_by.items():
+            why = self._incomplete(name, shown.replica, acknowledged) or self._taught(name, shown, shown_by)
+            if why is not None:
+                return why
+        return self._overruled(shown_by, acknowledged)
+
+    def _incomplete(self, name: str, replica: Replica, acknowledged: Sequence[Entry]) -> str | None:
+        log = replica.log
+        last = min(log.last.index, len(acknowledged))
+        if last > self._had.get(name, 0) and _has(log, last, acknowledged):
+            self._had[name] = last
+        had = self._had.get(name, 0)
+        if not replica.ready or _has(log, had, acknowledged):
+            return None
+        return f"{name} counts as complete and lacks the acknowledged entry at {had}, which was on its disk"
+
+    def _taught(self, name: str, shown: Shown, shown_by: Mapping[str, Shown]) -> str | None:
+        """Which request would make a replica complete too early."""
+        replica, had = shown.replica, self._had.get(name, 0)
+        if replica.ready or not shown.informed:
+            return None
+        for other, primary in shown_by.items():
+            if other == name or not primary.epoch or primary.epoch < replica.epoch:
+                continue
+            committed, established = primary.replica.committed, primary.replica.committed >= primary.begin
+            request = Append(
+                configuration=Configuration(0, primary.epoch, other, ()),
+                previous=NOTHING,
+                entries=[],
+                committed=committed,
+                established=established,
+            )
+            for matched in (replica.log.common(primary.replica.log.ends()), committed):
+                if matched < had and replica.teaches(request, matched):
+                    return (
+                        f"{name} would count as complete if {other}, primary of epoch {primary.epoch}, sent it the log up to"
+                        f" {matched}, and it had acknowledged entries up to {had} on its disk"
+                    )
+        return None
+
+    def _overruled(self, shown_by: Mapping[str, Shown], acknowledged: Sequence[Entry]) -> str | None:
+        """Which replicas are enough for a takeover, and lack something."""
+        last = len(acknowledged)
+        if self._majority is None or not last:
+            return None
+        complete = {name: shown.replica for name, shown in shown_by.items() if shown.replica.ready}
+        lacking = [name for name, replica in complete.items() if not _has(replica.log, last, acknowledged)]
+        if len(lacking) < self._majority:
+            return None
+        return f"{', '.join(lacking)} would be enough for a takeover, and lack the acknowledged entry at {last}"
+
+
+def _has(log: Log, index: int, acknowledged: Sequence[Entry]) -> bool:
+    """Whether a log has an acknowledged entry, and with it all earlier ones."""
+    return index <= log.base or (index <= log.last.index and log.entry(index) == acknowledged[index - 1])

@@ -1,0 +1,24 @@
+"""What a replica shows of itself to the invariant."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from systems.strong.lease import Watch
+from systems.strong.replica import Replica
+
+
+class Shown(NamedTuple):
+    """It must not be changed."""
+
+    epoch: int
+    """The epoch of which it is the primary; 0 if it is not one."""
+    begin: int
+    """The index of that epoch's first entry."""
+    replica: Replica
+    informed: bool = True
+    """Whether it answers primaries: it knows an epoch as late as any that it has promised to obey."""
+    watch: Watch | None = None
+    """How it waits for another replica's lease."""
+    now_s: float = 0.0
+    """The time by its clock."""
