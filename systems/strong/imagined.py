@@ -13,8 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from systems.strong.log import NOTHING, Log
-from systems.strong.messages import Append, Configuration, Entry
-from systems.strong.replica import Replica
+from systems.strong.messages import Append, Configuration, Entry, Fence, Fenced
 from systems.strong.shown import Shown
 
 
@@ -29,18 +28,18 @@ class ImaginedTakeovers:
 
     def broken(self, shown_by: Mapping[str, Shown], acknowledged: Sequence[Entry]) -> str | None:
         for name, shown in shown_by.items():
-            why = self._incomplete(name, shown.replica, acknowledged) or self._taught(name, shown, shown_by)
+            why = self._incomplete(name, shown, acknowledged) or self._taught(name, shown, shown_by)
             if why is not None:
                 return why
         return self._overruled(shown_by, acknowledged)
 
-    def _incomplete(self, name: str, replica: Replica, acknowledged: Sequence[Entry]) -> str | None:
-        log = replica.log
+    def _incomplete(self, name: str, shown: Shown, acknowledged: Sequence[Entry]) -> str | None:
+        log = shown.replica.log
         last = min(log.last.index, len(acknowledged))
         if last > self._had.get(name, 0) and _has(log, last, acknowledged):
             self._had[name] = last
         had = self._had.get(name, 0)
-        if not replica.ready or _has(log, had, acknowledged):
+        if _has(log, had, acknowledged) or not self._counts(shown):
             return None
         return f"{name} counts as complete and lacks the acknowledged entry at {had}, which was on its disk"
 
@@ -73,11 +72,19 @@ class ImaginedTakeovers:
         last = len(acknowledged)
         if self._majority is None or not last:
             return None
-        complete = {name: shown.replica for name, shown in shown_by.items() if shown.replica.ready}
-        lacking = [name for name, replica in complete.items() if not _has(replica.log, last, acknowledged)]
+        incomplete = {name: shown for name, shown in shown_by.items() if not _has(shown.replica.log, last, acknowledged)}
+        lacking = [name for name, shown in incomplete.items() if self._counts(shown)]
         if len(lacking) < self._majority:
             return None
         return f"{', '.join(lacking)} would be enough for a takeover, and lack the acknowledged entry at {last}"
+
+    def _counts(self, shown: Shown) -> bool:
+        """Whether a replica could claim the next epoch, or would tell whoever does so that this log is all that it had."""
+        replica = shown.replica
+        if replica.ready or self._majority is None or not shown.informed:
+            return replica.ready
+        next_one = Configuration(0, replica.epoch + 1, "", ())
+        return isinstance(replica.beyond(Fence(configuration=next_one, ends=replica.log.ends())), Fenced)
 
 
 def _has(log: Log, index: int, acknowledged: Sequence[Entry]) -> bool:

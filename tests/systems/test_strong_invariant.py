@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from systems.strong.invariant import NothingForgotten
 from systems.strong.lease import Watch
-from systems.strong.messages import Append, Command, Configuration, Entry, Install, Write
+from systems.strong.messages import Append, Command, Configuration, Entry, Fence, Fenced, Install, Write
 from systems.strong.replica import Replica
 from systems.strong.shown import Shown
 from systems.strong.waits import WaitsForLeases
@@ -69,6 +69,24 @@ def test_a_replica_that_has_lost_its_disk_and_counts_as_complete() -> None:
     safety = NothingForgotten()
     shown = acknowledged(safety)
     why = safety.broken(shown | {"n2": Shown(0, 0, replica(1))})
+    assert why == "n2 counts as complete and lacks the acknowledged entry at 2, which was on its disk"
+
+
+class Talkative(Replica):
+    """Tells new primaries what it has, whether or not that is everything."""
+
+    def beyond(self, request: Fence) -> Fenced:
+        return Fenced(self.log.last)
+
+
+def test_a_replica_that_has_lost_its_disk_and_vouches_for_its_log() -> None:
+    safety, to_all = NothingForgotten(MAJORITY), NothingForgotten()
+    shown = acknowledged(safety)
+    assert acknowledged(to_all)
+    lost = Talkative(epoch=1, ready=False)
+    assert safety.broken(shown | {"n2": Shown(0, 0, lost, informed=False)}) is None
+    assert to_all.broken(shown | {"n2": Shown(0, 0, lost)}) is None  # no primary relies on that
+    why = safety.broken(shown | {"n2": Shown(0, 0, lost)})
     assert why == "n2 counts as complete and lacks the acknowledged entry at 2, which was on its disk"
 
 
