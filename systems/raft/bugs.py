@@ -136,6 +136,12 @@ BUGS: Final = BugCatalog(
         caught_by=("raft/leased_reads", "linearizable"),
     ),
     Bug(
+        "votes-when-started",
+        "a node votes for others as soon as it is started, although it may just have heard a leader that reads by lease",
+        Rules(restarts_wait=False),
+        caught_by=("raft/voters_restarted", "linearizable"),
+    ),
+    Bug(
         "two-at-once",
         "a leader changes members while an earlier change is not yet committed",
         Rules(one_change_at_a_time=False),

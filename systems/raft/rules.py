@@ -25,6 +25,8 @@ class Rules:
     """A node that hears its leader would vote for no other node, and says so (thesis 4.2.3)."""
     leader_needs_to_be_heard: bool = True
     """A leader that hears no majority for an election timeout steps down: check-quorum (thesis 6.2)."""
+    restarts_wait: bool = True
+    """A node that has been started votes for nobody for an election timeout: a lease may rely on a leader that it had heard."""
     term_kept: bool = True
     vote_kept: bool = True
     """Both are on the disk before anything that depends on them is sent."""

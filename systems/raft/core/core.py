@@ -130,7 +130,7 @@ class Core:
             now_ms=now_ms,
             commit=saved.snapshot.index if saved.snapshot else 0,
             # A leader may have been heard just before the restart, and its lease relies on this node having heard it.
-            heard_ms=now_ms if saved.vows.term else None,
+            heard_ms=now_ms if saved.vows.term and rules.restarts_wait else None,
             saved_index=log.last_index,
             unsaved_from=log.last_index + 1,
         )
