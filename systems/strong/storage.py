@@ -120,6 +120,8 @@ class Storage:
         started = Storage(
             disk, lambda text: None, cluster=cluster, name=name, compact_at_bytes=compact_at_bytes, rules=self._rules
         )
+        if self._promised.ready and started.replica.ready and not self.replica.ready:
+            return "it would count as complete, and has lost something"
         return forgotten(self.replica, started.replica, self._sure_until)
 
     def _read_promise(self, cluster: str, name: str) -> _Promise:

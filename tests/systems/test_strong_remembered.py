@@ -65,6 +65,19 @@ def test_whenever_a_replica_dies_it_remembers(compact_at_bytes: int) -> None:
     assert crashes > 30
 
 
+def test_a_replica_that_has_lost_something_still_knows_that_after_a_crash() -> None:
+    files = MemoryFiles()
+    node = Node(Disk(files))
+    node.replica.ready = False
+    node.storage.promise(2, ready=False)
+    assert node.storage.forgotten(Disk(MemoryFiles(files.contents()))) is None
+    node.storage.promise(3, ready=True)
+    why = node.storage.forgotten(Disk(MemoryFiles(files.contents())))
+    assert why == "it would count as complete, and has lost something"
+    node.replica.ready = True
+    assert node.storage.forgotten(Disk(MemoryFiles(files.contents()))) is None
+
+
 def test_what_the_disk_did_not_take_may_be_there_or_not() -> None:
     class Failing(MemoryFiles):
         fails = False
