@@ -9,6 +9,7 @@ from faults.deploy import Deploy
 from faults.partition import Isolate
 from harness.checkers.one_version_each import one_version_each
 from harness.checkers.replicas_return import replicas_return
+from harness.checkers.version_kept import version_kept
 from harness.model.drill import Drill
 from harness.model.load import Load
 from systems.serving.deployed import DeployedServing
@@ -19,7 +20,7 @@ drill = Drill(
     workload=VersionedPredictions(),
     load=Load(rate=150, clients=100, seconds=12.5),
     faults=[Isolate("balancer>r1").between(1, 8), Deploy("all", version="v2").between(1.5, 10)],
-    checks=[one_version_each, replicas_return],
+    checks=[one_version_each, version_kept, replicas_return],
     slos=["p50 < 100ms", "availability >= 99%"],
     nightly=True,
 )

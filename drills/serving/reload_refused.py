@@ -9,6 +9,7 @@ from faults.disk_full import DiskFull
 from faults.reload import Reload
 from harness.checkers.one_version_each import one_version_each
 from harness.checkers.replicas_return import replicas_return
+from harness.checkers.version_kept import version_kept
 from harness.model.drill import Drill
 from harness.model.load import Load
 from systems.serving.deployed import DeployedServing
@@ -24,7 +25,7 @@ drill = Drill(
         Reload("r2", version="bad-v2", refused=True).between(1.5, 2.5),
         Reload("all", version="v2").between(3.5, 4.5),
     ],
-    checks=[one_version_each, replicas_return],
+    checks=[one_version_each, version_kept, replicas_return],
     slos=["p50 < 100ms", "availability >= 99.9%"],
     nightly=True,
 )

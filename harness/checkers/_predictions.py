@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from functools import lru_cache
+from typing import Final, TypeVar
 
 import msgspec
 import numpy as np
@@ -13,11 +14,24 @@ TOLERANCE: Final = 1e-3
 """Scores this close count as equal: arithmetic on a batch sums in another order than on a single image."""
 
 Rows = npt.NDArray[np.int64]
+T = TypeVar("T")
 
 
 class _Prediction(msgspec.Struct):
     label: int
     score: float
+    model: object = None
+    """The version that gave it, if the answer says so."""
+
+
+_Right = _Prediction | dict[str, _Prediction]
+"""The right answer; if there are several versions, that of each."""
+
+
+def version_of(answer: object) -> str | None:
+    """The version that an answer names; None if it is not a prediction or names none."""
+    prediction = _answer(answer)
+    return prediction.model if prediction is not None and isinstance(prediction.model, str) else None
 
 
 def judged(ops: pd.DataFrame) -> tuple[Rows, Rows, Rows]:
@@ -33,26 +47,35 @@ def _compared(values: pd.Series[str], expected: pd.Series[str]) -> tuple[npt.NDA
     """Masks of the right answers and of those that can be judged at all. Each distinct pair of texts is decoded once."""
     value_codes, value_texts = pd.factorize(values, use_na_sentinel=False)
     expected_codes, expected_texts = pd.factorize(expected, use_na_sentinel=False)
-    answers, models = [_decoded(text) for text in value_texts], [_decoded(text) for text in expected_texts]
-    pairs, pair_of = np.unique(value_codes * np.int64(len(models)) + expected_codes, return_inverse=True)
-    right = np.array([_same(answers[pair // len(models)], models[pair % len(models)]) for pair in pairs], dtype=bool)
-    judged = np.array([model is not None for model in models], dtype=bool)
+    answers, rights = [_answer(text) for text in value_texts], [_right(text) for text in expected_texts]
+    pairs, pair_of = np.unique(value_codes * np.int64(len(rights)) + expected_codes, return_inverse=True)
+    right = np.array([_same(answers[pair // len(rights)], rights[pair % len(rights)]) for pair in pairs], dtype=bool)
+    judged = np.array([one is not None for one in rights], dtype=bool)
     return right[pair_of], judged[expected_codes]
 
 
-def _decoded(text: object) -> _Prediction | None:
-    if not isinstance(text, str):
-        return None
+@lru_cache(maxsize=100_000)
+def _answer(text: object) -> _Prediction | None:
+    return _decoded(text, _Prediction)
+
+
+def _right(text: object) -> _Right | None:
+    return _decoded(text, _Prediction) or _decoded(text, dict[str, _Prediction]) or None
+
+
+def _decoded(text: object, kind: type[T]) -> T | None:
     try:
-        return msgspec.json.decode(text, type=_Prediction)
+        return msgspec.json.decode(text, type=kind) if isinstance(text, str) else None
     except msgspec.DecodeError:
         return None
 
 
-def _same(answer: _Prediction | None, model: _Prediction | None) -> bool:
+def _same(answer: _Prediction | None, right: _Right | None) -> bool:
+    if isinstance(right, dict):
+        right = right.get(answer.model) if answer is not None and isinstance(answer.model, str) else None
     return (
         answer is not None
-        and model is not None
-        and answer.label == model.label
-        and abs(answer.score - model.score) <= TOLERANCE
+        and right is not None
+        and answer.label == right.label
+        and abs(answer.score - right.score) <= TOLERANCE
     )

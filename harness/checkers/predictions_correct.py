@@ -21,7 +21,8 @@ def predictions_correct(history: History) -> Verdict:
     """Every answered prediction has the label and, within 0.001, the score that the model gave beforehand.
 
     Both `value` and `expected` are JSON texts such as `{"label": 7, "score": 0.9981}`. An answer that cannot be parsed as
-    one is wrong. An operation whose `expected` is null or cannot be parsed cannot be judged.
+    one is wrong. An operation whose `expected` is null or cannot be parsed cannot be judged. If the model has versions,
+    `expected` has the right answer of each, as for `one_version_each`, and the answer says in `model` which one it is from.
     """
     ops = history.ops
     answered, wrong, unjudged = judged(ops)

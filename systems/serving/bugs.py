@@ -256,6 +256,12 @@ BUGS: Final = BugCatalog(
         caught_by=("serving/weights_corrupted", "replicas_return"),
     ),
     Bug(
+        "reverts-on-repair",
+        "a replica that repairs its weights goes back to the version that it started with",
+        Variant(replica="systems.serving.known_bad.reverting_replica"),
+        caught_by=("serving/reloaded_then_corrupted", "version_kept"),
+    ),
+    Bug(
         "stale-cache",
         "a replica's cache keeps answers of its previous model",
         Variant(replica="systems.serving.known_bad.stale_cache_replica"),

@@ -55,6 +55,24 @@ def test_rejects(answer: str) -> None:
     assert (verdict.valid, verdict.ops) == (False, (1,))
 
 
+VERSIONS = '{"old":{"label":7,"score":0.9981},"new":{"label":1,"score":0.9981}}'
+
+
+@pytest.mark.parametrize(
+    ("answer", "right"),
+    [
+        ('{"label":7,"score":0.9981,"model":"old"}', True),
+        ('{"label":1,"score":0.9981,"model":"new"}', True),
+        ('{"label":7,"score":0.9981,"model":"new"}', False),
+        ('{"label":7,"score":0.9981,"model":"other"}', False),
+        ('{"label":7,"score":0.9981,"model":["old"]}', False),
+        (SEVEN, False),
+    ],
+)
+def test_an_answer_is_right_for_the_version_that_it_names(answer: str, right: bool) -> None:
+    assert predictions_correct(history(predict(answer, expected=VERSIONS))).valid is right
+
+
 def test_says_how_many_from_where_and_since_when() -> None:
     lines = [predict(SEVEN, at_ms=at_ms) for at_ms in range(0, 1000, 100)]
     lines += [predict(ONE, node="r2", at_ms=at_ms) for at_ms in (1000, 1100)] + [predict(ONE, node="r3", at_ms=1200)]
