@@ -81,7 +81,7 @@ class Batcher(Generic[Image]):
         if late:
             kept = [number for number, (message, _) in enumerate(asked) if id(message) not in late]
             images, asked = [images[number] for number in kept], [asked[number] for number in kept]
-        if images and not all(batch.given_up for batch in batches):
+        if images:
             try:
                 for (message, encode), prediction in zip(asked, self._predict(images), strict=True):
                     message.answer = encode(prediction)

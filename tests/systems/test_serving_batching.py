@@ -133,29 +133,29 @@ def test_what_a_full_batch_cannot_take_is_refused_in_its_place() -> None:
     assert (after.status, after.body) == (200, b"9")
 
 
-def test_a_batch_that_no_client_waits_for_is_not_computed() -> None:
-    passes: list[int] = []
+def test_a_client_that_is_gone_takes_no_answer_of_another_with_it() -> None:
+    batcher, held = Batcher(labels), list[RequestBatch]()
 
-    def model(images: Sequence[Sequence[float]]) -> list[Prediction]:
-        passes.append(len(images))
-        return labels(images)
-
-    batcher = Batcher(model)
-
-    async def scenario() -> None:
-        arrived = asyncio.get_running_loop().create_future()
-        server = await batched_server.listen(arrived.set_result, (HOST, 0))
-        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-        writer.write(pipeline([1]))
-        batch: RequestBatch = await arrived
-        writer.transport.abort()
-        while not batch.given_up:
-            await asyncio.sleep(0)
-        batcher.add(batch.messages[0], [1.0], encode)
-        batcher.finish_after_pass(batch)
-        while not batch.finished:
-            await asyncio.sleep(0)
+    async def scenario() -> bytes:
+        server = await batched_server.listen(held.append, (HOST, 0))
+        address = server.sockets[0].getsockname()
+        _, gone = await asyncio.open_connection(*address)
+        gone.write(pipeline([1]))
+        reader, stays = await asyncio.open_connection(*address)
+        stays.write(pipeline([2]))
+        async with asyncio.timeout(10):
+            while len(held) < 2:
+                await asyncio.sleep(0)
+            gone.transport.abort()
+            while not any(batch.given_up for batch in held):
+                await asyncio.sleep(0)
+            for batch in held:
+                batcher.add(batch.messages[0], [float(batch.messages[0].body)], encode)
+                batcher.finish_after_pass(batch)
+            head = await reader.readuntil(b"\r\n\r\n")
+            answer = await reader.readexactly(1)
+        stays.close()
         server.close()
+        return head.split()[1] + b" " + answer
 
-    asyncio.run(scenario())
-    assert passes == []
+    assert asyncio.run(scenario()) == b"200 2"
