@@ -37,8 +37,8 @@ class Dispatcher:
     """Sends predictions to replicas. A prediction has no side effect, so one with an unknown outcome may be retried elsewhere.
 
     Requests that arrive together go to one replica as a batch. Those that it leaves unanswered go to another one, also as a
-    batch: a replica that dies leaves hundreds at a time. Those still unanswered are sent one by one, so that a request that
-    crashes replicas does not take others with it.
+    batch: a replica that dies leaves hundreds at a time. Those still unanswered are sent one by one, to all replicas that are
+    left, so that a request that breaks replicas takes only those with it that are at the same replica in that moment.
 
     With `hedge_s`, requests that have no answer after that long go to a second replica as well, at the price of a retry, and
     the first answer counts (Dean and Barroso, "The Tail at Scale", CACM 56(2), 2013, "Hedged requests").
@@ -84,6 +84,8 @@ class Dispatcher:
         """Requests that were let in so far."""
         self.hedges = 0
         """How many requests were sent to a second replica before the first had answered."""
+        self.most_suspects = 0
+        """The most requests that were sent together after two replicas had left each of them unanswered."""
 
     @property
     def outstanding(self) -> int:
@@ -140,6 +142,8 @@ class Dispatcher:
             messages = messages[:allowed]
             if not messages:
                 return
+            if len(failures) > 1:
+                self.most_suspects = max(self.most_suspects, len(messages))
         if failures or self._hedge_s is None:
             left_open, why = await self._try(name, messages, try_s, deadline)
             failures = [*failures, Failure(name, why)]

@@ -48,6 +48,7 @@ class BalancersKeepTheirRules:
       replica.
     - Requests are sent no more often than they were admitted and retries were paid for. The budget for retries is never
       overdrawn, and never above what the requests of late have earned. It refuses none that could be paid for.
+    - A request that two replicas left unanswered is sent alone: it may be what broke them, or one that was only beside that.
     - A replica is ejected after enough failures in a row, for as long as the settings say, and not up before that. No more are
       ejected at once than may be, and not the last one that is up.
     - Otherwise it goes down after enough failed checks in a row. It comes up again after enough good ones.
@@ -85,6 +86,8 @@ class _Balancer:
     def look(self, shown: Shown) -> Iterator[str]:
         """What is wrong by now."""
         yield from self._counts(shown)
+        if (together := shown.dispatcher.most_suspects) > 1:
+            yield f"{together} requests were sent together after two replicas had left them unanswered"
         yield from self._budget(shown)
         yield from self._breakers.look(shown.now_s, shown.pool, shown.dispatcher, shown.settings, shown.retry_budget.spent)
         ended = sum(shown.dispatcher.ended(name) for name in self._replicas)

@@ -28,6 +28,7 @@ class Sent:
 
     admitted: int = 0
     sent: int = 0
+    most_suspects: int = 0
     waits_for: dict[str, int] = field(default_factory=dict)
 
     ended_at: dict[str, int] = field(default_factory=dict)
@@ -256,6 +257,14 @@ def test_what_was_given_up_is_not_held_against_a_replica() -> None:
     assert balancer.look() is None
     balancer.fails("r1", 1)
     assert "2 requests count as answered or failed at r1, and 1 were" in (balancer.look() or "")
+
+
+def test_a_request_that_two_replicas_left_unanswered_goes_alone() -> None:
+    balancer = looked_at("r1", "r2")
+    balancer.sent.most_suspects = 1
+    assert balancer.look() is None
+    balancer.sent.most_suspects = 2
+    assert "2 requests were sent together after two replicas had left them unanswered" in (balancer.look() or "")
 
 
 def test_retries_are_paid_for_out_of_what_was_earned() -> None:

@@ -1,1 +1,1 @@
-"""Known-bad parts, each wrong in one way: those of Serving's known bugs, and the replica of `FlakyServing`."""
+"""Known-bad parts, each wrong in one way: those of Serving's known bugs, and replicas of `FlakyServing` and `FragileServing`."""

@@ -1,0 +1,31 @@
+"""A replica whose model runs out of memory at some images, and then fails all requests of the pass, as model servers do."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from harness.node.context import NodeContext
+from systems.serving.batching import Batcher
+from systems.serving.messages import Prediction
+from systems.serving.replica import Config, Server, serve_undrained
+
+MOST_INK: Final = 385
+"""An image whose pixels sum to more fails its pass: one in fifty does, and none of those that health checks use."""
+
+
+class Fragile(Server):
+    """The ordinary replica's server, with a model that some images break."""
+
+    def __init__(self, node: NodeContext, config: Config) -> None:
+        super().__init__(node, config)
+        self._batcher = Batcher[bytes](self._predict, log=node.log)
+
+    def _predict(self, rows: list[bytes]) -> list[Prediction]:
+        if any(sum(memoryview(row).cast("d")) > MOST_INK for row in rows):
+            raise MemoryError("an image of this pass has too much ink")
+        return self._model.predict(rows)
+
+
+async def main(node: NodeContext) -> None:
+    """Run it like the ordinary replica, without draining."""
+    await serve_undrained(node, Fragile)
