@@ -1,1 +1,1 @@
-"""Known-bad parts, each wrong in one way: those of Serving's known bugs, and replicas of `FlakyServing` and `FragileServing`."""
+"""Known-bad parts, each wrong in one way: those of Serving's known bugs, and of `FlakyServing` and `FragileServing`."""
