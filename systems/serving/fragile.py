@@ -1,4 +1,4 @@
-"""Serving with poison requests: a few images make the whole pass through the model fail that they are in."""
+"""Serving with heavy requests: a few images make every pass through the model fail in which they are not alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from systems.serving import Serving
 
 @dataclass(frozen=True, kw_only=True)
 class FragileServing(Serving):
-    """Serving whose replicas cannot take one image in fifty, nor any that is in a pass with it."""
+    """Serving whose replicas have memory for one image in fifty only if it is alone."""
 
     def nodes(self) -> Sequence[Node]:
         return [
