@@ -172,19 +172,13 @@ class Quorum:
         return 0.0 if meet or self.repair_every_s is None else 3 * self.repair_every_s
 
     def varied(self, random: Random) -> Quorum:
-        """Logs that are compacted all the time, or never; and other quorum sizes, if these are the default ones."""
-        # Never fewer than the drill has, which may name each of them in its faults.
-        sizes = [size for size in _SIZES if size[0] >= self.replicas] or [(self.replicas, self.read, self.write)]
-        replicas, read, write = random.choice(sizes)
-        as_usual = replace(self, replicas=3, read=2, write=2, compact_at_kib=1024, bug=None)
-        same = random.random() < 0.7 or as_usual != Quorum()
-        return replace(
-            self,
-            replicas=self.replicas if same else replicas,
-            read=self.read if same else read,
-            write=self.write if same else write,
-            compact_at_kib=random.choice(_COMPACT_AT_KIB),
-        )
+        """Logs that are compacted all the time, or never; and other sizes of quorums that meet, if the drill's meet as well."""
+        # Never fewer replicas than the drill has, which may name each of them in its faults.
+        sizes = [size for size in _SIZES if size[0] >= self.replicas]
+        chosen = self.size is not None or self.request_read is not None or self.request_write is not None
+        same = random.random() < 0.5 or chosen or not sizes or self.read + self.write <= self.replicas
+        replicas, read, write = (self.replicas, self.read, self.write) if same else random.choice(sizes)
+        return replace(self, replicas=replicas, read=read, write=write, compact_at_kib=random.choice(_COMPACT_AT_KIB))
 
     def cores(self) -> Sequence[Sequence[str]]:
         """Sets of nodes that are large enough for a quorum of any key."""
