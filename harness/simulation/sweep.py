@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Final
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -18,6 +19,14 @@ _LINE_BYTES: Final = 1 << 28
 """A recorded run is one line."""
 
 
+class OtherCode(NamedTuple):
+    """Where a process finds other code than this one runs."""
+
+    folder: Path
+    """Its working directory."""
+    environment: Mapping[str, str]
+
+
 class Worker:
     """One process; see `harness.simulation.worker`."""
 
@@ -26,12 +35,14 @@ class Worker:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def opened(cls, hash_seed: int = 0) -> AsyncIterator[Worker]:
-        """`hash_seed` decides the order of its sets of strings, which must not matter."""
+    async def opened(cls, hash_seed: int = 0, *, code: OtherCode | None = None) -> AsyncIterator[Worker]:
+        """`hash_seed` decides the order of its sets of strings, which must not matter. What it says about other code than this
+        process runs is not shown."""
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", "harness.launch", "harness.simulation.worker",
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=_LINE_BYTES,
-            env=os.environ | {"PYTHONHASHSEED": str(hash_seed)},
+            stderr=None if code is None else asyncio.subprocess.DEVNULL, cwd=None if code is None else code.folder,
+            env={**(os.environ if code is None else code.environment), "PYTHONHASHSEED": str(hash_seed)},
         )  # fmt: skip
         try:
             yield cls(process)

@@ -13,6 +13,7 @@ from harness import roots
 from harness.cluster.cluster import prepare
 from harness.model.errors import HarnessError
 from harness.run import catalog
+from harness.simulation.mutation.reach import reached
 from harness.simulation.seed_run import Outcome, run_seed
 
 
@@ -25,6 +26,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     record: bool = False
     """Whether to return every event as well."""
+    watched: tuple[str, ...] = ()
+    """Files of which to return the lines that ran."""
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +40,8 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """Why there is no outcome."""
     trail: list[str] | None = None
     """Everything that happened, if the task asked for it."""
+    lines: dict[str, set[int]] = {}
+    """The lines that ran, by file, of the files that the task watches."""
 
 
 def work(task: Task) -> Reply:
@@ -44,11 +49,12 @@ def work(task: Task) -> Reply:
     begun_s = time.process_time()
     try:
         named = catalog.find_drill(task.drill, task.settings)
-        judged = run_seed(named.name, named.drill, task.seed, record=task.record)
+        with reached(task.watched) as lines:
+            judged = run_seed(named.name, named.drill, task.seed, record=task.record)
     except HarnessError as error:
         return Reply(seed=task.seed, cpu_s=time.process_time() - begun_s, error=f"{type(error).__name__}: {error}")
     trail = judged.run.world.trail if task.record else None
-    return Reply(seed=task.seed, cpu_s=time.process_time() - begun_s, outcome=judged.outcome, trail=trail)
+    return Reply(seed=task.seed, cpu_s=time.process_time() - begun_s, outcome=judged.outcome, trail=trail, lines=lines)
 
 
 def main() -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from harness.cli.main import run
 from harness.simulation.mutation.mutants import mutants_of
+from harness.simulation.mutation.reach import reached
 
 SOURCE = '''"""A module."""
 from __future__ import annotations
@@ -24,10 +27,22 @@ def f(x: int = 1) -> int | None:
         self.total += x - 1
         node.log("ä" + str(x))
     self.seen[x] = True
-    if ready(x):
+    if ready(x) and x != "y":
         raise ValueError("x" + "y")
-    send(x)
+    if x is None:
+        raise UsageError("x")
+    for a, b in zip(x, max(x), strict=True):
+        send(a)
     return None
+
+
+@dataclass(frozen=True)
+class C(Struct, frozen=True):
+    def __str__(self) -> str:
+        return str(1)
+
+    def varied(self, random: Random) -> C:
+        return C(random.choice((1, 2)))
 '''
 
 
@@ -43,13 +58,37 @@ def changed_lines() -> dict[str, list[str]]:
 def test_each_operator_changes_what_it_is_for_and_nothing_else() -> None:
     assert changed_lines() == {
         "off by one": ["LIMIT = 4", "def f(x: int = 2) -> int | None:", "self.total += x - 2"],
-        "operator": ["while (x <= LIMIT or not done(x)):", "self.total += (x + 1)"],
-        "comparison": ["while (x < LIMIT) and not done(x):"],
+        "operator": [
+            "while (x <= LIMIT or not done(x)):",
+            "self.total += (x + 1)",
+            "if (ready(x) or x != 'y'):",
+            "for a, b in zip(x, min(x), strict=True):",
+        ],
+        "comparison": ["while (x < LIMIT) and not done(x):", "if ready(x) and (x == 'y'):"],
         "negation": ["while x <= LIMIT and (done(x)):"],
         "forgotten statement": ["pass", "pass", "pass", "pass"],
         "truth": ["self.seen[x] = False"],
-        "condition": ["if (not (ready(x))):"],
     }
+
+
+def test_a_mutant_names_the_lines_of_which_one_must_run() -> None:
+    source = "LIMIT = 1\n\n\ndef f(x):\n    if (\n        x < 2\n    ):\n        return [\n            3\n        ]\n"
+    needs = {mutant.before: mutant.needs for mutant in mutants_of(source)}
+    assert needs == {"1": None, "x < 2": range(5, 8), "2": range(5, 8), "3": range(8, 11)}
+
+
+def test_lines_that_run_are_those_of_the_files_that_are_watched(tmp_path: Path) -> None:
+    namespaces: list[dict[str, Callable[[bool], None]]] = [{}, {}]
+    for name, namespace in zip(("one.py", "other.py"), namespaces, strict=True):
+        source = "def f(deep):\n    if deep:\n        return f(False)\n    return None\n\ndef g(deep):\n    pass\n"
+        exec(compile(source, str(tmp_path / name), "exec"), namespace)  # noqa: S102 - ours, from a file of this name
+    before = sys.gettrace()
+    with reached([str(tmp_path / "one.py")]) as lines:
+        for namespace in namespaces:
+            namespace["f"](True)
+    namespaces[0]["g"](True)  # what runs later does not count
+    assert lines == {str(tmp_path / "one.py"): {2, 3, 4}}
+    assert sys.gettrace() is before
 
 
 OTHERS = ("systems/quorum/storage.py", "systems/parts/breaker.py")
@@ -67,22 +106,25 @@ def test_every_mutant_of_real_code_is_other_code_that_compiles(file: str) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("file", "mutants", "fate"),
-    [
-        ("protocol.py", 2, "killed"),
-        ("comparing.py", 1, "survived"),  # this drill never compares and sets
-    ],
-)
-def test_what_simulation_notices_is_told_apart_from_what_it_does_not(
-    file: str, mutants: int, fate: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_mutants_are_noticed_or_survive_or_are_in_lines_that_no_run_reaches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    options = ["--file", file, "--drill", "quorum/isolated", "--mutants", str(mutants), "--seeds", "1", "--json", "tried.json"]
-    status = run(["mutate", "quorum", *options])
-    fates = [each["fate"] for each in json.loads((tmp_path / "tried.json").read_text())]
-    assert fate in fates
-    assert status == int("survived" in fates)
+    options = ["--drill", "quorum/isolated", "--seeds", "1"]
+    names = ["--file", "comparing.py", "--file", "protocol.py", "--file", "parts/hints.py"]
+    assert run(["mutate", "quorum", *names, *options, "--mutants", "12", "--json", "tried.json"]) == 1
+    tried = json.loads((tmp_path / "tried.json").read_text())
+    fates = {fate: [each for each in tried if each["fate"] == fate] for fate in ("killed", "survived", "unreached")}
+    assert len(tried) == 12
+    assert all(each["drill"] == "quorum/isolated" and each["why"] for each in fates["killed"])
+    assert fates["killed"]
+    assert all(each["runs"] == 0 for each in fates["unreached"])
+    assert "systems/quorum/comparing.py" in {each["file"] for each in fates["unreached"]}  # it never compares and sets
+
+    assert run(["mutate", "quorum", *names, *options, "--again", "tried.json", "--json", "again.json"]) == 1
+    again = json.loads((tmp_path / "again.json").read_text())
+    assert {each["fate"] for each in again} <= {"survived", "unreached"}
+    assert len(again) >= 12 - len(fates["killed"])
 
 
 @pytest.mark.parametrize(
@@ -90,7 +132,9 @@ def test_what_simulation_notices_is_told_apart_from_what_it_does_not(
     [
         (["quoram"], "There is no system 'quoram' in systems. There are: bus, eventual, featured,"),
         (["quorum", "--file", "nothing.py"], "has no code in 'nothing.py'. It has client.py,"),
+        (["quorum", "--file", "parts/nothing.py"], "systems/parts has no code in 'parts/nothing.py'. It has breaker.py"),
         (["training"], "No drill of 'training' can be simulated"),
+        (["quorum", "--again", "nothing.json"], "nothing.json cannot be read: No such file"),
     ],
 )
 def test_bad_input_is_one_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,23 +1,29 @@
-"""Whether simulation notices a mutant: drills of its system are simulated, with a few seeds each, until one is not well."""
+"""Whether simulation notices a mutant: seeds of its system's drills are simulated until one is not well.
+
+A simulated run depends on nothing but its code and its seed. So a mutant is tried only with seeds in which the line that it
+changes runs: with any other seed, the same would happen as with the right code.
+"""
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
+from harness.model.errors import HarnessError
 from harness.simulation.mutation.mutants import Mutant
 from harness.simulation.mutation.tree import Tree
+from harness.simulation.sweep import Worker
+from harness.simulation.worker import Reply, Task
 
 _SLACK_S: Final = 30.0
-"""A drill of a mutant may take this much longer than ten times what it takes with the right code."""
+"""A seed of a mutant may take this much longer than ten times what it takes with the right code."""
 
-Fate = Literal["killed", "timed out", "survived"]
+Fate = Literal["killed", "timed out", "survived", "unreached"]
 
 
 @dataclass(frozen=True)
@@ -25,58 +31,102 @@ class Killing:
     """What became of one mutant."""
 
     fate: Fate
-    drill: str
+    drill: str = ""
     """That noticed it; empty if none did."""
-    seconds: float
+    why: str = ""
+    """What was noticed: the checks, or an error."""
+    differed: int = 0
+    """In how many runs something else happened than with the right code."""
+    runs: int = 0
+    seconds: float = 0.0
+
+
+class _Run(NamedTuple):
+    drill: str
+    seed: int
+
+
+class _Right(NamedTuple):
+    """A run with the right code."""
+
+    cpu_s: float
+    digest: int
+    lines: dict[str, set[int]]
 
 
 class Killer:
-    """Simulates the drills of a system in a copy of the code. Not for several threads at once."""
+    """Simulates drills in a copy of the code. Tries one mutant at a time."""
 
-    def __init__(self, tree: Tree, drills: Sequence[str], seeds: int, settings: Sequence[str] = ()) -> None:
+    def __init__(self, tree: Tree, files: Sequence[Path], drills: Sequence[str], seeds: int) -> None:
         self._tree = tree
-        self._seeds = seeds
-        self._settings = [argument for setting in settings for argument in ("--set", setting)]
-        self._usual_s = dict.fromkeys(drills, 0.0)
-        self._kills: Counter[str] = Counter(dict.fromkeys(drills, 0))
+        self._watched = tuple(str(tree.place(file)) for file in files)
+        self._wanted = [_Run(drill, seed) for seed in range(1, seeds + 1) for drill in drills]
+        self._right: dict[_Run, _Right] = {}
+        self._kills: Counter[str] = Counter()
+        self._tries: Counter[str] = Counter()
 
-    def measure(self) -> dict[str, str]:
-        """Simulate the right code. Drills that are not well with it are left out; returns what they said, by drill."""
+    async def measure(self) -> dict[str, str]:
+        """Simulate the right code. Runs that are not well with it are left out; returns what they said, by run."""
         left_out = {}
-        for drill in list(self._usual_s):
-            begun_s = time.monotonic()
-            code, said = self._simulate(drill, None)
-            self._usual_s[drill] = time.monotonic() - begun_s
-            if code != 0:
-                left_out[drill] = f"exit code {code}: {said}"
-                del self._usual_s[drill], self._kills[drill]
+        async with Worker.opened(code=self._tree.code) as worker:
+            for run in self._wanted:
+                reply = await worker.work(Task(drill=run.drill, seed=run.seed, watched=self._watched))
+                if reply.outcome is not None and reply.outcome.verdict == "pass":
+                    self._right[run] = _Right(reply.cpu_s, reply.outcome.digest, reply.lines)
+                else:
+                    left_out[f"seed {run.seed} of {run.drill}"] = reply.error or (reply.outcome.why if reply.outcome else "")
         return left_out
 
-    def kill(self, file: Path, mutant: Mutant) -> Killing:
-        """Change the copy of the file, simulate, and change it back. The drill that has noticed most so far comes first."""
-        copied, source, begun_s = self._tree.place(file), file.read_text(), time.monotonic()
-        copied.write_text(mutant.applied(source))
-        try:
-            for drill, _ in self._kills.most_common():
-                code, _ = self._simulate(drill, 10 * self._usual_s[drill] + _SLACK_S)
-                if code != 0:
-                    self._kills[drill] += 1
-                    return Killing("timed out" if code is None else "killed", drill, time.monotonic() - begun_s)
-        finally:
-            copied.write_text(source)
-        return Killing("survived", "", time.monotonic() - begun_s)
+    @property
+    def runs(self) -> int:
+        """How many runs there are to try a mutant with."""
+        return len(self._right)
 
-    def _simulate(self, drill: str, limit_s: float | None) -> tuple[int | None, str]:
-        """The exit code, None if it took too long, and the last line that was said."""
-        command = [
-            sys.executable, "-P", "-m", "harness.cli", "simulate", drill, "--seeds", str(self._seeds), "--jobs", "1",
-            "--shrink", "0", "--runs", str(self._tree.users / "runs"), *self._settings,
-        ]  # fmt: skip
-        try:
-            done = subprocess.run(
-                command, cwd=self._tree.users, env=self._tree.environment(), capture_output=True, text=True, check=False,
-                timeout=limit_s,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            return None, ""
-        return done.returncode, next(iter((done.stderr or done.stdout).strip().splitlines()[-1:]), "")
+    async def kill(self, file: Path, mutant: Mutant) -> Killing:
+        """Change the copy of the file, simulate, and change it back."""
+        runs, begun_s = self._reaching(file, mutant), time.monotonic()
+        if not runs:
+            return Killing("unreached")
+        with self._tree.changed(file, mutant.applied):
+            killing = await self._try(runs)
+        return Killing(killing.fate, killing.drill, killing.why, killing.differed, killing.runs, time.monotonic() - begun_s)
+
+    async def _try(self, runs: Sequence[_Run]) -> Killing:
+        differed = 0
+        async with Worker.opened(code=self._tree.code) as worker:
+            for number, run in enumerate(runs, 1):
+                right = self._right[run]
+                self._tries[run.drill] += 1
+                fate: Fate = "killed"
+                try:
+                    async with asyncio.timeout(10 * right.cpu_s + _SLACK_S):
+                        noticed, digest = _noticed(await worker.work(Task(drill=run.drill, seed=run.seed)))
+                except TimeoutError:
+                    fate, noticed, digest = "timed out", "it takes too long", None
+                except HarnessError:
+                    noticed, digest = "the process that simulates ended", None
+                differed += digest != right.digest
+                if noticed:
+                    self._kills[run.drill] += 1
+                    return Killing(fate, run.drill, noticed, differed, number)
+        return Killing("survived", differed=differed, runs=len(runs))
+
+    def _reaching(self, file: Path, mutant: Mutant) -> list[_Run]:
+        """The runs in which the changed line runs: first those of drills that have noticed most in the least time."""
+        copied, needs = str(self._tree.place(file)), mutant.needs
+        found = [run for run, right in self._right.items() if needs is None or not right.lines[copied].isdisjoint(needs)]
+        turns: Counter[str] = Counter()
+        ranked = []
+        for run in sorted(found, key=lambda run: run.seed):
+            chance = (self._kills[run.drill] + 1) / (self._tries[run.drill] + 2)
+            ranked.append((turns[run.drill], self._right[run].cpu_s / chance, run))
+            turns[run.drill] += 1
+        return [run for _, _, run in sorted(ranked)]
+
+
+def _noticed(reply: Reply) -> tuple[str, int | None]:
+    """What was noticed, and the digest of what happened. Nothing was if a seed cannot be judged: that may be chance."""
+    if reply.outcome is None:
+        return reply.error or "no outcome", None
+    wrong = reply.outcome.verdict in ("fail", "slo")
+    return ", ".join(reply.outcome.found) if wrong else "", reply.outcome.digest

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Final
 
 from harness import roots
 from harness.model.errors import UsageError
+from harness.simulation.sweep import OtherCode
 
 _OWN: Final = ("harness", "systems", "workloads", "faults", "results", "drills", "torch_drills")
 _NO_CODE: Final = ("__init__.py", "bugs.py")
@@ -37,9 +41,20 @@ class Tree:
         root = next(root for root in roots.added() if file.is_relative_to(root))
         return self.users / file.relative_to(root)
 
-    def environment(self) -> dict[str, str]:
+    @contextmanager
+    def changed(self, file: Path, change: Callable[[str], str]) -> Iterator[None]:
+        """Change the source of the copy of a file, inside."""
+        copied, source = self.place(file), file.read_text()
+        _write(copied, change(source))
+        try:
+            yield
+        finally:
+            _write(copied, source)
+
+    @property
+    def code(self) -> OtherCode:
         """For a process that finds the copies."""
-        return {**roots.environment(), "PYTHONPATH": str(self.own)}
+        return OtherCode(self.users, {**roots.environment(), "PYTHONPATH": str(self.own)})
 
 
 def code_of(system: str) -> list[Path]:
@@ -57,6 +72,17 @@ def code_of(system: str) -> list[Path]:
             return [package.with_suffix(".py")]
     names = ", ".join(sorted(name for name in known if not name.startswith("_")))
     raise UsageError(f"There is no system {system!r} in systems. There are: {names}.")
+
+
+def name_of(file: Path) -> str:
+    """The name of a file of `code_of` from the folder `systems` on."""
+    return Path(*file.parts[len(file.parts) - 1 - file.parts[::-1].index("systems") :]).as_posix()
+
+
+def _write(file: Path, source: str) -> None:
+    """Write code, and drop what was compiled: Python takes that for the new code if both are of one second and one size."""
+    file.write_text(source)
+    Path(cache_from_source(str(file))).unlink(missing_ok=True)
 
 
 def _root() -> Path:
