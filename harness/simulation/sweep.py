@@ -47,8 +47,9 @@ class Worker:
         try:
             yield cls(process)
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            if process.stdout is None or not process.stdout.at_eof():  # it has not ended by itself
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
             await process.wait()
 
     async def work(self, task: Task) -> Reply:

@@ -22,6 +22,8 @@ class Shown:
     workers: int
     all_busy: bool
     """Whether no worker is free, or one is about to take a request that waits."""
+    refused: int
+    """How often the breaker did not permit such a request."""
     under_way: int
     """Requests of clients that are not over."""
 
@@ -50,6 +52,6 @@ def _wrong(shown: Shown, watch: BreakerWatch) -> Iterator[str]:
     if shown.all_busy and not shown.under_way:
         yield f"all {shown.workers} workers are busy, and no request is under way"
     asked = shown.asked
-    calls = Calls(asked.awaited, asked.ended, asked.ended - asked.answered[200], asked.given_up, asked.slow)
+    calls = Calls(asked.awaited, asked.ended, asked.ended - asked.answered[200], asked.given_up, asked.slow, shown.refused)
     for why in watch.look(shown.now_s, shown.breaker, shown.settings, calls):
         yield f"its breaker: {why}"

@@ -47,7 +47,7 @@ class Server:
         self._fallback_source = kinds.fallback_source
         self._exact_is_kept = kinds.exact_is_kept
         self._workers = asyncio.Semaphore(config.workers)
-        self._under_way = 0
+        self._under_way = self._refused = 0
         node.show(
             lambda: Shown(
                 now_s=node.clock(),
@@ -56,6 +56,7 @@ class Server:
                 asked=features.tally,
                 workers=config.workers,
                 all_busy=self._workers.locked(),
+                refused=self._refused,
                 under_way=self._under_way,
             )
         )
@@ -96,6 +97,7 @@ class Server:
     async def _ask(self, user: str) -> tuple[float, ...]:
         permit = self._breaker.allow()
         if permit is None:
+            self._refused += 1
             raise FeaturesUnavailable("the circuit breaker is open")
         try:
             with permit:

@@ -7,7 +7,7 @@ probe that is over, as long as calls elsewhere or a fallback make up for it.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from systems.parts.breaker import Breaker, Settings, State, Status, Transition
@@ -17,6 +17,13 @@ _NEXT: Final[dict[State, frozenset[State]]] = {
     "open": frozenset({"half-open"}),
     "half-open": frozenset({"open", "closed"}),
 }
+
+_READ: Final[tuple[Callable[[Breaker], object], ...]] = (
+    lambda breaker: breaker.state,
+    lambda breaker: breaker.ready,
+    lambda breaker: breaker.probing,
+)
+"""What a breaker is asked for before anything else, in turn."""
 
 _SLACK_S: Final = 1e-6
 """Times are compared only so exactly, because they are floats."""
@@ -33,6 +40,8 @@ class Calls(NamedTuple):
     given_up: int
     slow: int
     """Of those that ended, at most: how many took at least as long as the breaker's `slow_s`."""
+    refused: int
+    """Not made, because the breaker did not permit it."""
 
     @property
     def begun(self) -> int:
@@ -67,6 +76,7 @@ class BreakerWatch:
     - While it is closed, it refuses nothing. Its window holds the results of late, as they were. It opens if enough of them are
       failures or slow, and only then.
     - Results of calls from before a change of state count as late.
+    - It counts what it refused. Whatever it is asked for first, it knows what time it is.
 
     What comes between two looks is bounded from both sides, so it judges only what is certain. Which calls were slow it takes
     from the breaker.
@@ -74,6 +84,7 @@ class BreakerWatch:
 
     def __init__(self) -> None:
         self._transitions: Sequence[Transition] = ()
+        self._number = 0
         self._looks: list[_Look] = []
         """Those of the last moments, the latest one last."""
         self._first: _Look | None = None
@@ -85,17 +96,24 @@ class BreakerWatch:
 
     def look(self, now_s: float, breaker: Breaker, settings: Settings, calls: Calls) -> Iterator[str]:
         """What is wrong by now, if anything."""
+        read = _READ[self._number % len(_READ)]
+        self._number += 1
+        told = read(breaker)
         status = breaker.status()
         look = _Look(
             now_s, calls, status.state, status.late, status.refused, breaker.probing, status.calls, status.failed, status.slow
         )
         changes = [one for one in status.transitions if one not in self._transitions]
         yield from self._changed(changes, settings, look)
+        if told != (now := read(breaker)):
+            yield f"what it told of itself was old: {told}, and then {now}"
         self._transitions = status.transitions
         if changes or self._first is None:
             self._first = self._stuck = look
         yield from self._same(self._first, look, status, settings)
         yield from self._late(look)
+        if look.refused != calls.refused:
+            yield f"it counts {look.refused} calls that it refused, and they were {calls.refused}"
         if status.state == "closed":
             yield from self._window(self._first, look, status, settings)
         else:
@@ -197,6 +215,8 @@ class BreakerWatch:
 
     def _late(self, look: _Look) -> Iterator[str]:
         """Whether calls that do not count, because they began too long ago, have counted."""
+        if look.late > look.calls.ended:
+            yield f"{look.late} results counted as late, and {look.calls.ended} calls have ended"
         before = self._not_closed
         if before is None:
             return
@@ -250,4 +270,4 @@ class BreakerWatch:
     def _calls_by(self, at_s: float) -> Calls:
         """The calls as the last look before this time saw them."""
         before = bisect_right(self._looks, at_s - _SLACK_S, key=lambda one: one.at_s) - 1
-        return self._looks[before].calls if before >= 0 else Calls(0, 0, 0, 0, 0)
+        return self._looks[before].calls if before >= 0 else Calls(0, 0, 0, 0, 0, 0)

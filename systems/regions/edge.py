@@ -70,12 +70,14 @@ class Edge:
         self._routes = Routes(ways[config.home], [way for way in self._ways if way.name != config.home], self._rules)
         self._guests = Guests(config.guests, self._rules)
         self._under_way = 0
-        shown = [Way(name=way.name, breaker=way.breaker, asked=self._clients[way.name].tally) for way in self._ways]
         node.show(
             lambda: Shown(
                 now_s=node.clock(),
                 settings=BREAKER,
-                ways=shown,
+                ways=[
+                    Way(name=way.name, breaker=way.breaker, asked=self._clients[way.name].tally, refused=way.refused)
+                    for way in self._ways
+                ],
                 guests=self._guests.inside,
                 guests_most=config.guests,
                 under_way=self._under_way,
@@ -127,7 +129,7 @@ class Edge:
 
     async def _ask(self, way: Route, body: bytes) -> Response:
         """The answer of a region. Raises `NotServed` if it refused, and `TransportError` if it did not answer."""
-        permit = way.breaker.allow()
+        permit = way.permit()
         if permit is None:
             raise NotServed("its breaker is open")
         headers: Headers = () if way is self._routes.home else ((FROM, self._name),)

@@ -18,6 +18,8 @@ class Way:
     name: str
     breaker: Breaker
     asked: Tally
+    refused: int
+    """How often its breaker did not permit a request."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +60,6 @@ class EdgesKeepTheirRules:
             tally = way.asked
             watch = self._watches.setdefault(way.breaker, BreakerWatch())
             # A refusal is an answer. How many were slow is not counted: at most all.
-            calls = Calls(tally.awaited, tally.ended, tally.unanswered, tally.given_up, tally.ended)
+            calls = Calls(tally.awaited, tally.ended, tally.unanswered, tally.given_up, tally.ended, way.refused)
             for why in watch.look(shown.now_s, way.breaker, shown.settings, calls):
                 yield f"its breaker of {way.name}: {why}"

@@ -11,7 +11,7 @@ import math
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from systems.parts.breaker import Breaker
+from systems.parts.breaker import Breaker, Permit
 from systems.regions.bugs import Rules
 
 _NEWEST: Final = 0.2
@@ -31,7 +31,15 @@ class Route:
         """How long its answers take, smoothed. First 0, so that it is tried, and after that infinite until its first answer."""
         self.chosen = 0
         """The number of the request for which it was last chosen."""
+        self.refused = 0
+        """How often the breaker did not permit a request."""
         self._answered = False
+
+    def permit(self) -> Permit | None:
+        """The breaker's permit for a request; None if it must not be sent."""
+        permit = self.breaker.allow()
+        self.refused += permit is None
+        return permit
 
     def asked(self) -> None:
         """It has been sent a request; one is enough to find out how far away it is."""

@@ -21,7 +21,7 @@ class Exchanges:
     @property
     def permitted(self) -> Calls:
         """What became of those that the breaker permitted."""
-        return Calls(self._awaited, self._ended, self._failed, self._given_up, self._slow)
+        return Calls(self._awaited, self._ended, self._failed, self._given_up, self._slow, self.unpermitted)
 
     @property
     def all(self) -> int:

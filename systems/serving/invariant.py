@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from systems.parts.retry_budget import KEPT_S, RetryBudget
+from systems.parts.retry_budget import RetryBudget
 from systems.serving.admission import Admission
 from systems.serving.admission_rules import AdmissionRules
 from systems.serving.breaker_rules import BreakerRules
@@ -19,13 +19,11 @@ from systems.serving.dispatch import Dispatcher
 from systems.serving.ejection import FALL_REQUESTS
 from systems.serving.health import HealthChecker
 from systems.serving.policy import FALL_CHECKS, RISE_CHECKS, Pool, Replica
+from systems.serving.retry_budget_rules import RetryBudgetRules
 from systems.serving.settings import Settings
 
 _ROUGHLY: Final = 1.01
 """What is computed here from looks every few milliseconds may be off by so much."""
-
-_LAG_S: Final = 1.0
-"""A balancer without CPU has done with a request so long after the time at which it took it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +44,8 @@ class BalancersKeepTheirRules:
 
     - As many requests are outstanding at a replica as its connections wait for. What was given up is not held against a
       replica.
-    - Requests are sent no more often than they were admitted and retries were paid for. The budget for retries is never
-      overdrawn, and never above what the requests of late have earned. It refuses none that could be paid for.
+    - Requests are sent no more often than they were admitted and retries were paid for, from a budget that keeps its own rules
+      (`RetryBudgetRules`).
     - A request that two replicas left unanswered is sent alone: it may be what broke them, or one that was only beside that.
     - A replica is ejected after enough failures in a row, for as long as the settings say, and not up before that. No more are
       ejected at once than may be, and not the last one that is up.
@@ -74,11 +72,7 @@ class BalancersKeepTheirRules:
 class _Balancer:
     def __init__(self, first: Shown) -> None:
         self.pool = first.pool
-        self._earned = 0.0
-        """What requests have earned, as far as it is still worth something."""
-        self._admitted = 0
-        self._refused = first.retry_budget.refused
-        self._earned_s = self._looked_s = first.now_s
+        self._retry_budget = RetryBudgetRules(first.retry_budget, first.now_s)
         self._replicas = {one.name: _Seen(one, first) for one in first.pool.replicas}
         self._breakers = BreakerRules(list(self._replicas))
         self._admission = AdmissionRules()
@@ -111,31 +105,14 @@ class _Balancer:
                 yield f"{told} requests count as answered or failed at {one.name}, and {ended} were"
 
     def _budget(self, shown: Shown) -> Iterator[str]:
-        dispatcher, budget, ratio = shown.dispatcher, shown.retry_budget, shown.settings.retry_ratio
+        dispatcher, budget = shown.dispatcher, shown.retry_budget
         paid = dispatcher.admitted + budget.spent
         if dispatcher.sent > paid:
             yield (
                 f"{dispatcher.sent} requests were sent to replicas for {dispatcher.admitted} that were admitted, and"
                 f" {budget.spent} retries were paid for"
             )
-        if ratio is None:
-            return
-        admitted = dispatcher.admitted - self._admitted
-        if budget.refused > self._refused:
-            # None was left then; and on a slow machine "then" may be long before the last look.
-            since = ratio * admitted + shown.settings.retries_per_s * (shown.now_s - self._looked_s + _LAG_S)
-            if budget.balance > 1 + since:
-                yield f"retries were refused, and the budget has {budget.balance:.1f} left; {since:.1f} may have come since"
-        self._refused = budget.refused
-        if admitted > 0:
-            # They came after the last look; on a slow machine perhaps long before this one.
-            kept = math.exp(-(self._looked_s - self._earned_s) / KEPT_S)
-            self._earned = self._earned * kept + ratio * admitted
-            self._earned_s, self._admitted = self._looked_s, dispatcher.admitted
-        self._looked_s = shown.now_s
-        most = self._earned + shown.settings.retries_per_s * KEPT_S
-        if not -1e-6 <= budget.balance <= most * _ROUGHLY + 1:
-            yield f"{budget.balance:.1f} retries are in the budget, and what was earned of late is {most:.1f}"
+        yield from self._retry_budget.look(shown.now_s, budget, dispatcher.admitted, shown.settings)
 
 
 class _Seen:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
 import msgspec
@@ -138,6 +139,31 @@ class ForgetsSlowly(Window):
             super().slide(now_s)
 
 
+class Shameless(Breaker):
+    """Does not count what it refuses as half-open."""
+
+    def allow(self) -> Permit | None:
+        permit = super().allow()
+        self._refused -= permit is None and self._state == "half-open"
+        return permit
+
+
+class Inventive(Breaker):
+    """Has counted a late result before the first call."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
+        super().__init__(settings, clock)
+        self._late = 1
+
+
+class Dreamy(Breaker):
+    """Tells the state in which it was when it was last asked for anything else."""
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+
 class Stubborn(Breaker):
     """Never opens."""
 
@@ -151,13 +177,16 @@ def watched(kind: type[Breaker], seed: int, settings: Settings = SETTINGS) -> st
     random, now_s = Random(seed), 0.0
     breaker, watch = kind(settings, lambda: now_s), BreakerWatch()
     under_way: list[tuple[float, Permit]] = []
-    ended = failed = given_up = slow = 0
+    ended = failed = given_up = slow = refused = 0
     for step in range(4000):
         now_s = step * 0.002
         failing = 0.9 if step // 500 % 2 else 0.1
         calm = step // 250 % 4 == 2  # then hardly a call is made
-        if random.random() < (0.002 if calm else 0.2) and (permit := breaker.allow()) is not None:
-            under_way.append((now_s + random.choice((0.004, 0.05, 0.2)), permit))
+        if random.random() < (0.002 if calm else 0.2):
+            permit = breaker.allow()
+            refused += permit is None
+            if permit is not None:
+                under_way.append((now_s + random.choice((0.004, 0.05, 0.2)), permit))
         for one in [one for one in under_way if one[0] <= now_s]:
             under_way.remove(one)
             if random.random() < 0.2:
@@ -172,7 +201,7 @@ def watched(kind: type[Breaker], seed: int, settings: Settings = SETTINGS) -> st
             else:
                 one[1].ok()
         if step % 5 == 0:
-            calls = Calls(len(under_way), ended, failed, given_up, slow)
+            calls = Calls(len(under_way), ended, failed, given_up, slow, refused)
             why = next(watch.look(now_s, breaker, settings, calls), None)
             if why is not None:
                 return why
@@ -207,6 +236,9 @@ def test_nothing_is_wrong_with_a_correct_breaker(seed: int, settings: Settings) 
         (Exacting, "calls were slow of late", ALL_SLOW),
         (Nervous, "and of at least", SETTINGS),
         (Nostalgic, "calls are in its window", SETTINGS),
+        (Shameless, "calls that it refused, and they were", SETTINGS),
+        (Inventive, "1 results counted as late, and 0 calls", SETTINGS),
+        (Dreamy, "what it told of itself was old: open, and then half-open", SETTINGS),
     ],
 )
 def test_the_rule_that_a_wrong_breaker_breaks_is_named(kind: type[Breaker], why: str, settings: Settings) -> None:

@@ -23,6 +23,9 @@ from harness.simulation.worker import Reply, Task
 _SLACK_S: Final = 30.0
 """A seed of a mutant may take this much longer than ten times what it takes with the right code."""
 
+_SAME: Final = 8
+"""A change outside functions, of which it is not known in which runs it matters, is given up after so many that went the same."""
+
 Fate = Literal["killed", "timed out", "survived", "unreached"]
 
 
@@ -88,11 +91,12 @@ class Killer:
         if not runs:
             return Killing("unreached")
         with self._tree.changed(file, mutant.applied):
-            killing = await self._try(runs)
+            killing = await self._try(runs, known=mutant.needs is not None)
         return Killing(killing.fate, killing.drill, killing.why, killing.differed, killing.runs, time.monotonic() - begun_s)
 
-    async def _try(self, runs: Sequence[_Run]) -> Killing:
-        differed = 0
+    async def _try(self, runs: Sequence[_Run], *, known: bool) -> Killing:
+        """Simulate until something is noticed. `known`: all of these runs reach what has changed."""
+        differed = number = 0
         async with Worker.opened(code=self._tree.code) as worker:
             for number, run in enumerate(runs, 1):
                 right = self._right[run]
@@ -109,7 +113,9 @@ class Killer:
                 if noticed:
                     self._kills[run.drill] += 1
                     return Killing(fate, run.drill, noticed, differed, number)
-        return Killing("survived", differed=differed, runs=len(runs))
+                if not known and not differed and number == _SAME:
+                    break
+        return Killing("survived", differed=differed, runs=number)
 
     def _reaching(self, file: Path, mutant: Mutant) -> list[_Run]:
         """The runs in which the changed line runs: first those of drills that have noticed most in the least time."""
