@@ -1,4 +1,4 @@
-"""What holds at any moment of a balancer's retry budget: it has what requests have earned of late, less what retries have cost."""
+"""What holds at any moment of a balancer's retry budget: it has what requests have earned of late, less what retries cost."""
 
 from __future__ import annotations
 
@@ -65,4 +65,5 @@ class RetryBudgetRules:
         most = level + self._earned.most * _ROUGHLY - self._cost.least / _ROUGHLY
         least = level + self._earned.least / _ROUGHLY - self._cost.most * _ROUGHLY
         if not max(-1e-6, least - 1) <= balance <= most + 1:
-            yield f"{balance:.1f} retries are in the budget; by what was earned and spent of late it is {least:.1f} to {most:.1f}"
+            due = f"{least:.1f} to {most:.1f}"
+            yield f"{balance:.1f} retries are in the budget; by what was earned and spent of late, {due} are due"

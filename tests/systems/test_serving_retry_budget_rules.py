@@ -1,4 +1,4 @@
-"""What `RetryBudgetRules` says of a budget: nothing of a correct one, whatever is asked of it, and what is wrong with others."""
+"""What `RetryBudgetRules` says of a budget: nothing of a correct one, whatever is asked of it, and what others do wrong."""
 
 from __future__ import annotations
 

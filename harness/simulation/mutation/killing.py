@@ -24,7 +24,7 @@ _SLACK_S: Final = 30.0
 """A seed of a mutant may take this much longer than ten times what it takes with the right code."""
 
 _SAME: Final = 8
-"""A change outside functions, of which it is not known in which runs it matters, is given up after so many that went the same."""
+"""A change outside functions may matter in any run. It is given up after so many in which it changed nothing."""
 
 Fate = Literal["killed", "timed out", "survived", "unreached"]
 
