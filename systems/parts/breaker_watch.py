@@ -248,24 +248,26 @@ class BreakerWatch:
         inner = self._looks[after]
         late = look.late - inner.late
         ended, failed = look.calls.ended - inner.calls.ended - late, look.calls.failed - inner.calls.failed - late
-        most, most_failed = self._most(look, look.at_s - settings.window_s)
+        most, most_failed, most_slow = self._most(look, look.at_s - settings.window_s)
         if not ended <= status.calls <= most:
             yield f"{status.calls} calls are in its window, and {ended} to {most} have ended of late"
         if not failed <= status.failed <= most_failed:
             yield f"{status.failed} failures are in its window, and {failed} to {most_failed} calls have failed of late"
+        if not 0 <= status.slow <= most_slow:
+            yield f"{status.slow} slow calls are in its window, and at most {most_slow} of late were slow"
         before = self._looks[-1]
         if look.calls.ended - before.calls.ended <= look.late - before.late or before.at_s < first.at_s:
             return  # nothing has ended that it had to judge
-        most, _ = self._most(look, before.at_s - settings.window_s)
+        most, _, _ = self._most(look, before.at_s - settings.window_s)
         if ended >= settings.least_calls and failed >= settings.failure_rate * most:
             yield f"it is closed, and {failed} of {most} calls failed of late"
         if status.calls >= settings.least_calls and status.slow >= settings.slow_rate * most:
             yield f"it is closed, and {status.slow} of {most} calls were slow of late"
 
-    def _most(self, look: _Look, since_s: float) -> tuple[int, int]:
-        """How many calls have ended and failed since then at most."""
+    def _most(self, look: _Look, since_s: float) -> tuple[int, int, int]:
+        """How many calls have ended and failed and were slow since then at most."""
         then = self._calls_by(since_s)
-        return look.calls.ended - then.ended, look.calls.failed - then.failed
+        return look.calls.ended - then.ended, look.calls.failed - then.failed, look.calls.slow - then.slow
 
     def _calls_by(self, at_s: float) -> Calls:
         """The calls as the last look before this time saw them."""

@@ -139,6 +139,15 @@ class ForgetsSlowly(Window):
             super().slide(now_s)
 
 
+class Rueful(Breaker):
+    """Takes a slow call back that it has not seen."""
+
+    def _change(self, state: State, now_s: float, why: str) -> None:
+        super()._change(state, now_s, why)
+        if state == "closed":
+            self._window._counts[:] = [(0, 0, 1)] * len(self._window._counts)
+
+
 class Shameless(Breaker):
     """Does not count what it refuses as half-open."""
 
@@ -236,6 +245,7 @@ def test_nothing_is_wrong_with_a_correct_breaker(seed: int, settings: Settings) 
         (Exacting, "calls were slow of late", ALL_SLOW),
         (Nervous, "and of at least", SETTINGS),
         (Nostalgic, "calls are in its window", SETTINGS),
+        (Rueful, "-1 slow calls are in its window", SETTINGS),
         (Shameless, "calls that it refused, and they were", SETTINGS),
         (Inventive, "1 results counted as late, and 0 calls", SETTINGS),
         (Dreamy, "what it told of itself was old: open, and then half-open", SETTINGS),
