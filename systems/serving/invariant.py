@@ -25,6 +25,9 @@ from systems.serving.settings import Settings
 _ROUGHLY: Final = 1.01
 """What is computed here from looks every few milliseconds may be off by so much."""
 
+_LAG_S: Final = 1.0
+"""A balancer without CPU has done with a check so long after the time at which it took it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
@@ -49,7 +52,8 @@ class BalancersKeepTheirRules:
     - A request that two replicas left unanswered is sent alone: it may be what broke them, or one that was only beside that.
     - A replica is ejected after enough failures in a row, for as long as the settings say, and not up before that. No more are
       ejected at once than may be, and not the last one that is up.
-    - Otherwise it goes down after enough failed checks in a row. It comes up again after enough good ones.
+    - Otherwise it goes down after enough failed checks in a row. It comes up again after enough good ones. None of this is
+      overdue.
     - It always lets a few requests in, and no more than its replicas have been seen to answer in time (`AdmissionRules`).
     - Its breakers keep their rules (`BreakerRules`).
     """
@@ -74,6 +78,8 @@ class _Balancer:
         self.pool = first.pool
         self._retry_budget = RetryBudgetRules(first.retry_budget, first.now_s)
         self._replicas = {one.name: _Seen(one, first) for one in first.pool.replicas}
+        self._well: set[str] = set()
+        """The replicas that were up at the last look, and not draining."""
         self._breakers = BreakerRules(list(self._replicas))
         self._admission = AdmissionRules()
 
@@ -87,9 +93,12 @@ class _Balancer:
         ended = sum(shown.dispatcher.ended(name) for name in self._replicas)
         overload_ms = shown.settings.overload_ms
         yield from self._admission.look(shown.now_s, shown.admission, ended, None if overload_ms is None else overload_ms / 1e3)
-        were_up = {name for name, seen in self._replicas.items() if seen.up}
+        well = {one.name for one in shown.pool.replicas if one.up and not one.draining and one.ejection.over(shown.now_s)}
         for one in shown.pool.replicas:
-            yield from self._replicas[one.name].look(one, shown, others_up=bool(were_up - {one.name}))
+            others = self._replicas.keys() - {one.name}
+            some, every = bool(others & (self._well | well)), bool(others) and others <= self._well & well
+            yield from self._replicas[one.name].look(one, shown, some_well=some, all_well=every)
+        self._well = well
         ejected = [name for name, seen in self._replicas.items() if seen.until_s > shown.now_s]
         most = shown.settings.most_left_out(len(self._replicas))
         if len(ejected) > most:
@@ -118,8 +127,8 @@ class _Balancer:
 class _Seen:
     """One replica, as it was at the last look.
 
-    How much came in a row is not seen, but how much there can have been at most: all since the look before the last one at
-    which the opposite had come.
+    How much came in a row is not seen, but how much there can have been at most, all since the look before the last one at
+    which the opposite had come (`_from`), and at least, all since that look (`_since`).
     """
 
     def __init__(self, one: Replica, shown: Shown) -> None:
@@ -133,12 +142,14 @@ class _Seen:
         self._answered, self._failed, self._ejections = one.answered, one.failed, one.ejections
         self._good, self._bad = shown.checker.passed[one.name], shown.checker.failed[one.name]
         self._failed_from = self._bad_from = self._good_from = 0
+        self._failed_since, self._bad_since, self._good_since = self._failed, self._bad, self._good
 
-    def look(self, one: Replica, shown: Shown, *, others_up: bool) -> Iterator[str]:
+    def look(self, one: Replica, shown: Shown, *, some_well: bool, all_well: bool) -> Iterator[str]:
+        """What is wrong by now. Of the other replicas, some or all are up and may be asked, or were so at the last look."""
         good, bad = shown.checker.passed[one.name], shown.checker.failed[one.name]
         came_up, went_down = one.up and not self.up, self.up and not one.up
         if one.ejections > self._ejections:
-            yield from self._ejected(one, shown, others_up=others_up)
+            yield from self._ejected(one, shown, some_well=some_well)
         elif went_down and bad - self._bad_from < FALL_CHECKS:
             yield f"{one.name} went down after {bad - self._bad_from} failed checks in a row, and {FALL_CHECKS} are due"
         if came_up:
@@ -147,13 +158,14 @@ class _Seen:
             if good - self._good_from < RISE_CHECKS:
                 yield f"{one.name} came up after {good - self._good_from} good checks in a row, and {RISE_CHECKS} are due"
             self._up_after_s, self._up_by_s = self._looked_s, shown.now_s
+        yield from self._overdue(one, shown, good, bad, all_well=all_well)
         # What ends a row may have come after what is judged above, so it counts from now on.
         if one.answered > self._answered or came_up:
-            self._failed_from = self._failed
+            self._failed_from, self._failed_since = self._failed, one.failed
         if good > self._good:
-            self._bad_from = self._bad
+            self._bad_from, self._bad_since = self._bad, bad
         if bad > self._bad or went_down or one.ejections > self._ejections:
-            self._good_from = self._good
+            self._good_from, self._good_since = self._good, good
         self.up, self._looked_s = one.up, shown.now_s
         self._answered, self._failed, self._ejections, self._good, self._bad = (
             one.answered,
@@ -163,12 +175,24 @@ class _Seen:
             bad,
         )
 
-    def _ejected(self, one: Replica, shown: Shown, *, others_up: bool) -> Iterator[str]:
+    def _overdue(self, one: Replica, shown: Shown, good: int, bad: int, *, all_well: bool) -> Iterator[str]:
+        """Whether it is still up, or still down, and should not be. `all_well`: nothing forbids to eject it."""
+        if one.answered > self._answered or one.ejections > self._ejections or one.up != self.up:
+            return
+        if one.up and good == self._good and bad - self._bad_since >= FALL_CHECKS:
+            yield f"{one.name} is up after {bad - self._bad_since} failed checks in a row"
+        if one.up and all_well and one.failed > self._failed and one.failed - self._failed_since >= FALL_REQUESTS:
+            yield f"{one.name} is not ejected after {one.failed - self._failed_since} failures in a row"
+        over = one.ejection.until_s is None or one.ejection.until_s < self._looked_s - _LAG_S
+        if not one.up and over and good > self._good and bad == self._bad and good - self._good_since >= RISE_CHECKS:
+            yield f"{one.name} is down after {good - self._good_since} good checks in a row"
+
+    def _ejected(self, one: Replica, shown: Shown, *, some_well: bool) -> Iterator[str]:
         settings, until_s = shown.settings, one.ejection.until_s
         if one.failed - self._failed_from < FALL_REQUESTS:
             in_row = one.failed - self._failed_from
             yield f"{one.name} was ejected after {in_row} failures in a row, and {FALL_REQUESTS} are due"
-        if not others_up and not any(other.up for other in shown.pool.replicas):
+        if not some_well:
             yield f"{one.name} was ejected, and it was the last one that was up"
         if until_s is None or not self.up:
             return  # it came up between two looks

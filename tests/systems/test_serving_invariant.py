@@ -202,6 +202,75 @@ def test_the_last_one_is_ejected() -> None:
     assert "the last one that was up" in (balancer.look() or "")
 
 
+def test_the_last_one_that_is_not_draining_is_ejected() -> None:
+    balancer = looked_at("r1", "r2", pool=EjectsAll)
+    balancer.pool.drain("r2")
+    assert balancer.look() is None
+    balancer.fails("r1", FALL_REQUESTS)
+    assert "the last one that was up" in (balancer.look() or "")
+
+
+class Careless(Pool):
+    """Ejects nothing, and takes nothing down or up."""
+
+    def may_eject(self, name: str, now_s: float) -> bool:
+        return False
+
+    def check_failed(self, name: str, why: str, now_s: float) -> bool:
+        return False
+
+    def check_passed(self, name: str, now_s: float) -> bool:
+        return False
+
+
+def test_a_replica_is_still_up_after_as_many_failed_checks_as_take_it_down() -> None:
+    balancer = looked_at("r1", "r2", pool=Careless)
+    balancer.check("r1", good=True)
+    assert balancer.look() is None
+    balancer.check("r1", good=False, times=FALL_CHECKS - 1)
+    assert balancer.look() is None
+    balancer.check("r1", good=False)
+    assert "r1 is up after 3 failed checks in a row" in (balancer.look() or "")
+
+
+def test_a_replica_is_still_down_after_as_many_good_checks_as_bring_it_up() -> None:
+    balancer = looked_at("r1", "r2", pool=Careless)
+    Pool.check_failed(balancer.pool, "r1", "why", balancer.now_s)
+    balancer.pool.replicas[0].up = False
+    balancer.checked.failed["r1"] += FALL_CHECKS
+    assert balancer.look() is None
+    balancer.check("r1", good=True, times=RISE_CHECKS - 1)
+    assert balancer.look() is None
+    balancer.check("r1", good=True)
+    assert "r1 is down after 2 good checks in a row" in (balancer.look() or "")
+
+
+def test_a_replica_is_down_as_long_as_its_ejection_lasts_whatever_its_checks_say() -> None:
+    balancer = looked_at("r1", "r2")
+    balancer.fails("r1", FALL_REQUESTS)
+    for _ in range(20):
+        balancer.check("r1", good=True)
+        assert balancer.look() is None
+    assert not balancer.pool.is_up("r1")
+
+
+def test_a_replica_is_not_ejected_after_as_many_failures_as_are_due() -> None:
+    balancer = looked_at("r1", "r2", pool=Careless)
+    balancer.fails("r1", FALL_REQUESTS - 1)
+    assert balancer.look() is None
+    balancer.fails("r1", 1)
+    assert "r1 is not ejected after 3 failures in a row" in (balancer.look() or "")
+
+
+def test_a_replica_that_no_other_can_stand_in_for_need_not_be_ejected() -> None:
+    balancer = looked_at("r1", "r2")
+    balancer.pool.drain("r2")
+    assert balancer.look() is None
+    balancer.fails("r1", FALL_REQUESTS)
+    assert balancer.look() is None
+    assert balancer.pool.is_up("r1")
+
+
 def test_checks_take_a_replica_down_and_bring_it_up_by_so_many_in_a_row() -> None:
     balancer = looked_at("r1", "r2")
     balancer.check("r1", good=False, times=FALL_CHECKS)
