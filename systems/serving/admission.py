@@ -40,7 +40,7 @@ class Admission:
     """A limit on outstanding requests: an interval whose fastest answer exceeds `overload_s` lowers it. None: no limit."""
 
     def __init__(self, overload_s: float | None) -> None:
-        self._overload_s = overload_s
+        self.overload_s: Final = overload_s
         self._limit = float(MOST)
         self._interval_from_s: float | None = None
         self._answers = 0
@@ -56,7 +56,7 @@ class Admission:
     @property
     def limit(self) -> int | None:
         """How many requests may be outstanding; None if there is no limit."""
-        return None if self._overload_s is None else min(int(self._limit), self._most_by_pace)
+        return None if self.overload_s is None else min(int(self._limit), self._most_by_pace)
 
     def admit(self, outstanding: int, requests: int = 1) -> int:
         """How many of these requests to let in. `outstanding`: how many were let in and have no answer yet."""
@@ -69,7 +69,7 @@ class Admission:
 
     def answered(self, latency_s: float, now_s: float, requests: int = 1) -> None:
         """A replica answered this many requests (0 if the try failed) `latency_s` after it was asked."""
-        if self._overload_s is None:
+        if self.overload_s is None:
             return
         self._answers += 1
         self._answered += requests
@@ -77,8 +77,8 @@ class Admission:
         if self._interval_from_s is None:
             self._interval_from_s = now_s
         elif self._answers >= LEAST and now_s >= self._interval_from_s + INTERVAL_S:
-            self._adjust(self._overload_s)
-            self._keep_pace(self._overload_s, self._answered / (now_s - self._interval_from_s), now_s)
+            self._adjust(self.overload_s)
+            self._keep_pace(self.overload_s, self._answered / (now_s - self._interval_from_s), now_s)
             self._interval_from_s, self._answers, self._quickest_s, self._most_outstanding = now_s, 0, math.inf, 0
             self._answered = 0
 

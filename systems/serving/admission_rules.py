@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from typing import Final
 
 from systems.serving.admission import FEW, INTERVAL_S, LEAST, Admission
+from systems.serving.exchanges import Tries
+from systems.serving.limit_rules import LimitRules
 
 _WINDOW_S: Final = 2 * INTERVAL_S
 """Any longer interval can be divided into shorter ones, of which one had at least the same pace."""
 
 
 class AdmissionRules:
-    """Watches one balancer's limit from look to look.
+    """Watches one balancer's limit from look to look. How it moves is for `LimitRules`.
 
     How many requests ended is seen only at each look, so the best pace is bounded from above: all that ended within two
     intervals of `Admission` may have ended in one.
@@ -24,12 +26,14 @@ class AdmissionRules:
         self._looks: deque[tuple[float, int]] = deque([(-math.inf, 0)])
         """When it was looked at, and how many requests had ended by then: the looks of the last window, and one before it."""
         self._best_per_s = 0.0
+        self._moves = LimitRules()
 
-    def look(self, now_s: float, admission: Admission, ended: int, overload_s: float | None) -> Iterator[str]:
+    def look(self, now_s: float, admission: Admission, ended: int, tries: Tries) -> Iterator[str]:
         """What is wrong by now, if anything. `ended` requests were answered by replicas so far, or failed."""
-        limit = admission.limit
+        limit, overload_s = admission.limit, admission.overload_s
         if limit is None or overload_s is None:
             return
+        yield from self._moves.look(now_s, limit, tries)
         if limit < LEAST:
             yield f"it lets {limit} requests in at once, and {LEAST} are the fewest"
         looks = self._looks

@@ -15,7 +15,7 @@ from harness.http.writing import encode_response, request_start
 from harness.model.system import Address
 from systems.parts.retry_budget import RetryBudget
 from systems.serving.admission import Admission
-from systems.serving.exchanges import Exchanges
+from systems.serving.exchanges import Exchanges, Tries
 from systems.serving.policy import Pool
 
 _LATER: Final = (("retry-after", "1"),)
@@ -73,6 +73,8 @@ class Dispatcher:
     ) -> None:
         self._clients = {name: self.CLIENT(address) for name, address in replicas.items()}
         self._exchanges = {name: Exchanges(pool.slow_s) for name in replicas}
+        self.tries = Tries(admission.overload_s)
+        """What became of the tries of which admission control knows."""
         self._pool = pool
         self._log = log
         self._admission = admission
@@ -204,6 +206,7 @@ class Dispatcher:
         hasty = deadline is not None and try_s < self.FAIR_S
         cut_short = deadline is not None and hasty and deadline.at_s - now_s < _LEAST_S
         if not cut_short:
+            self.tries.ended(now_s - asked_s)
             self._admission.answered(now_s - asked_s, now_s, len(answers))
         left_open, refused = list(messages[len(answers) :]), set[int]()
         for message, answer in zip(messages, answers, strict=False):

@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+import math
+
 from systems.parts.breaker import Permit
 from systems.parts.breaker_watch import Calls
+
+
+class Tries:
+    """Counts the tries of which admission control is told, apart from it. `overload_s` is the longest that is not late."""
+
+    def __init__(self, overload_s: float | None) -> None:
+        self._overload_s = math.inf if overload_s is None else overload_s
+        self.all = self.late = 0
+
+    def ended(self, took_s: float) -> None:
+        self.all += 1
+        self.late += took_s > self._overload_s
 
 
 class Exchanges:

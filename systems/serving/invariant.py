@@ -91,8 +91,7 @@ class _Balancer:
         yield from self._budget(shown)
         yield from self._breakers.look(shown.now_s, shown.pool, shown.dispatcher, shown.settings, shown.retry_budget.spent)
         ended = sum(shown.dispatcher.ended(name) for name in self._replicas)
-        overload_ms = shown.settings.overload_ms
-        yield from self._admission.look(shown.now_s, shown.admission, ended, None if overload_ms is None else overload_ms / 1e3)
+        yield from self._admission.look(shown.now_s, shown.admission, ended, shown.dispatcher.tries)
         well = {one.name for one in shown.pool.replicas if one.up and not one.draining and one.ejection.over(shown.now_s)}
         for one in shown.pool.replicas:
             others = self._replicas.keys() - {one.name}

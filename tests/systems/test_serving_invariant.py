@@ -12,7 +12,7 @@ from systems.parts.retry_budget import RetryBudget
 from systems.serving.admission import LEAST, Admission
 from systems.serving.dispatch import Dispatcher
 from systems.serving.ejection import FALL_REQUESTS
-from systems.serving.exchanges import Exchanges
+from systems.serving.exchanges import Exchanges, Tries
 from systems.serving.health import HealthChecker
 from systems.serving.invariant import BalancersKeepTheirRules, Shown
 from systems.serving.policy import FALL_CHECKS, RISE_CHECKS, Pool
@@ -30,6 +30,7 @@ class Sent:
     sent: int = 0
     most_suspects: int = 0
     waits_for: dict[str, int] = field(default_factory=dict)
+    tries: Tries = field(default_factory=lambda: Tries(0.1))
 
     ended_at: dict[str, int] = field(default_factory=dict)
     exchanged: defaultdict[str, Exchanges] = field(default_factory=lambda: defaultdict(lambda: Exchanges(slow_s=1.0)))
