@@ -15,6 +15,7 @@ from harness.http.writing import encode_response, request_start
 from harness.model.system import Address
 from systems.parts.retry_budget import RetryBudget
 from systems.serving.admission import Admission
+from systems.serving.choice_rules import Choices
 from systems.serving.exchanges import Exchanges, Tries
 from systems.serving.policy import Pool
 
@@ -80,6 +81,8 @@ class Dispatcher:
         self._admission = admission
         self._retry_budget = retry_budget
         self._clock = asyncio.get_running_loop().time
+        self.choices = Choices()
+        """Of replicas, to look at."""
         self._outstanding = 0
         self._hedge_s = hedge_s
         self.admitted = 0
@@ -134,7 +137,7 @@ class Dispatcher:
         try_s = self._try_s(deadline, now_s)
         name = None
         if len(failures) < self.MAX_TRIES and try_s >= _LEAST_S:
-            name = self._pool.choose([failure.name for failure in failures], now_s)
+            name = self._choose([failure.name for failure in failures], now_s)
         if name is None:
             self._refuse(messages, failures, deadline)
             return
@@ -172,7 +175,7 @@ class Dispatcher:
             await asyncio.wait(tries, timeout=hedge_s)
             now_s = self._clock()
             try_s = self._try_s(deadline, now_s)
-            if not first.done() and try_s >= _LEAST_S and (second := self._pool.choose([name], now_s)) is not None:
+            if not first.done() and try_s >= _LEAST_S and (second := self._choose([name], now_s)) is not None:
                 hedged = messages[: self._retry_budget.spend(len(messages), now_s)]
                 self.hedges += len(hedged)
                 if hedged:
@@ -228,6 +231,11 @@ class Dispatcher:
             if left_open and self._pool.failed(name, why, now_s, len(left_open), permit):
                 self._log(f"{name} is down: its requests fail, the last one so: {why}")
         return left_open, why
+
+    def _choose(self, tried: Sequence[str], now_s: float) -> str | None:
+        name = self._pool.choose(tried, now_s)
+        self.choices.add(name, tried)
+        return name
 
     def _try_s(self, deadline: Deadline | None, now_s: float) -> float:
         """How long a try that begins now may take."""

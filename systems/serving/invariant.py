@@ -15,10 +15,11 @@ from systems.parts.retry_budget import RetryBudget
 from systems.serving.admission import Admission
 from systems.serving.admission_rules import AdmissionRules
 from systems.serving.breaker_rules import BreakerRules
+from systems.serving.choice_rules import ChoiceRules
 from systems.serving.dispatch import Dispatcher
 from systems.serving.ejection import FALL_REQUESTS
-from systems.serving.health import HealthChecker
-from systems.serving.policy import FALL_CHECKS, RISE_CHECKS, Pool, Replica
+from systems.serving.health import INTERVAL_S, HealthChecker
+from systems.serving.policy import FALL_CHECKS, LEAST_SHARE, RISE_CHECKS, Pool, Replica
 from systems.serving.retry_budget_rules import RetryBudgetRules
 from systems.serving.settings import Settings
 
@@ -54,6 +55,8 @@ class BalancersKeepTheirRules:
       ejected at once than may be, and not the last one that is up.
     - Otherwise it goes down after enough failed checks in a row. It comes up again after enough good ones. None of this is
       overdue.
+    - It chooses replicas that are up, and not twice for one request, while there are such, and none of them never
+      (`ChoiceRules`). One that came up gets a share that grows as fast as the settings say.
     - It always lets a few requests in, and no more than its replicas have been seen to answer in time (`AdmissionRules`).
     - Its breakers keep their rules (`BreakerRules`).
     """
@@ -78,6 +81,7 @@ class _Balancer:
         self.pool = first.pool
         self._retry_budget = RetryBudgetRules(first.retry_budget, first.now_s)
         self._replicas = {one.name: _Seen(one, first) for one in first.pool.replicas}
+        self._choices = ChoiceRules()
         self._well: set[str] = set()
         """The replicas that were up at the last look, and not draining."""
         self._breakers = BreakerRules(list(self._replicas))
@@ -93,10 +97,17 @@ class _Balancer:
         ended = sum(shown.dispatcher.ended(name) for name in self._replicas)
         yield from self._admission.look(shown.now_s, shown.admission, ended, shown.dispatcher.tries)
         well = {one.name for one in shown.pool.replicas if one.up and not one.draining and one.ejection.over(shown.now_s)}
+        draining = {one.name for one in shown.pool.replicas if one.draining}
+        status = {one.name: one for one in shown.pool.status(shown.now_s)}
+        full = all(status[name].share == 1 for name in well)
+        idle = {name for name in well if full and not status[name].outstanding and status[name].breaker in (None, "closed")}
+        yield from self._choices.look(shown.dispatcher.choices, well, draining, idle)
         for one in shown.pool.replicas:
             others = self._replicas.keys() - {one.name}
             some, every = bool(others & (self._well | well)), bool(others) and others <= self._well & well
             yield from self._replicas[one.name].look(one, shown, some_well=some, all_well=every)
+            if one.name in well:
+                yield from self._replicas[one.name].share(one.name, status[one.name].share, shown)
         self._well = well
         ejected = [name for name, seen in self._replicas.items() if seen.until_s > shown.now_s]
         most = shown.settings.most_left_out(len(self._replicas))
@@ -158,6 +169,8 @@ class _Seen:
                 yield f"{one.name} came up after {good - self._good_from} good checks in a row, and {RISE_CHECKS} are due"
             self._up_after_s, self._up_by_s = self._looked_s, shown.now_s
         yield from self._overdue(one, shown, good, bad, all_well=all_well)
+        if one.ejections - self._ejections > 1 and shown.now_s - self._looked_s < INTERVAL_S:
+            yield f"{one.ejections - self._ejections} ejections of {one.name} are counted at once"
         # What ends a row may have come after what is judged above, so it counts from now on.
         if one.answered > self._answered or came_up:
             self._failed_from, self._failed_since = self._failed, one.failed
@@ -173,6 +186,17 @@ class _Seen:
             good,
             bad,
         )
+
+    def share(self, name: str, share: float, shown: Shown) -> Iterator[str]:
+        """What is wrong with the share of requests that it gets, now that it is up."""
+        grows_s = shown.settings.slow_start_ms / 1e3
+        least, most = (
+            1.0 if up_for_s >= grows_s else max(LEAST_SHARE, up_for_s / grows_s)
+            for up_for_s in (shown.now_s - self._up_by_s, shown.now_s - self._up_after_s)
+        )
+        if not least <= share * _ROUGHLY or not share <= most * _ROUGHLY:
+            since_s = shown.now_s - self._up_by_s
+            yield f"the share of {name} is {share:.3f} {since_s:.3f} s after it came up, and {least:.3f} is due"
 
     def _overdue(self, one: Replica, shown: Shown, good: int, bad: int, *, all_well: bool) -> Iterator[str]:
         """Whether it is still up, or still down, and should not be. `all_well`: nothing forbids to eject it."""

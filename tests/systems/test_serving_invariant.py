@@ -10,6 +10,7 @@ import pytest
 
 from systems.parts.retry_budget import RetryBudget
 from systems.serving.admission import LEAST, Admission
+from systems.serving.choice_rules import Choices
 from systems.serving.dispatch import Dispatcher
 from systems.serving.ejection import FALL_REQUESTS
 from systems.serving.exchanges import Exchanges, Tries
@@ -30,6 +31,7 @@ class Sent:
     sent: int = 0
     most_suspects: int = 0
     waits_for: dict[str, int] = field(default_factory=dict)
+    choices: Choices = field(default_factory=Choices)
     tries: Tries = field(default_factory=lambda: Tries(0.1))
 
     ended_at: dict[str, int] = field(default_factory=dict)
@@ -209,6 +211,63 @@ def test_the_last_one_that_is_not_draining_is_ejected() -> None:
     assert balancer.look() is None
     balancer.fails("r1", FALL_REQUESTS)
     assert "the last one that was up" in (balancer.look() or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "tried", "told"),
+    [
+        ("r1", ["r2"], None),
+        ("r1", ["r1"], "r1 was chosen for a request for which it had been tried"),
+        ("r2", ["r3"], "r2 was chosen, which is down, and r1 could have been"),
+        ("r2", ["r1"], None),  # a retry that has no other replica left
+        ("r3", ["r1"], "r3 was chosen, which is draining"),
+        (None, ["r2"], "no replica was chosen, and r1 could have been"),
+        (None, ["r1"], None),
+    ],
+)
+def test_a_replica_is_chosen_that_is_up_and_was_not_tried(name: str | None, tried: list[str], told: str | None) -> None:
+    balancer = looked_at("r1", "r2", "r3")
+    balancer.fails("r2", FALL_REQUESTS)
+    balancer.pool.drain("r3")
+    balancer.sent.choices.add("r2", [])  # before it was down
+    assert balancer.look() is None
+    balancer.sent.choices.add(name, tried)
+    why = balancer.look()
+    assert why is None if told is None else told in (why or "")
+
+
+def test_a_replica_with_nothing_to_do_is_chosen_now_and_then() -> None:
+    balancer = looked_at("r1", "r2", "r3")
+    for _ in range(99):
+        balancer.sent.choices.add("r1", [])
+        balancer.sent.choices.add("r2", ["r3"])
+        assert balancer.look() is None
+    balancer.sent.choices.add("r2", [])
+    balancer.sent.choices.add("r2", [])
+    assert "r3 is up and has nothing to do, and none of the last 101 choices fell on it" in (balancer.look() or "")
+
+
+def test_a_busy_replica_may_be_passed_over() -> None:
+    balancer = looked_at("r1", "r2")
+    balancer.pool.sent("r2", balancer.now_s)
+    balancer.sent.waits_for["r2"] = 1
+    for _ in range(300):
+        balancer.sent.choices.add("r1", [])
+        assert balancer.look() is None
+
+
+@pytest.mark.parametrize(
+    ("slow_start_s", "told"), [(0.5, None), (0.0, "the share of r1 is 1.000"), (5.0, "the share of r1 is 0.0")]
+)
+def test_a_replica_that_came_up_gets_a_share_that_grows_as_it_should(slow_start_s: float, told: str | None) -> None:
+    balancer = looked_at("r1", "r2")
+    balancer.pool._slow_start_s = slow_start_s
+    balancer.fails("r1", FALL_REQUESTS)
+    assert balancer.look() is None
+    balancer.now_s += 0.4
+    balancer.check("r1", good=True, times=RISE_CHECKS)
+    found = [why for _ in range(70) if (why := balancer.look()) is not None]
+    assert not found if told is None else told in found[0]
 
 
 class Careless(Pool):

@@ -1,0 +1,74 @@
+"""Which replica a balancer may choose for a request: one that is up and was not tried yet, as long as there is one."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence, Set
+from itertools import islice
+from typing import Final, NamedTuple
+
+_KEPT: Final = 256
+"""More choices than a balancer makes between two looks."""
+
+_SURELY: Final = 100
+"""Of so many choices, by whatever strategy, some fall on a replica that has nothing to do."""
+
+
+class Choice(NamedTuple):
+    """A replica, or none, that was chosen for requests that others had been `tried` for."""
+
+    name: str | None
+    tried: Sequence[str]
+
+
+class Choices:
+    """The last choices, and how many there were in all."""
+
+    def __init__(self) -> None:
+        self.made = 0
+        self._last: deque[Choice] = deque(maxlen=_KEPT)
+
+    def add(self, name: str | None, tried: Sequence[str]) -> None:
+        self.made += 1
+        self._last.append(Choice(name, tried))
+
+    def since(self, made: int) -> Iterator[Choice]:
+        """Those that came after so many, as far as they are kept."""
+        return islice(self._last, max(0, len(self._last) - (self.made - made)), None)
+
+
+class ChoiceRules:
+    """Watches the choices of one balancer from look to look."""
+
+    def __init__(self) -> None:
+        self._made = 0
+        self._well: Set[str] = frozenset()
+        self._draining: Set[str] = frozenset()
+        self._passed_over: Counter[str] = Counter()
+        """How many choices did not fall on a replica since it has had nothing to do."""
+
+    def look(self, choices: Choices, well: Set[str], draining: Set[str], idle: Set[str]) -> Iterator[str]:
+        """What is wrong by now. These replicas are `well` (up, and not draining), and those are `draining`. Of those that are
+        well, `idle` ones have nothing to do and should get a full share.
+
+        What is so at this look and at the last one was so in between.
+        """
+        surely_well, perhaps_well = self._well & well, self._well | well
+        for name, tried in choices.since(self._made):
+            others = sorted(surely_well - {*tried, name})
+            if name in tried:
+                yield f"{name} was chosen for a request for which it had been tried"
+            elif name in self._draining & draining:
+                yield f"{name} was chosen, which is draining"
+            elif name is None and others:
+                yield f"no replica was chosen, and {', '.join(others)} could have been"
+            elif name not in perhaps_well and others:
+                yield f"{name} was chosen, which is down, and {', '.join(others)} could have been"
+            for one in self._passed_over:
+                self._passed_over[one] += one not in tried
+            del self._passed_over[name or ""]
+        self._passed_over = Counter({one: self._passed_over[one] for one in idle})
+        for one, times in self._passed_over.items():
+            if times >= _SURELY:
+                yield f"{one} is up and has nothing to do, and none of the last {times} choices fell on it"
+        self._made, self._well, self._draining = choices.made, well, draining
