@@ -42,27 +42,23 @@ class ChoiceRules:
 
     def __init__(self) -> None:
         self._made = 0
-        self._well: Set[str] = frozenset()
-        self._draining: Set[str] = frozenset()
+        self._up: Set[str] = frozenset()
         self._passed_over: Counter[str] = Counter()
         """How many choices did not fall on a replica since it has had nothing to do."""
 
-    def look(self, choices: Choices, well: Set[str], draining: Set[str], idle: Set[str]) -> Iterator[str]:
-        """What is wrong by now. These replicas are `well` (up, and not draining), and those are `draining`. Of those that are
-        well, `idle` ones have nothing to do and should get a full share.
+    def look(self, choices: Choices, up: Set[str], idle: Set[str]) -> Iterator[str]:
+        """What is wrong by now. Of the replicas that are `up`, `idle` ones have nothing to do and should get a full share.
 
         What is so at this look and at the last one was so in between.
         """
-        surely_well, perhaps_well = self._well & well, self._well | well
+        surely_up, perhaps_up = self._up & up, self._up | up
         for name, tried in choices.since(self._made):
-            others = sorted(surely_well - {*tried, name})
+            others = sorted(surely_up - {*tried, name})
             if name in tried:
                 yield f"{name} was chosen for a request for which it had been tried"
-            elif name in self._draining & draining:
-                yield f"{name} was chosen, which is draining"
             elif name is None and others:
                 yield f"no replica was chosen, and {', '.join(others)} could have been"
-            elif name not in perhaps_well and others:
+            elif name not in perhaps_up and others:
                 yield f"{name} was chosen, which is down, and {', '.join(others)} could have been"
             for one in self._passed_over:
                 self._passed_over[one] += one not in tried
@@ -71,4 +67,4 @@ class ChoiceRules:
         for one, times in self._passed_over.items():
             if times >= _SURELY:
                 yield f"{one} is up and has nothing to do, and none of the last {times} choices fell on it"
-        self._made, self._well, self._draining = choices.made, well, draining
+        self._made, self._up = choices.made, up

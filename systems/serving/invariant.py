@@ -82,8 +82,8 @@ class _Balancer:
         self._retry_budget = RetryBudgetRules(first.retry_budget, first.now_s)
         self._replicas = {one.name: _Seen(one, first) for one in first.pool.replicas}
         self._choices = ChoiceRules()
-        self._well: set[str] = set()
-        """The replicas that were up at the last look, and not draining."""
+        self._up: set[str] = set()
+        """The replicas that were up at the last look."""
         self._breakers = BreakerRules(list(self._replicas))
         self._admission = AdmissionRules()
 
@@ -96,19 +96,18 @@ class _Balancer:
         yield from self._breakers.look(shown.now_s, shown.pool, shown.dispatcher, shown.settings, shown.retry_budget.spent)
         ended = sum(shown.dispatcher.ended(name) for name in self._replicas)
         yield from self._admission.look(shown.now_s, shown.admission, ended, shown.dispatcher.tries)
-        well = {one.name for one in shown.pool.replicas if one.up and not one.draining and one.ejection.over(shown.now_s)}
-        draining = {one.name for one in shown.pool.replicas if one.draining}
+        up = {one.name for one in shown.pool.replicas if one.up}
         status = {one.name: one for one in shown.pool.status(shown.now_s)}
-        full = all(status[name].share == 1 for name in well)
-        idle = {name for name in well if full and not status[name].outstanding and status[name].breaker in (None, "closed")}
-        yield from self._choices.look(shown.dispatcher.choices, well, draining, idle)
+        full = all(status[name].share == 1 for name in up)
+        idle = {name for name in up if full and not status[name].outstanding and status[name].breaker in (None, "closed")}
+        yield from self._choices.look(shown.dispatcher.choices, up, idle)
         for one in shown.pool.replicas:
             others = self._replicas.keys() - {one.name}
-            some, every = bool(others & (self._well | well)), bool(others) and others <= self._well & well
-            yield from self._replicas[one.name].look(one, shown, some_well=some, all_well=every)
-            if one.name in well:
+            some, every = bool(others & (self._up | up)), bool(others) and others <= self._up & up
+            yield from self._replicas[one.name].look(one, shown, some_up=some, all_up=every)
+            if one.name in up:
                 yield from self._replicas[one.name].share(one.name, status[one.name].share, shown)
-        self._well = well
+        self._up = up
         ejected = [name for name, seen in self._replicas.items() if seen.until_s > shown.now_s]
         most = shown.settings.most_left_out(len(self._replicas))
         if len(ejected) > most:
@@ -154,12 +153,12 @@ class _Seen:
         self._failed_from = self._bad_from = self._good_from = 0
         self._failed_since, self._bad_since, self._good_since = self._failed, self._bad, self._good
 
-    def look(self, one: Replica, shown: Shown, *, some_well: bool, all_well: bool) -> Iterator[str]:
-        """What is wrong by now. Of the other replicas, some or all are up and may be asked, or were so at the last look."""
+    def look(self, one: Replica, shown: Shown, *, some_up: bool, all_up: bool) -> Iterator[str]:
+        """What is wrong by now. Of the other replicas, some or all are up, or were up at the last look."""
         good, bad = shown.checker.passed[one.name], shown.checker.failed[one.name]
         came_up, went_down = one.up and not self.up, self.up and not one.up
         if one.ejections > self._ejections:
-            yield from self._ejected(one, shown, some_well=some_well)
+            yield from self._ejected(one, shown, some_up=some_up)
         elif went_down and bad - self._bad_from < FALL_CHECKS:
             yield f"{one.name} went down after {bad - self._bad_from} failed checks in a row, and {FALL_CHECKS} are due"
         if came_up:
@@ -168,7 +167,7 @@ class _Seen:
             if good - self._good_from < RISE_CHECKS:
                 yield f"{one.name} came up after {good - self._good_from} good checks in a row, and {RISE_CHECKS} are due"
             self._up_after_s, self._up_by_s = self._looked_s, shown.now_s
-        yield from self._overdue(one, shown, good, bad, all_well=all_well)
+        yield from self._overdue(one, shown, good, bad, all_up=all_up)
         if one.ejections - self._ejections > 1 and shown.now_s - self._looked_s < INTERVAL_S:
             yield f"{one.ejections - self._ejections} ejections of {one.name} are counted at once"
         # What ends a row may have come after what is judged above, so it counts from now on.
@@ -198,24 +197,24 @@ class _Seen:
             since_s = shown.now_s - self._up_by_s
             yield f"the share of {name} is {share:.3f} {since_s:.3f} s after it came up, and {least:.3f} is due"
 
-    def _overdue(self, one: Replica, shown: Shown, good: int, bad: int, *, all_well: bool) -> Iterator[str]:
-        """Whether it is still up, or still down, and should not be. `all_well`: nothing forbids to eject it."""
+    def _overdue(self, one: Replica, shown: Shown, good: int, bad: int, *, all_up: bool) -> Iterator[str]:
+        """Whether it is still up, or still down, and should not be. `all_up`: nothing forbids to eject it."""
         if one.answered > self._answered or one.ejections > self._ejections or one.up != self.up:
             return
         if one.up and good == self._good and bad - self._bad_since >= FALL_CHECKS:
             yield f"{one.name} is up after {bad - self._bad_since} failed checks in a row"
-        if one.up and all_well and one.failed > self._failed and one.failed - self._failed_since >= FALL_REQUESTS:
+        if one.up and all_up and one.failed > self._failed and one.failed - self._failed_since >= FALL_REQUESTS:
             yield f"{one.name} is not ejected after {one.failed - self._failed_since} failures in a row"
         over = one.ejection.until_s is None or one.ejection.until_s < self._looked_s - _LAG_S
         if not one.up and over and good > self._good and bad == self._bad and good - self._good_since >= RISE_CHECKS:
             yield f"{one.name} is down after {good - self._good_since} good checks in a row"
 
-    def _ejected(self, one: Replica, shown: Shown, *, some_well: bool) -> Iterator[str]:
+    def _ejected(self, one: Replica, shown: Shown, *, some_up: bool) -> Iterator[str]:
         settings, until_s = shown.settings, one.ejection.until_s
         if one.failed - self._failed_from < FALL_REQUESTS:
             in_row = one.failed - self._failed_from
             yield f"{one.name} was ejected after {in_row} failures in a row, and {FALL_REQUESTS} are due"
-        if not some_well:
+        if not some_up:
             yield f"{one.name} was ejected, and it was the last one that was up"
         if until_s is None or not self.up:
             return  # it came up between two looks

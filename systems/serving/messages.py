@@ -62,8 +62,6 @@ class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     up: bool
-    draining: bool
-    """It gets no new requests; outstanding ones are still awaited."""
     share: float
     """The fraction of a full share of requests that it gets: below 1 for a while after it returns, 0 while it is not up."""
     outstanding: int

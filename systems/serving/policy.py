@@ -30,7 +30,6 @@ class Replica:
     def __init__(self, name: str, settings: Settings) -> None:
         self.name = name
         self.up = True
-        self.draining = False
         self.returned_s = -math.inf
         self.failed_checks = 0
         self.good_checks = 0
@@ -67,11 +66,11 @@ class Pool:
         self._most_ejected = settings.most_left_out(len(self._replicas))
         self._warm_s = -math.inf
         self._ready: list[Replica] = []
-        """The replicas that may be chosen: up and not draining."""
+        """The replicas that may be chosen: those that are up."""
         self._changed()
 
     def choose(self, tried: Collection[str] = (), now_s: float = 0.0) -> str | None:
-        """The next replica by the strategy, among those that are up, not draining and not `tried`; None if there is none.
+        """The next replica by the strategy, among those that are up and not `tried`; None if there is none.
 
         If none is left for a retry, it may go to a replica that only failed requests took down, not health checks: after a
         moment in which everything was slow, several healthy replicas are down, and the request only has to be sent again.
@@ -81,9 +80,7 @@ class Pool:
             candidates = [replica for replica in candidates if replica.name not in tried]
             if not candidates:
                 candidates = [
-                    replica
-                    for replica in self._replicas.values()
-                    if replica.name not in tried and replica.failed_checks == 0 and not replica.draining
+                    replica for replica in self._replicas.values() if replica.name not in tried and replica.failed_checks == 0
                 ]
         if not candidates:
             return None
@@ -159,7 +156,7 @@ class Pool:
         """Whether enough others are left if this replica is ejected."""
         others = [other for other in self._replicas.values() if other.name != name]
         ejected = sum(not other.ejection.over(now_s) for other in others)
-        return ejected < self._most_ejected and any(other.up and not other.draining for other in others)
+        return ejected < self._most_ejected and any(other.up for other in others)
 
     def check_passed(self, name: str, now_s: float) -> bool:
         """A health check of this replica passed; True if that brought it up."""
@@ -185,23 +182,13 @@ class Pool:
         replica.last_failure = why
         return replica.failed_checks >= FALL_CHECKS and self._take_down(replica)
 
-    def drain(self, name: str) -> None:
-        """Send nothing new to this replica. Outstanding requests may finish; see `status`."""
-        self._replicas[name].draining = True
-        self._changed()
-
-    def undrain(self, name: str) -> None:
-        self._replicas[name].draining = False
-        self._changed()
-
     def status(self, now_s: float) -> list[ReplicaStatus]:
         """The status of every replica, in the order in which they were named."""
         return [
             ReplicaStatus(
                 name=replica.name,
                 up=replica.up,
-                draining=replica.draining,
-                share=self._share(replica, now_s) if replica.up and not replica.draining else 0.0,
+                share=self._share(replica, now_s) if replica.up else 0.0,
                 outstanding=replica.outstanding,
                 answered=replica.answered,
                 failed=replica.failed,
@@ -219,7 +206,7 @@ class Pool:
         """
         return {
             "requests outstanding at replicas": self.outstanding(),
-            "replicas not in service": sum(not replica.up or replica.draining for replica in self._replicas.values()),
+            "replicas not in service": sum(not replica.up for replica in self._replicas.values()),
         }
 
     def _share(self, replica: Replica, now_s: float) -> float:
@@ -235,4 +222,4 @@ class Pool:
         return was_up
 
     def _changed(self) -> None:
-        self._ready = [replica for replica in self._replicas.values() if replica.up and not replica.draining]
+        self._ready = [replica for replica in self._replicas.values() if replica.up]

@@ -191,7 +191,7 @@ def test_only_the_last_replica_is_flaky() -> None:
     assert codes == {"systems.serving.replica": 2, "systems.serving.known_bad.flaky_replica": 1, "systems.serving.balancer": 1}
 
 
-KINDS = ["ok", "late", "failed", "abandoned", "check_failed", "check_passed", "drain", "undrain"]
+KINDS = ["ok", "late", "failed", "abandoned", "check_failed", "check_passed"]
 STEPS = st.lists(
     st.tuples(st.sampled_from([*KINDS, *["choose"] * 8]), st.integers(0, 50), st.sampled_from([0.0, 0.01, 0.3, 1.1]))
 )
@@ -208,7 +208,7 @@ def test_whatever_happens(steps: list[tuple[str, int, float]], strategy: str) ->
         name = NAMES[which % len(NAMES)]
         if kind == "choose":
             status = {replica.name: replica for replica in pool.status(now_s)}
-            usable = {replica.name for replica in status.values() if replica.up and not replica.draining}
+            usable = {replica.name for replica in status.values() if replica.up}
             choice = pool.choose((), now_s)
             assert choice in usable if usable else choice is None
             if choice is None:
@@ -226,10 +226,6 @@ def test_whatever_happens(steps: list[tuple[str, int, float]], strategy: str) ->
                 pool.check_failed(name, "no answer", now_s)
         elif kind == "check_passed":
             pool.check_passed(name, now_s)
-        elif kind == "drain":
-            pool.drain(name)
-        elif kind == "undrain":
-            pool.undrain(name)
         elif out:
             sent_to, permit, _ = out.pop(which % len(out))
             match kind:

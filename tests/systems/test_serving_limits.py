@@ -159,18 +159,6 @@ def test_a_replica_that_returned_gets_a_growing_share() -> None:
     assert shares == pytest.approx([0.025, 0.25, 0.5], abs=0.04)
 
 
-def test_a_draining_replica_gets_nothing_and_keeps_what_it_has() -> None:
-    pool = Pool(["r1", "r2"])
-    pool.sent("r1", 0.0, 3)
-    pool.drain("r1")
-    assert {pool.choose() for _ in range(50)} == {"r2"}
-    assert pool.choose(["r2"]) is None
-    assert pool.status(0.0)[0].outstanding == 3
-    pool.answered("r1", 0.0, 3)
-    pool.undrain("r1")
-    assert {pool.choose() for _ in range(50)} == {"r1", "r2"}
-
-
 @pytest.mark.parametrize("strategy", ["round-robin", "least-outstanding", "two-choices"])
 def test_every_strategy_spreads_evenly_over_equals(strategy: str) -> None:
     pool = Pool(NAMES, Settings(strategy=strategy))  # type: ignore[arg-type]

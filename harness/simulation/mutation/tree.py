@@ -44,7 +44,8 @@ class Tree:
     @contextmanager
     def changed(self, file: Path, change: Callable[[str], str]) -> Iterator[None]:
         """Change the source of the copy of a file, inside."""
-        copied, source = self.place(file), file.read_text()
+        copied = self.place(file)
+        source = copied.read_text()
         _write(copied, change(source))
         try:
             yield
