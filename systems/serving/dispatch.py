@@ -87,6 +87,8 @@ class Dispatcher:
         self._hedge_s = hedge_s
         self.admitted = 0
         """Requests that were let in so far."""
+        self.wanted = 0
+        """Requests that were to be sent to another replica, if the budget had a retry for each."""
         self.hedges = 0
         """How many requests were sent to a second replica before the first had answered."""
         self.most_suspects = 0
@@ -142,7 +144,7 @@ class Dispatcher:
             self._refuse(messages, failures, deadline)
             return
         if failures:
-            allowed = self._retry_budget.spend(len(messages), now_s)
+            allowed = self._paid_for(len(messages), now_s)
             self._refuse(messages[allowed:], [*failures, Failure("retries", "none is left in the budget")], deadline)
             messages = messages[:allowed]
             if not messages:
@@ -176,7 +178,7 @@ class Dispatcher:
             now_s = self._clock()
             try_s = self._try_s(deadline, now_s)
             if not first.done() and try_s >= _LEAST_S and (second := self._choose([name], now_s)) is not None:
-                hedged = messages[: self._retry_budget.spend(len(messages), now_s)]
+                hedged = messages[: self._paid_for(len(messages), now_s)]
                 self.hedges += len(hedged)
                 if hedged:
                     tries[tasks.create_task(self._try(second, hedged, try_s, deadline))] = second
@@ -231,6 +233,10 @@ class Dispatcher:
             if left_open and self._pool.failed(name, why, now_s, len(left_open), permit):
                 self._log(f"{name} is down: its requests fail, the last one so: {why}")
         return left_open, why
+
+    def _paid_for(self, retries: int, now_s: float) -> int:
+        self.wanted += retries
+        return self._retry_budget.spend(retries, now_s)
 
     def _choose(self, tried: Sequence[str], now_s: float) -> str | None:
         name = self._pool.choose(tried, now_s)

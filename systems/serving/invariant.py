@@ -130,6 +130,8 @@ class _Balancer:
                 f"{dispatcher.sent} requests were sent to replicas for {dispatcher.admitted} that were admitted, and"
                 f" {budget.spent} retries were paid for"
             )
+        if budget.spent + budget.refused != dispatcher.wanted:
+            yield f"of {dispatcher.wanted} retries, {budget.spent} count as paid for and {budget.refused} as refused"
         yield from self._retry_budget.look(shown.now_s, budget, dispatcher.admitted, shown.settings)
 
 

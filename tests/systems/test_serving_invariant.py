@@ -28,6 +28,7 @@ class Sent:
     """As much of a dispatcher as is looked at."""
 
     admitted: int = 0
+    wanted: int = 0
     sent: int = 0
     most_suspects: int = 0
     waits_for: dict[str, int] = field(default_factory=dict)
@@ -390,6 +391,7 @@ def test_retries_are_paid_for_out_of_what_was_earned() -> None:
     balancer = looked_at("r1", "r2")
     balancer.sent.admitted = 100
     balancer.budget.earn(100, balancer.now_s)
+    balancer.sent.wanted = 20
     balancer.sent.sent = 100 + balancer.budget.spend(20, balancer.now_s)
     assert balancer.look() is None
     balancer.sent.sent += 1
@@ -421,16 +423,27 @@ def test_retries_are_refused_only_if_they_cannot_be_paid_for() -> None:
     balancer.budget.earn(100, balancer.now_s)
     assert balancer.look() is None
     assert balancer.budget.spend(40, balancer.now_s) < 40
+    balancer.sent.wanted = 40
     balancer.sent.admitted += 100
     balancer.budget.earn(100, balancer.now_s)  # the budget is full again by the next look
     assert balancer.look() is None
     balancer.budget.refused += 1
+    balancer.sent.wanted += 1
     assert "retries were refused, and the budget has 2" in (balancer.look() or "")
+
+
+def test_a_retry_is_paid_for_or_refused() -> None:
+    balancer = looked_at("r1", "r2")
+    balancer.sent.wanted = 200
+    balancer.budget.spend(200, balancer.now_s)
+    assert balancer.look() is None
+    balancer.budget.refused -= 1
+    assert "of 200 retries, 10 count as paid for and 189 as refused" in (balancer.look() or "")
 
 
 def test_a_budget_is_not_overdrawn() -> None:
     balancer = looked_at("r1", "r2")
-    balancer.budget.spend(10, balancer.now_s)
+    balancer.sent.wanted = balancer.budget.spend(10, balancer.now_s)
     balancer.budget._balance = -0.5
     assert "-0.5 retries are in the budget" in (balancer.look() or "")
 
@@ -455,7 +468,7 @@ def test_a_retry_may_have_no_other_replica_left() -> None:
     balancer = looked_at("r1", "r2", "r3")
     balancer.open("r1")
     assert balancer.look() is None
-    balancer.budget.spend(1, balancer.now_s)
+    balancer.sent.wanted = balancer.budget.spend(1, balancer.now_s)
     balancer.exchange("r1")
     assert balancer.look() is None
 
