@@ -5,14 +5,24 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Protocol
 
 from systems.serving.admission import FEW, INTERVAL_S, LEAST, Admission
 from systems.serving.exchanges import Tries
-from systems.serving.limit_rules import LimitRules
+from systems.serving.limit_rules import LimitRules, Look
 
 _WINDOW_S: Final = 2 * INTERVAL_S
 """Any longer interval can be divided into shorter ones, of which one had at least the same pace."""
+
+
+class Load(Protocol):
+    """What a dispatcher shows of the requests that were let in."""
+
+    tries: Tries
+    admitted: int
+
+    @property
+    def outstanding(self) -> int: ...
 
 
 class AdmissionRules:
@@ -28,12 +38,14 @@ class AdmissionRules:
         self._best_per_s = 0.0
         self._moves = LimitRules()
 
-    def look(self, now_s: float, admission: Admission, ended: int, tries: Tries) -> Iterator[str]:
+    def look(self, now_s: float, admission: Admission, ended: int, load: Load) -> Iterator[str]:
         """What is wrong by now, if anything. `ended` requests were answered by replicas so far, or failed."""
         limit, overload_s = admission.limit, admission.overload_s
         if limit is None or overload_s is None:
             return
-        yield from self._moves.look(now_s, limit, tries)
+        yield from self._moves.look(
+            Look(now_s, limit, load.tries.all, load.tries.late, load.admitted, admission.refused, load.outstanding)
+        )
         if limit < LEAST:
             yield f"it lets {limit} requests in at once, and {LEAST} are the fewest"
         looks = self._looks

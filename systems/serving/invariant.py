@@ -95,7 +95,7 @@ class _Balancer:
         yield from self._budget(shown)
         yield from self._breakers.look(shown.now_s, shown.pool, shown.dispatcher, shown.settings, shown.retry_budget.spent)
         ended = sum(shown.dispatcher.ended(name) for name in self._replicas)
-        yield from self._admission.look(shown.now_s, shown.admission, ended, shown.dispatcher.tries)
+        yield from self._admission.look(shown.now_s, shown.admission, ended, shown.dispatcher)
         up = {one.name for one in shown.pool.replicas if one.up}
         status = {one.name: one for one in shown.pool.status(shown.now_s)}
         full = all(status[name].share == 1 for name in up)

@@ -21,18 +21,26 @@ class Balancer:
 
     def __init__(self, admission: Admission) -> None:
         self.admission = admission
-        self._rules, self._tries = AdmissionRules(), Tries(OVERLOAD_S)
+        self._rules = AdmissionRules()
+        self.tries = Tries(OVERLOAD_S)
+        self.admitted = self.outstanding = 0
         self._now_s, self._ended = 100.0, 0
 
     def answers(self, requests: int, after_s: float = LOOK_S, took_s: float = 0.01) -> None:
         """A replica answers these requests."""
         self._now_s += after_s
         self._ended += requests
-        self._tries.ended(took_s)
+        self.outstanding = max(0, self.outstanding - requests)
+        self.tries.ended(took_s)
         self.admission.answered(took_s, self._now_s, requests)
 
+    def asks(self, requests: int) -> None:
+        admitted = self.admission.admit(self.outstanding, requests)
+        self.admitted += admitted
+        self.outstanding += admitted
+
     def look(self) -> str | None:
-        return next(self._rules.look(self._now_s, self.admission, self._ended, self._tries), None)
+        return next(self._rules.look(self._now_s, self.admission, self._ended, self), None)
 
 
 def limited_to(limit: int) -> Balancer:
@@ -84,8 +92,9 @@ def test_a_few_requests_are_always_let_in() -> None:
 
 
 def test_without_a_limit_there_is_nothing_to_keep() -> None:
-    rules = AdmissionRules()
-    assert list(rules.look(100.0, Admission(None), 10_000, Tries(None))) == []
+    balancer = Balancer(Admission(None))
+    balancer.answers(10_000)
+    assert balancer.look() is None
 
 
 class Hasty(Admission):
@@ -105,6 +114,24 @@ class Stubborn(Admission):
         super()._adjust(overload_s)
 
 
+class Crushing(Admission):
+    """Lowers the limit to the least at once."""
+
+    def _adjust(self, overload_s: float) -> None:
+        before = self._limit
+        super()._adjust(overload_s)
+        self._limit = LEAST if self._limit < before else self._limit
+
+
+class Stuck(Admission):
+    """Does not raise the limit again."""
+
+    def _adjust(self, overload_s: float) -> None:
+        before = self._limit
+        super()._adjust(overload_s)
+        self._limit = min(before, self._limit)
+
+
 class Leaping(Admission):
     """Doubles the limit when it is reached."""
 
@@ -121,9 +148,7 @@ def run(kind: type[Admission], seed: int) -> str | None:
     for _ in range(4000):
         if random.random() < 0.02:
             share, after_s = random.choice((0.0, 0.5, 0.95, 1.0)), random.choice((0.0, 0.002, 0.008, 0.05))
-        limit = balancer.admission.limit
-        assert limit is not None
-        balancer.admission.admit(limit - random.randint(0, 1), random.choice((1, 1, 40)))
+        balancer.asks(random.choice((1, 30, 60)))
         spent_s = random.uniform(0, 2 * after_s)
         balancer.answers(random.randint(0, 40), spent_s, took_s=0.2 if random.random() < share else 0.02)
         look_s += spent_s
@@ -144,6 +169,8 @@ def test_a_correct_limit_moves_as_it_should(seed: int) -> None:
     [
         (Hasty, "of the last tries were in time"),
         (Stubborn, "requests in at once, and the last"),
+        (Crushing, "requests are outstanding"),
+        (Stuck, "tries were in time"),
         (Leaping, "it raises its limit from"),
     ],
 )

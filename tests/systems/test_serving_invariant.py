@@ -28,6 +28,7 @@ class Sent:
     """As much of a dispatcher as is looked at."""
 
     admitted: int = 0
+    outstanding: int = 0
     wanted: int = 0
     sent: int = 0
     most_suspects: int = 0
