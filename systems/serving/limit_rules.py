@@ -30,25 +30,20 @@ class Look(NamedTuple):
         return self.tries - self.late
 
 
-class _Interval:
-    """Bounds of an interval: it began before the look `began`, and after `after_s`."""
+class _Span:
+    """The time from a look on until an interval has surely ended, which may have begun before."""
 
-    def __init__(self, began: Look, after_s: float) -> None:
-        self.began = began
-        self.early = began
-        """The latest look by which it surely has not ended."""
-        self._ends_after_s = after_s + INTERVAL_S
-        self.last: Look | None = None
-        """Its end, if it has not ended before, is the first try after this look."""
+    def __init__(self, begin: Look) -> None:
+        self._begin = begin
+        self._last: Look | None = None
+        """An interval ends with the first try after this look, unless one has ended before."""
 
-    def ended(self, look: Look) -> bool:
-        """Whether it has surely ended by this look. An interval has at least `INTERVAL_S` and `LEAST` tries."""
-        if look.at_s < self._ends_after_s - _SLACK_S:
-            self.early = look
-        if self.last is not None:
-            return look.tries > self.last.tries
-        if look.at_s > self.began.at_s + INTERVAL_S and look.tries - self.began.tries >= LEAST:
-            self.last = look
+    def has_end(self, look: Look) -> bool:
+        """Whether an interval has ended by this look. Each has at least `INTERVAL_S` and `LEAST` tries."""
+        if self._last is not None:
+            return look.tries > self._last.tries
+        if look.at_s > self._begin.at_s + INTERVAL_S and look.tries - self._begin.tries >= LEAST:
+            self._last = look
         return False
 
 
@@ -67,10 +62,12 @@ class LimitRules:
         self._looks: deque[Look] = deque()
         """Those of the last interval."""
         self._since: Look | None = None
-        """Since this look, all tries were late or all were in time, and the limit did not move the other way."""
-        self._whole = False
-        """Whether `_interval` has begun since then, too."""
-        self._interval: _Interval | None = None
+        """Since this look, all tries were late, or all were in time."""
+        self._span: _Span | None = None
+        """First until one interval has ended, so that the next one is whole; then until the limit must have moved."""
+        self._from: Look | None = None
+        """Where the limit was before it had to move, by the end of the span."""
+        self._last: Look | None = None
 
     def look(self, look: Look) -> Iterator[str]:
         """What is wrong by now, if anything."""
@@ -99,25 +96,22 @@ class LimitRules:
             yield f"it raises its limit from {before.limit} to {look.limit} at once"
 
     def _overdue(self, look: Look) -> Iterator[str]:
-        since, interval = self._since, self._interval
-        if since is None or interval is None or look.limit > FEW or self._is_mixed(since, look):
-            self._since, self._interval, self._whole = look, _Interval(look, look.at_s), False
-        elif interval.ended(look):
-            if self._whole and interval.last is not None:
-                yield from self._judged(interval, interval.last, look)
-            ended_after_s = look.at_s if interval.last is None else interval.last.at_s
-            self._interval, self._whole = _Interval(look, ended_after_s), True
+        since, before, self._last = self._since, self._last, look
+        if since is None or before is None or look.limit > FEW or (look.late > since.late and look.in_time > since.in_time):
+            self._since, self._span, self._from = look, _Span(look), None
+            return
+        if self._span is not None and self._span.has_end(look):
+            if self._from is not None:
+                yield from self._judged(since, self._from, look)
+            self._span, self._from = None, None
+        if self._span is None and (look.late > since.late or look.refused > before.refused):
+            self._span, self._from = _Span(look), look if look.late > since.late else before
 
     @staticmethod
-    def _is_mixed(since: Look, look: Look) -> bool:
-        return look.late > since.late and look.in_time > since.in_time
-
-    @staticmethod
-    def _judged(interval: _Interval, last: Look, look: Look) -> Iterator[str]:
-        """What is wrong with how an interval has ended, of which all tries were late, or all in time."""
-        began, tries = interval.began, last.tries - interval.began.tries
-        refused = interval.early.refused - began.refused
-        if look.late > began.late and LEAST < began.limit <= look.limit:
-            yield f"it still lets {look.limit} requests in at once, and the last {tries} tries were late"
-        if look.in_time > began.in_time and refused and look.limit <= began.limit < FEW:
-            yield f"it still lets {look.limit} requests in at once, and refused {refused}; the last {tries} tries were in time"
+    def _judged(since: Look, before: Look, look: Look) -> Iterator[str]:
+        """Whether it has moved since `before`, with only late tries, or none, since an earlier look."""
+        tries, still = look.tries - since.tries, f"it still lets {look.limit} requests in at once"
+        if look.late > since.late and LEAST < before.limit <= look.limit:
+            yield f"{still}, and the last {tries} tries were late"
+        if look.late == since.late and look.limit <= before.limit < FEW:
+            yield f"{still}, and has refused {look.refused - before.refused}; the last {tries} tries were in time"
