@@ -53,6 +53,8 @@ class Host:
         self.dies_with_power = False
         """Whether the machine loses power when its process dies next."""
         self.log: list[str] = []
+        self.raised: str | None = None
+        """What the first callback raised that raised something, and when."""
         self.events: list[tuple[int, str, str]] = []
         """The events that its processes reported: the monotonic time, the kind, and the details as JSON."""
         self.context: Context = copy_context()
@@ -184,6 +186,12 @@ class Host:
         if self.counted is not None and self.loop is not None and self.counted(operation):
             self.loop.dies_at_s = self.loop.time()
             raise HostDied
+
+    def callback_raised(self, error: Exception) -> None:
+        """Note an error that nothing awaits: whatever waits for what the callback should have done waits forever."""
+        told = f"{type(error).__name__}: {error}"
+        self.raised = self.raised or f"at {self.world.now - BEGIN_S:.3f} s, a callback raised {told}"
+        self.complain(f"a callback raised: {told}")
 
     def complain(self, text: str) -> None:
         """Log something that its process did wrong, like a traceback."""

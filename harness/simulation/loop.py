@@ -104,6 +104,9 @@ class Owner(Protocol):
     def exits(self, error: SystemExit) -> None:
         """The process ends itself."""
 
+    def callback_raised(self, error: Exception) -> None:
+        """A callback raised an error, which nothing awaits."""
+
     def complain(self, text: str) -> None:
         """Something went wrong that the process did not handle."""
 
@@ -238,8 +241,9 @@ class HostLoop(asyncio.AbstractEventLoop):
             self.host.died_by_itself()
         except SystemExit as error:
             self.host.exits(error)
-        except Exception as error:  # as asyncio reports it
-            self.call_exception_handler({"message": "a callback raised", "exception": error})
+        except Exception as error:  # asyncio would report it, too, and go on
+            if not self.dead:
+                self.host.callback_raised(error)
         world.turning = None
         host.ran_s += self._local_s - world.now
         if self.dead:

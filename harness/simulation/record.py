@@ -73,6 +73,8 @@ class Recorded:
     """What a node would have forgotten after a crash at some moment, and when; None if nothing, or the system does not say."""
     not_agreed: str | None = None
     """What the nodes did not agree about long after everything was healed; None if they did, or the system does not say."""
+    raised: str | None = None
+    """The error that some callback of a node raised, where nothing awaits it, and when; None if none did."""
     unanswered: str | None = None
     """The call that got no answer after everything was healed, as text; None if all were answered."""
 
@@ -165,6 +167,7 @@ class SimulatedRun:
             broken=self._broken,
             forgotten=self._forgotten(),
             not_agreed=not_agreed_about,
+            raised=self._raised(),
             unanswered=missing,
         )
 
@@ -200,6 +203,10 @@ class SimulatedRun:
 
     def _forgotten(self) -> str | None:
         found = {name: host.crashes.forgotten for name, host in self.cluster.hosts.items()}
+        return next((f"{name}, {why}" for name, why in found.items() if why is not None), None)
+
+    def _raised(self) -> str | None:
+        found = {name: self.cluster.hosts[name].raised for name in self.cluster.nodes}
         return next((f"{name}, {why}" for name, why in found.items() if why is not None), None)
 
     def _note(self, node: str, kind: str, detail: str) -> None:
