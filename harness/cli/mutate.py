@@ -73,6 +73,7 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     operator: str
     before: str
     after: str
+    nth: int
     fate: Fate
     drill: str
     """The drill that noticed it; empty if none did."""
@@ -84,8 +85,8 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
     def is_of(self, file: str, mutant: Mutant) -> bool:
-        """Whether it is about this mutant, wherever in the file that is by now."""
-        return (self.file, self.operator, self.before, self.after) == (file, mutant.operator, mutant.before, mutant.after)
+        """Whether it is about this mutant, on whatever line that is by now."""
+        return (self.file, self.before, self.after, self.nth) == (file, mutant.before, mutant.after, mutant.nth)
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -189,6 +190,7 @@ def _tried(file: Path, mutant: Mutant, killing: Killing) -> Tried:
         operator=mutant.operator,
         before=mutant.before,
         after=mutant.after,
+        nth=mutant.nth,
         fate=killing.fate,
         drill=killing.drill,
         why=killing.why,

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ast
 import copy
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 _SWAPS: Final[dict[type[ast.AST], type[ast.AST]]] = {
@@ -34,6 +35,8 @@ class Mutant:
     operator: str
     before: str
     after: str
+    nth: int
+    """How many mutants before it in the file make the same change of the same text."""
     needs: range | None
     """Lines of which one must run for the change to matter; None: it matters once the file is imported."""
 
@@ -62,8 +65,13 @@ def mutants_of(source: str) -> list[Mutant]:
         for changed, operator, after in _changes(node):
             begin = at(changed.lineno, changed.col_offset)
             end = at(changed.end_lineno or changed.lineno, changed.end_col_offset or 0)
-            found.append(Mutant(begin, end, changed.lineno, operator, source[begin:end], after, needs))
-    return sorted(found, key=lambda mutant: (mutant.begin, mutant.end, mutant.after))
+            found.append(Mutant(begin, end, changed.lineno, operator, source[begin:end], after, 0, needs))
+    seen: Counter[tuple[str, str]] = Counter()
+    numbered = []
+    for mutant in sorted(found, key=lambda mutant: (mutant.begin, mutant.end, mutant.after)):
+        numbered.append(replace(mutant, nth=seen[mutant.before, mutant.after]))
+        seen[mutant.before, mutant.after] += 1
+    return numbered
 
 
 def _changes(node: ast.AST) -> Iterator[tuple[ast.expr | ast.stmt, str, str]]:
