@@ -1,0 +1,115 @@
+"""Parts of a balancer that are driven by hand, with the invariant checked after each step."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import cast
+
+from systems.parts.retry_budget import RetryBudget
+from systems.serving.admission import Admission
+from systems.serving.choice_rules import Choices
+from systems.serving.dispatch import Dispatcher
+from systems.serving.exchanges import Exchanges, Tries
+from systems.serving.health import HealthChecker
+from systems.serving.invariant import BalancersKeepTheirRules, Shown
+from systems.serving.policy import Pool
+from systems.serving.settings import Settings
+
+SETTINGS = Settings(ejection_ms=300, longest_ejection_ms=1000, retry_ratio=0.2, retries_per_s=1)
+LOOK_S = 0.01
+
+
+@dataclass
+class Sent:
+    """As much of a dispatcher as is looked at."""
+
+    admitted: int = 0
+    outstanding: int = 0
+    wanted: int = 0
+    sent: int = 0
+    most_suspects: int = 0
+    waits_for: dict[str, int] = field(default_factory=dict)
+    choices: Choices = field(default_factory=Choices)
+    tries: Tries = field(default_factory=lambda: Tries(0.1))
+
+    ended_at: dict[str, int] = field(default_factory=dict)
+    exchanged: defaultdict[str, Exchanges] = field(default_factory=lambda: defaultdict(lambda: Exchanges(slow_s=1.0)))
+
+    def exchanges(self, name: str) -> Exchanges:
+        return self.exchanged[name]
+
+    def awaited(self, name: str) -> int:
+        return self.waits_for.get(name, 0)
+
+    def ended(self, name: str) -> int:
+        return self.ended_at.get(name, 1000)
+
+
+@dataclass
+class Checked:
+    passed: dict[str, int]
+    failed: dict[str, int]
+
+
+class Balancer:
+    """Parts of a balancer, with the invariant checked after each step."""
+
+    def __init__(self, *names: str, pool: type[Pool] = Pool) -> None:
+        self.now_s = 100.0
+        self.pool = pool(names, SETTINGS)
+        self.sent = Sent()
+        self.admission = Admission(0.1)
+        self.budget = RetryBudget(SETTINGS.retry_ratio, SETTINGS.retries_per_s)
+        self.checked = Checked(dict.fromkeys(names, 0), dict.fromkeys(names, 0))
+        self._invariant = BalancersKeepTheirRules()
+
+    def look(self, after_s: float = LOOK_S) -> str | None:
+        self.now_s += after_s
+        shown = Shown(
+            now_s=self.now_s,
+            settings=SETTINGS,
+            pool=self.pool,
+            dispatcher=cast(Dispatcher, self.sent),
+            admission=self.admission,
+            retry_budget=self.budget,
+            checker=cast(HealthChecker, self.checked),
+        )
+        return self._invariant.broken({"balancer": shown, "r1": object()})
+
+    def fails(self, name: str, times: int) -> None:
+        for _ in range(times):
+            self.pool.failed(name, "why", self.now_s)
+
+    def exchange(self, name: str, *, ok: bool = True, times: int = 1) -> None:
+        """Exchanges of one request each."""
+        for _ in range(times):
+            permit = self.pool.sent(name, self.now_s)
+            self.sent.exchanged[name].begun(permit)
+            if ok:
+                self.pool.answered(name, self.now_s, permit=permit)
+            else:
+                self.pool.failed(name, "why", self.now_s, permit=permit)
+            self.sent.exchanged[name].ended(permit, failed=not ok, took_s=0.0)
+
+    def open(self, *names: str) -> None:
+        """Have the breakers of these replicas open, without any failures in a row."""
+        for name in names:
+            for _ in range(20):
+                self.exchange(name, ok=False)
+                self.exchange(name)
+
+    def check(self, name: str, *, good: bool, times: int = 1) -> None:
+        for _ in range(times):
+            (self.checked.passed if good else self.checked.failed)[name] += 1
+            if good:
+                self.pool.check_passed(name, self.now_s)
+            else:
+                self.pool.check_failed(name, "why", self.now_s)
+
+
+def looked_at(*names: str, pool: type[Pool] = Pool) -> Balancer:
+    """A balancer that has just started."""
+    balancer = Balancer(*names, pool=pool)
+    assert balancer.look() is None
+    return balancer
