@@ -42,16 +42,14 @@ class ChoiceRules:
 
     def __init__(self) -> None:
         self._made = 0
-        self._up: Set[str] = frozenset()
         self._passed_over: Counter[str] = Counter()
         """How many choices did not fall on a replica since it has had nothing to do."""
 
-    def look(self, choices: Choices, up: Set[str], idle: Set[str]) -> Iterator[str]:
-        """What is wrong by now. Of the replicas that are `up`, `idle` ones have nothing to do and should get a full share.
+    def look(self, choices: Choices, surely_up: Set[str], perhaps_up: Set[str], idle: Set[str]) -> Iterator[str]:
+        """What is wrong by now: since the last look, replicas were `surely_up` all the while, or `perhaps_up` for a time.
 
-        What is so at this look and at the last one was so in between.
+        Those that are `idle` are up, have nothing to do and should get a full share.
         """
-        surely_up, perhaps_up = self._up & up, self._up | up
         for name, tried in choices.since(self._made):
             others = sorted(surely_up - {*tried, name})
             if name in tried:
@@ -67,4 +65,4 @@ class ChoiceRules:
         for one, times in self._passed_over.items():
             if times >= _SURELY:
                 yield f"{one} is up and has nothing to do, and none of the last {times} choices fell on it"
-        self._made, self._up = choices.made, up
+        self._made = choices.made

@@ -82,6 +82,7 @@ class _Balancer:
         self._retry_budget = RetryBudgetRules(first.retry_budget, first.now_s)
         self._replicas = {one.name: _Seen(one, first) for one in first.pool.replicas}
         self._choices = ChoiceRules()
+        self._looked_s = first.now_s
         self._up: set[str] = set()
         """The replicas that were up at the last look."""
         self._breakers = BreakerRules(list(self._replicas))
@@ -97,17 +98,19 @@ class _Balancer:
         ended = sum(shown.dispatcher.ended(name) for name in self._replicas)
         yield from self._admission.look(shown.now_s, shown.admission, ended, shown.dispatcher)
         up = {one.name for one in shown.pool.replicas if one.up}
+        came_up = {one.name for one in shown.pool.replicas if one.returned_s >= self._looked_s}  # and may have gone down again
+        surely_up, perhaps_up = (self._up & up) - came_up, self._up | up | came_up
         status = {one.name: one for one in shown.pool.status(shown.now_s)}
         full = all(status[name].share == 1 for name in up)
         idle = {name for name in up if full and not status[name].outstanding and status[name].breaker in (None, "closed")}
-        yield from self._choices.look(shown.dispatcher.choices, up, idle)
+        yield from self._choices.look(shown.dispatcher.choices, surely_up, perhaps_up, idle)
         for one in shown.pool.replicas:
             others = self._replicas.keys() - {one.name}
-            some, every = bool(others & (self._up | up)), bool(others) and others <= self._up & up
+            some, every = bool(others & perhaps_up), bool(others) and others <= surely_up
             yield from self._replicas[one.name].look(one, shown, some_up=some, all_up=every)
             if one.name in up:
                 yield from self._replicas[one.name].share(one.name, status[one.name].share, shown)
-        self._up = up
+        self._up, self._looked_s = up, shown.now_s
         ejected = [name for name, seen in self._replicas.items() if seen.until_s > shown.now_s]
         most = shown.settings.most_left_out(len(self._replicas))
         if len(ejected) > most:

@@ -119,6 +119,18 @@ def test_a_replica_is_chosen_that_is_up_and_was_not_tried(name: str | None, trie
     assert why is None if told is None else told in (why or "")
 
 
+def test_a_replica_may_be_chosen_that_came_up_and_went_down_again() -> None:
+    balancer = looked_at("r1", "r2")
+    balancer.fails("r1", FALL_REQUESTS)
+    assert balancer.look() is None
+    assert balancer.look(0.3) is None
+    balancer.check("r1", good=True, times=RISE_CHECKS)
+    balancer.sent.choices.add("r1", [])
+    balancer.fails("r1", FALL_REQUESTS)
+    assert not balancer.pool.is_up("r1")
+    assert balancer.look() is None
+
+
 def test_a_replica_with_nothing_to_do_is_chosen_now_and_then() -> None:
     balancer = looked_at("r1", "r2", "r3")
     for _ in range(99):
