@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple, cast
 
+from systems.raft import imagined_steps
 from systems.raft.core.core import Core
 from systems.raft.core.messages import Entry, Members, Vows
 from systems.raft.core.recovery import FORGOTTEN
@@ -85,7 +86,7 @@ class RaftSafety:
             shown = cast(Shown, state)
             why = self._vow(name, shown.vows) or self._matching(name, shown.core) or self._commit(name, shown.core)
             why = why or self._election(name, shown.core) or self._machine(name, shown)
-            why = why or self._counted(name, shown.core, states)
+            why = why or self._counted(name, shown.core, states) or imagined_steps.broken(name, shown.core)
             if why is not None:
                 return why
         return self._elections.broken(_voters(states), Committed(self._last_committed, self._committed_term))

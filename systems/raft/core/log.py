@@ -19,6 +19,12 @@ class Log:
         for entry in entries:
             self.append(entry)
 
+    def __copy__(self) -> Log:
+        """The same entries, in a log that can be changed by itself."""
+        other = type(self)(self._members[0][1], base_index=self.base_index, base_term=self.base_term)
+        other._entries, other._members = self._entries[:], self._members[:]
+        return other
+
     @property
     def last_index(self) -> int:
         return self.base_index + len(self._entries)

@@ -39,6 +39,13 @@ class Reads:
         self._waiting: list[ReadReady] = []
         self._rounds: deque[_Round] = deque()
 
+    def __copy__(self) -> Reads:
+        """The same rounds and waiting reads, which can go on by themselves, and none that are ready."""
+        other = type(self)()
+        other.last_round, other.confirmed_ms, other._waiting = self.last_round, self.confirmed_ms, self._waiting[:]
+        other._rounds = deque(_Round(one.number, one.begun_ms, one.reads[:]) for one in self._rounds)
+        return other
+
     @property
     def need_round(self) -> bool:
         """Whether reads wait and no round with reads is in progress."""

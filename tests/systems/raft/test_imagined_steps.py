@@ -1,0 +1,91 @@
+"""Steps of one node that are only imagined: nodes to accept, and nodes that would take a wrong one."""
+
+from __future__ import annotations
+
+from systems.raft.core.log import Log
+from systems.raft.core.messages import Entry, Members
+from systems.raft.core.reads import ReadReady, Reads
+from systems.raft.imagined_steps import broken
+from tests.helpers.raft_group import Group
+
+THREE, FOUR = Members(("n1", "n2", "n3")), Members(("n1", "n2", "n3"), ("n4",))
+
+
+class KeepsOneTooMany(Log):
+    """A log that keeps the members of a change which is the first entry to be dropped."""
+
+    def truncate(self, index: int) -> None:
+        members = self._members[:]
+        super().truncate(index)
+        self._members = [(at, one) for at, one in members if at <= index]
+
+
+class JoinsRounds(Reads):
+    """Reads that join a round which began before they arrived."""
+
+    def add(self, number: int, index: int) -> None:
+        (self._rounds[-1].reads if self._rounds else self._waiting).append(ReadReady(number, index))
+
+
+def led() -> Group:
+    group = Group("n1", "n2", "n3", spare=["n4"])
+    group.elect("n1")
+    group.run(40)
+    return group
+
+
+def told(group: Group, name: str = "n1") -> str | None:
+    return broken(name, group.nodes[name].core)
+
+
+def test_a_group_that_reads_and_changes_its_members_breaks_nothing() -> None:
+    group = led()
+    group.change("n1", FOUR)
+    assert told(group) is None
+    group.read("n1", 7)
+    assert told(group) is None
+    group.run(100)
+    assert group.nodes["n1"].core.members == Members(("n1", "n2", "n3", "n4"))
+    assert [told(group, name) for name in ("n1", "n2", "n3", "n4")] == [None] * 4
+
+
+def test_looking_changes_neither_log_nor_reads() -> None:
+    group = led()
+    group.change("n1", FOUR)
+    group.read("n1", 7)
+    leading, log = group.nodes["n1"].core.leading, group.nodes["n1"].core.state.log
+    assert leading is not None
+    before = log.last_index, log.members, leading.reads.last_round, leading.reads.need_round, list(leading.reads.ready)
+    assert told(group) is None
+    after = log.last_index, log.members, leading.reads.last_round, leading.reads.need_round, list(leading.reads.ready)
+    assert after == before
+
+
+def test_members_must_be_those_of_the_log() -> None:
+    group = led()
+    state = group.nodes["n1"].core.state
+    state.log = Log(FOUR, base_index=0, entries=[Entry(1, 1), Entry(2, 1, members=THREE)])
+    assert told(group) is None
+    state.log._members[-1] = (2, FOUR)
+    assert "which its log does not say" in (told(group) or "")
+
+
+def test_members_go_with_the_entry_that_changed_them() -> None:
+    group = led()
+    state = group.nodes["n1"].core.state
+    entries = [*state.log.slice(1, state.log.last_index), Entry(state.log.last_index + 1, 1, members=FOUR)]
+    for kind, right in ((Log, True), (KeepsOneTooMany, False)):
+        state.log = kind(THREE, entries=entries)
+        assert (told(group) is None) is right
+    assert "were replaced" in (told(group) or "")
+
+
+def test_no_read_is_confirmed_by_what_was_asked_before_it() -> None:
+    group = led()
+    leading = group.nodes["n1"].core.leading
+    assert leading is not None
+    leading.reads.begin_round(group.now_ms)
+    assert told(group) is None
+    leading.reads = JoinsRounds()
+    leading.reads.begin_round(group.now_ms)
+    assert "would answer a read that arrives now" in (told(group) or "")
