@@ -75,7 +75,8 @@ class Election:
         self._rules = rules
         self.watch: Final = Watch()
         """What it knows of the leases of others."""
-        self._lease = Lease()
+        self.lease = Lease()
+        """Its own, if it is the primary."""
         self._renew_at_s = self._heard_s = 0.0
         self._patience_s = self._drawn_patience_s()
         self._not_before_s = 0.0
@@ -90,7 +91,7 @@ class Election:
     @property
     def holds_lease(self) -> bool:
         """Whether no other replica can be the primary now, provided that the clocks are right."""
-        return self._lease.holds(self.now_s())
+        return self.lease.holds(self.now_s())
 
     def now_s(self) -> float:
         """The time by which it measures leases."""
@@ -151,7 +152,7 @@ class Election:
             self.step_down(f"{kept.primary} is the primary of epoch {kept.epoch}, say the keepers")
             return
         if kept == asked:
-            self._lease.renewed(sent_s)
+            self.lease.renewed(sent_s)
             self._renew_at_s = now_s + RENEW_S
         reign.advance()
 
@@ -227,8 +228,8 @@ class Election:
             self._node.log(f"the disk did not take epoch {epoch}: {error}")
             self._give_way()
             return
-        self._lease = Lease()
-        self._lease.renewed(sent_s)
+        self.lease = Lease()
+        self.lease.renewed(sent_s)
         self._renew_at_s = self.now_s()
         primary = Primary(
             self._name,

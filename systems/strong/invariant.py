@@ -9,7 +9,7 @@ from systems.strong.imagined import ImaginedTakeovers
 from systems.strong.messages import Entry
 from systems.strong.replica import Replica
 from systems.strong.shown import Shown
-from systems.strong.waits import WaitsForLeases
+from systems.strong.waits import WaitsForLeases, overtaken
 
 
 class NothingForgotten:
@@ -35,7 +35,7 @@ class NothingForgotten:
                 why = self._waits.broken(name, shown.watch, shown.now_s)
             if why is not None:
                 return why
-        if (why := self._takeovers.broken(shown_by, self._acknowledged)) is not None:
+        if (why := overtaken(shown_by) or self._takeovers.broken(shown_by, self._acknowledged)) is not None:
             return why
         return self._keepers.broken({name: state for name, state in states.items() if name not in shown_by})
 

@@ -294,6 +294,7 @@ class Server:
             replica=self._replica,
             informed=election.informed,
             watch=election.watch,
+            lease=election.lease,
             now_s=election.now_s(),
         )
 

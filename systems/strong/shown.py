@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from systems.strong.lease import Watch
+from systems.strong.lease import Lease, Watch
 from systems.strong.replica import Replica
 
 
@@ -20,5 +20,7 @@ class Shown(NamedTuple):
     """Whether it answers primaries: it knows an epoch as late as any that it has promised to obey."""
     watch: Watch | None = None
     """How it waits for another replica's lease."""
+    lease: Lease | None = None
+    """Its own."""
     now_s: float = 0.0
     """The time by its clock."""

@@ -1,15 +1,18 @@
-"""The rule of a replica that waits for another one's lease to be over: each version of the configuration has one end.
+"""The rules of leases: each version of the configuration has one end of waiting for it, and nobody may take over before that.
 
-A wait that ends too soon shows in a history only if the other one still reads by its lease. One that is put off again and again
-shows only if the other one can renew nothing, and is still heard.
+A wait that ends too soon, or a lease that is counted too long, shows in a history only if the primary still reads by its lease
+when another replica has taken over. A wait that is put off again and again shows only if the primary can renew nothing, and is
+still heard.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from systems.strong.lease import LEASE_S, Watch
+from systems.strong.shown import Shown
 
 
 class _Seen(NamedTuple):
@@ -45,3 +48,26 @@ class WaitsForLeases:
             sooner_ms = 1000 * (before.looked_s + LEASE_S - now.ends_s)
             return f"{name} waits at least {sooner_ms:.0f} ms too little for the lease of version {version}"
         return None
+
+
+def overtaken(shown_by: Mapping[str, Shown]) -> str | None:
+    """Which replica could take over now from a primary that still holds its lease.
+
+    It is one that knows of no older version than the primary, so the keepers would agree. A process that blocks is ahead of the
+    others by its own clock, so the earlier one of two clocks counts.
+    """
+    for name, primary in shown_by.items():
+        if primary.lease is None or not primary.epoch or not (version := _version(primary)):
+            continue
+        for other, waiting in shown_by.items():
+            at_s = min(primary.now_s, waiting.now_s)
+            if other == name or waiting.watch is None or _version(waiting) < version:
+                continue
+            if primary.lease.holds(at_s) and waiting.watch.over(at_s):
+                return f"{other} could take over from {name}, the primary of epoch {primary.epoch}, which still holds its lease"
+    return None
+
+
+def _version(shown: Shown) -> int:
+    known = None if shown.watch is None else shown.watch.configuration
+    return 0 if known is None else known.version

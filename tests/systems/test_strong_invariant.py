@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from systems.strong.invariant import NothingForgotten
-from systems.strong.lease import Watch
+from systems.strong.lease import LEASE_S, Lease, Watch
 from systems.strong.messages import Append, Command, Configuration, Entry, Fence, Fenced, Install, Write
 from systems.strong.replica import Replica
 from systems.strong.shown import Shown
-from systems.strong.waits import WaitsForLeases
+from systems.strong.waits import WaitsForLeases, overtaken
 
 MAJORITY = 2
 
@@ -188,3 +188,25 @@ def test_a_replica_that_goes_back_to_an_older_version() -> None:
     assert waiting.hears(2) is None
     waiting.watch.configuration = None
     assert waiting.hears(1) == "n2 went back from version 2 of the configuration to 1"
+
+
+def leased(version: int, *, sent_s: float, heard_s: float, now_s: float, known: int | None = None) -> str | None:
+    """A primary renewed its lease with this version, and n2 has heard of it, or of another one. Both are looked at now."""
+    configuration = Configuration(version, 1, "n1", ("n1", "n2"))
+    lease, own, watch = Lease(), Watch(), Watch()
+    lease.renewed(sent_s)
+    own.heard(configuration, sent_s)
+    watch.heard(Configuration(version if known is None else known, 1, "n1", ("n1", "n2")), heard_s)
+    primary = Shown(1, 1, replica(1), watch=own, lease=lease, now_s=now_s)
+    return overtaken({"n1": primary, "n2": Shown(0, 0, replica(1), watch=watch, now_s=now_s)})
+
+
+def test_nobody_may_take_over_before_the_lease_is_over() -> None:
+    assert leased(1, sent_s=100, heard_s=100.01, now_s=100.3) is None
+    assert leased(1, sent_s=100, heard_s=100.01, now_s=100.02 + LEASE_S) is None
+    counted_from_the_answer = leased(1, sent_s=100.2, heard_s=100.01, now_s=100.02 + LEASE_S)
+    assert counted_from_the_answer == "n2 could take over from n1, the primary of epoch 1, which still holds its lease"
+
+
+def test_a_replica_that_knows_only_an_older_version_cannot_take_over() -> None:
+    assert leased(2, sent_s=100.2, heard_s=100.01, now_s=100.02 + LEASE_S, known=1) is None
