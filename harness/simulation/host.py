@@ -42,6 +42,8 @@ class Host:
         self.disk = MemoryDisk(world.random(f"{name}/disk"))
         self.callback_s = 0.00002
         """The duration of each callback."""
+        self.clock_step_ns = 1
+        """The resolution of its wall clock."""
         self.threads = False
         """Whether its process may use threads."""
         self.ran_s = 0.0
@@ -213,7 +215,8 @@ class HostMachine:
         return round(self._loop.time() * 1e9)
 
     def time_ns(self) -> int:
-        return self.monotonic_ns() + round((EPOCH_S - BEGIN_S) * 1e9)
+        now_ns = self.monotonic_ns() + round((EPOCH_S - BEGIN_S) * 1e9)
+        return now_ns - now_ns % self._host.clock_step_ns
 
     def files(self, folder: Path) -> FileOperations:
         return SteeredFiles(HostFiles(self._host.disk, str(folder), self._host.begin), self.control, self._loop.block)

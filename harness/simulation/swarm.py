@@ -34,6 +34,8 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     """By pair of hosts, "n1>n2", the largest additional delay of packets."""
     sync_ms: tuple[float, float] = (0.2, 1.0)
     callback_us: float = 20.0
+    clock_step_us: float = 0.001
+    """The resolution of the machines' wall clocks. Of a coarse one, several readings are equal."""
 
     def apply(self, cluster: SimulatedCluster) -> None:
         """Apply the conditions. Call this before any node starts."""
@@ -46,6 +48,7 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
         for name in cluster.nodes:
             cluster.hosts[name].disk.sync_s = (self.sync_ms[0] / 1e3, self.sync_ms[1] / 1e3)
             cluster.hosts[name].callback_s = self.callback_us / 1e6
+            cluster.hosts[name].clock_step_ns = round(self.clock_step_us * 1e3)
 
 
 class Swarm(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +76,7 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True):
         varied = random.random() < 0.7
         swarm = cls(plain=False, windows=random.random() < 0.4, varied=varied, load_share=load_share)
         names = [node.name for node in swarm.drill(drill, seed).system.nodes()]
-        conditions = _far(_conditions(random, names), stream(seed, "far"), names)
+        conditions = _coarse(_far(_conditions(random, names), stream(seed, "far"), names), stream(seed, "clocks"))
         disturbances = draw(random, swarm.drill(drill, seed))
         return msgspec.structs.replace(swarm, conditions=conditions, disturbances=disturbances)
 
@@ -118,6 +121,13 @@ def _far(conditions: Conditions, random: Random, names: list[str]) -> Conditions
     peers = [name for name in names if name != node]
     slow = {f"{peer}>{node}" if to else f"{node}>{peer}": most_ms for peer in peers}
     return msgspec.structs.replace(conditions, slow_ms=conditions.slow_ms | slow)
+
+
+def _coarse(conditions: Conditions, random: Random) -> Conditions:
+    """Perhaps wall clocks advance by the tick of a kernel or of a virtual machine, rather than by nanoseconds."""
+    if random.random() < 0.75:
+        return conditions
+    return msgspec.structs.replace(conditions, clock_step_us=random.choice((1000.0, 15625.0)))
 
 
 PLAIN: Final = Swarm(plain=True)

@@ -1,4 +1,4 @@
-"""A node that does what no seed decides, or gives nothing back: for the fence and the watchdog of simulations."""
+"""A node that does what no seed decides, gives nothing back, or tells what it sees: for tests of the simulation itself."""
 
 from __future__ import annotations
 
@@ -79,6 +79,8 @@ async def main(node: NodeContext) -> None:
             _misbehave(does)
         except Exception as error:  # as much code does
             return Response(500, str(error).encode())
+        if does == "tell the time":
+            node.event("told", node.time())
         if does == "spin":
             await asyncio.gather(*(spin() for _ in range(20)))
         return Response(200, b"")

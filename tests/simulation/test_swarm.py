@@ -7,10 +7,15 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from harness.model.drill import Drill
+from harness.model.load import Load
 from harness.run import catalog
+from harness.simulation.record import SimulatedRun
 from harness.simulation.seed_run import run_seed
 from harness.simulation.shrinking import shrink
-from harness.simulation.swarm import PLAIN, Swarm
+from harness.simulation.swarm import PLAIN, Conditions, Swarm
+from tests.helpers.wayward import Wayward
+from workloads.registers import Registers
 
 
 def test_a_seed_draws_the_same_each_time_and_survives_a_file() -> None:
@@ -32,6 +37,20 @@ def test_disks_fail_only_in_systems_that_are_to_withstand_it_and_on_one_node_of_
         assert len(hit) <= 1
         assert not {one.kind for one in Swarm.of(featured, seed).disturbances} & {*damage, "power off", "skew clock"}
     assert damage < seen
+
+
+def told_us(conditions: Conditions) -> list[int]:
+    """The wall clock of a node, in microseconds, as it answers twenty calls within ten milliseconds."""
+    drill = Drill(system=Wayward(does="tell the time"), workload=Registers(keys=1), load=Load(rate=2000, seconds=0.01))
+    events = SimulatedRun(drill, [], 1, swarm=Swarm(plain=True, conditions=conditions)).carry_out().history.events
+    return [round(float(detail) * 1e6) for detail in events[events["kind"] == "told"]["detail"]]
+
+
+def test_a_coarse_wall_clock_shows_the_same_time_for_a_while() -> None:
+    fine, coarse = told_us(Conditions()), told_us(Conditions(clock_step_us=15_625.0))
+    assert len(fine) == len(coarse) >= 20
+    assert len(set(fine)) >= 20
+    assert {time_us % 15_625 for time_us in coarse} == {0}
 
 
 @pytest.mark.parametrize("name", ["quorum/isolated", "featured/slow_features", "serving/slow_replica", "serving/overload"])
