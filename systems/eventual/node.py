@@ -242,6 +242,7 @@ class Server:
             life=self._whose.life,
             had_by=replica.graves.had_by,
             session_reads=self._coordinator.session_reads,
+            resolution=replica.resolution,
         )
 
     def _forgotten(self, disk: Disk) -> str | None:

@@ -39,6 +39,9 @@ class Resolution(Protocol):
     def versions(self, state: State) -> list[tuple[str, str | None]]:
         """Each write in a state: a name of its own, and its value."""
 
+    def imagined(self) -> Resolution:
+        """One for writes that are only imagined, at a moment at which wall clocks stand still. They do not change this one."""
+
 
 class Latest(msgspec.Struct, frozen=True, array_like=True):
     """The last writer's value. A delete is a write of null."""
@@ -88,6 +91,9 @@ class LastWriterWins:
         latest = _latest(state)
         return [(f"{latest.stamp.time_us}+{latest.stamp.count} of {latest.stamp.node}", latest.value)]
 
+    def imagined(self) -> Resolution:
+        return type(self)(self._clock.standing_still())
+
 
 class KeepSiblings:
     """A write replaces what its client had seen; concurrent values stay side by side. No clock takes part."""
@@ -120,6 +126,9 @@ class KeepSiblings:
 
     def versions(self, state: State) -> list[tuple[str, str | None]]:
         return [(f"{version.dot.count} of {version.dot.node}", version.value) for version in _siblings(state).versions]
+
+    def imagined(self) -> Resolution:
+        return self  # it has no state of its own
 
 
 def _latest(state: State | None) -> Latest:

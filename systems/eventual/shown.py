@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from systems.eventual.messages import State
+from systems.eventual.resolution import Resolution
 from systems.eventual.session_reads import SessionReads
 
 
@@ -20,3 +21,5 @@ class Shown:
     had_by: Callable[[str], Collection[str]] = field(default=lambda key: ())
     """Which replicas it counts as having had the tombstone of a key, if it holds that."""
     session_reads: SessionReads = field(default_factory=SessionReads)
+    resolution: Resolution | None = None
+    """How it resolves concurrent writes."""

@@ -10,6 +10,7 @@ from systems.eventual.invariant import EventualSafety
 from systems.eventual.resolution import Resolution
 from systems.eventual.session_rules import DeniedIsGone
 from systems.eventual.shown import Shown
+from systems.eventual.write_rules import LaterWriteWins
 
 
 class _Rule(Protocol):
@@ -17,13 +18,18 @@ class _Rule(Protocol):
 
 
 class Watch:
-    """Checks what replicas hold, and the rules of their tombstones and of sessions."""
+    """Checks what replicas hold, and the rules of their tombstones, of sessions and of writes."""
 
     def __init__(self, resolution: Resolution, *, agreement: bool) -> None:
         """For `agreement` see `EventualSafety`."""
         self._resolution = resolution
         self._safety = EventualSafety(agreement=agreement)
-        self._rules: tuple[_Rule, ...] = (DroppedForGood(resolution), CountedHaveHad(resolution), DeniedIsGone(resolution))
+        self._rules: tuple[_Rule, ...] = (
+            DroppedForGood(resolution),
+            CountedHaveHad(resolution),
+            DeniedIsGone(resolution),
+            LaterWriteWins(),
+        )
 
     def broken(self, states: Mapping[str, object]) -> str | None:
         shown = cast(Mapping[str, Shown], states)

@@ -50,6 +50,13 @@ class HybridClock:
         if (stamp.time_us, stamp.count) > (self._time_us, self._count):
             self._time_us, self._count = stamp.time_us, stamp.count
 
+    def standing_still(self) -> HybridClock:
+        """A clock that continues this one by itself, while the wall clock shows the time of the last timestamp all along."""
+        time_us = self._time_us
+        other = type(self)(self._node, lambda: time_us, most_ahead_us=self._most_ahead_us)
+        other._time_us, other._count = self._time_us, self._count
+        return other
+
     def check(self, stamp: Timestamp) -> None:
         """Raise `TooFarAhead` if no correct clock can have issued it: observing it would move all other clocks ahead."""
         ahead_us = stamp.time_us - max(self._read_us(), self._time_us)

@@ -1,0 +1,30 @@
+"""The rule of writes that follow each other: the later one wins, even if no clock has advanced between them.
+
+Whether one that should have won is missing shows in a history only if nothing is written to the key after that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from systems.eventual.shown import Shown
+
+
+class LaterWriteWins:
+    """Imagines two writes at once by a client that has seen what the node holds, at one node in each look."""
+
+    def __init__(self) -> None:
+        self._looks = 0
+
+    def broken(self, shown: Mapping[str, Shown]) -> str | None:
+        self._looks += 1
+        name = sorted(shown)[self._looks % len(shown)] if shown else ""
+        state = shown.get(name)
+        if state is None or state.resolution is None:
+            return None
+        resolution, held = state.resolution.imagined(), next(iter(state.states.values()), None)
+        for value in ("b", "a"):  # if their versions are equal, the greater value would win
+            held = resolution.written(held, value, resolution.context(held))
+            if resolution.values(held) != [value]:
+                return f"{name} would lose a write to what is there already, although its client has seen that"
+        return None
