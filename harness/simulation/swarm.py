@@ -14,7 +14,7 @@ import msgspec
 
 from harness.model.drill import Drill
 from harness.model.seeds import stream
-from harness.model.simulated import Varies
+from harness.model.simulated import Varies, Withstands
 from harness.model.system import CLIENT
 from harness.simulation.cluster import SimulatedCluster
 from harness.simulation.disturbance import Disturbance
@@ -76,7 +76,9 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True):
         varied = random.random() < 0.7
         swarm = cls(plain=False, windows=random.random() < 0.4, varied=varied, load_share=load_share)
         names = [node.name for node in swarm.drill(drill, seed).system.nodes()]
-        conditions = _coarse(_far(_conditions(random, names), stream(seed, "far"), names), stream(seed, "clocks"))
+        conditions = _far(_conditions(random, names), stream(seed, "far"), names)
+        if isinstance(drill.system, Withstands) and "wrong clock" in drill.system.withstands:
+            conditions = _coarse(conditions, stream(seed, "clocks"))
         disturbances = draw(random, swarm.drill(drill, seed))
         return msgspec.structs.replace(swarm, conditions=conditions, disturbances=disturbances)
 

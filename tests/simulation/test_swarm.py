@@ -53,6 +53,12 @@ def test_a_coarse_wall_clock_shows_the_same_time_for_a_while() -> None:
     assert {time_us % 15_625 for time_us in coarse} == {0}
 
 
+@pytest.mark.parametrize(("name", "coarse"), [("quorum/isolated", True), ("eventual/healthy", False)])
+def test_wall_clocks_are_coarse_only_if_they_may_be_wrong(name: str, coarse: bool) -> None:
+    drill = catalog.find_drill(name).drill
+    assert any(Swarm.of(drill, seed).conditions.clock_step_us > 1 for seed in range(1, 30)) is coarse
+
+
 @pytest.mark.parametrize("name", ["quorum/isolated", "featured/slow_features", "serving/slow_replica", "serving/overload"])
 def test_settings_are_drawn_within_what_the_system_takes(name: str) -> None:
     drill = catalog.find_drill(name).drill
