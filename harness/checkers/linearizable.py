@@ -84,7 +84,8 @@ def _verdict(history: History, model: Model | None) -> Verdict:
     keys: list[str] = []
     for rows, key in parts:
         value, _ = pd.factorize(ops["value"].iloc[rows])  # null becomes -1
-        quick = plain & ~_written_again(key[write[rows]], value[write[rows]], len(plain))
+        written = write[rows]
+        quick = plain & ~_written_again(key[written], value[written], len(plain))
         mine = slice(None) if quick.all() else quick[key]  # usually there is nothing to copy
         of_part, names = contradictions(ops, registers(ops, rows[mine], key[mine], value[mine], parts.names))
         found += of_part
