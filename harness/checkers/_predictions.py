@@ -24,7 +24,8 @@ class _Prediction(msgspec.Struct):
     """The version that gave it, if the answer says so."""
 
 
-_Right = _Prediction | dict[str, _Prediction]
+_ByVersion = dict[str, _Prediction]
+_Right = _Prediction | _ByVersion
 """The right answer; if there are several versions, that of each."""
 
 
@@ -32,6 +33,16 @@ def version_of(answer: object) -> str | None:
     """The version that an answer names; None if it is not a prediction or names none."""
     prediction = _answer(answer)
     return prediction.model if prediction is not None and isinstance(prediction.model, str) else None
+
+
+def comes_by_version(expected: object) -> bool:
+    """Whether the right answer is given for each version."""
+    return isinstance(_right(expected), dict)
+
+
+def is_right(answer: object, expected: object) -> bool:
+    """Whether an answer is the right one, if there are versions that of the version that it names; both as texts."""
+    return _same(_answer(answer), _right(expected))
 
 
 def judged(ops: pd.DataFrame) -> tuple[Rows, Rows, Rows]:
@@ -59,8 +70,9 @@ def _answer(text: object) -> _Prediction | None:
     return _decoded(text, _Prediction)
 
 
+@lru_cache(maxsize=100_000)
 def _right(text: object) -> _Right | None:
-    return _decoded(text, _Prediction) or _decoded(text, dict[str, _Prediction]) or None
+    return _decoded(text, _Prediction) or _decoded(text, _ByVersion) or None
 
 
 def _decoded(text: object, kind: type[T]) -> T | None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final
 
-import msgspec
 import pandas as pd
 
+from harness.checkers._predictions import comes_by_version, is_right, version_of
 from harness.checkers._versions import contradiction
 from harness.checkers._wording import count, listed
 from harness.model.history import History
@@ -15,21 +14,7 @@ from harness.model.verdict import Verdict
 
 KINDS: Final = ("predict",)
 
-TOLERANCE: Final = 1e-3
-"""Scores this close are the same answer."""
-
 MOST_OPS: Final = 10
-
-
-class _Answer(msgspec.Struct, frozen=True):
-    label: int
-    score: float
-    model: str
-
-
-class _Prediction(msgspec.Struct, frozen=True):
-    label: int
-    score: float
 
 
 def one_version_each(history: History) -> Verdict:
@@ -45,10 +30,10 @@ def one_version_each(history: History) -> Verdict:
     ops = history.ops[(history.ops["kind"] == "predict") & (history.ops["outcome"] == "ok")]
     if ops.empty:
         return Verdict(valid=None, why="no prediction was answered")
-    known = ops["expected"].map(lambda text: bool(_expected(text))).to_numpy(dtype=bool)
+    known = ops["expected"].map(comes_by_version).to_numpy(dtype=bool)
     compared = ops[known]
     rows = zip(compared.index, compared["value"], compared["expected"], strict=True)
-    wrong = [int(row) for row, value, expected in rows if not _whole(value, expected)]
+    wrong = [int(row) for row, value, expected in rows if not is_right(value, expected)]
     if wrong:
         first = ops.loc[wrong[0]]
         return Verdict(
@@ -57,7 +42,7 @@ def one_version_each(history: History) -> Verdict:
             f" right is {first['expected']}",
             ops=tuple(wrong[:MOST_OPS]),
         )
-    models = pd.Series([None if answer is None else answer.model for answer in map(_answer, ops["value"])], index=ops.index)
+    models = ops["value"].map(version_of)
     for node, answers in ops[(ops["node"].fillna("") != "") & models.notna()].groupby("node"):
         numbers, versions = pd.factorize(models[answers.index])
         found = contradiction(numbers, answers["sent_ns"].to_numpy(), answers["done_ns"].to_numpy())
@@ -76,28 +61,4 @@ def one_version_each(history: History) -> Verdict:
 def applies(history: History) -> bool:
     """Whether the right answers are given by version."""
     predictions = history.ops[history.ops["kind"] == "predict"]
-    return any(bool(_expected(text)) for text in predictions["expected"].unique())
-
-
-def _whole(value: object, expected: object) -> bool:
-    answer, right = _answer(value), _expected(expected)
-    if answer is None or answer.model not in right:
-        return False
-    version = right[answer.model]
-    return answer.label == version.label and abs(answer.score - version.score) <= TOLERANCE
-
-
-@lru_cache(maxsize=100_000)
-def _answer(text: object) -> _Answer | None:
-    try:
-        return msgspec.json.decode(text, type=_Answer) if isinstance(text, str) else None
-    except msgspec.DecodeError:
-        return None
-
-
-@lru_cache(maxsize=100_000)
-def _expected(text: object) -> dict[str, _Prediction]:
-    try:
-        return msgspec.json.decode(text, type=dict[str, _Prediction]) if isinstance(text, str) else {}
-    except msgspec.DecodeError:
-        return {}
+    return any(comes_by_version(text) for text in predictions["expected"].unique())
