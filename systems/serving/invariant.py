@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from systems.parts.retry_budget import RetryBudget
 from systems.serving.admission import Admission
@@ -20,14 +19,8 @@ from systems.serving.dispatch import Dispatcher
 from systems.serving.ejection import FALL_REQUESTS
 from systems.serving.health import INTERVAL_S, HealthChecker
 from systems.serving.policy import FALL_CHECKS, LEAST_SHARE, RISE_CHECKS, Pool, Replica
-from systems.serving.retry_budget_rules import RetryBudgetRules
+from systems.serving.retry_budget_rules import LAG_S, ROUGHLY, RetryBudgetRules
 from systems.serving.settings import Settings
-
-_ROUGHLY: Final = 1.01
-"""What is computed here from looks every few milliseconds may be off by so much."""
-
-_LAG_S: Final = 1.0
-"""A balancer without CPU has done with a check so long after the time at which it took it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,7 +191,7 @@ class _Seen:
             1.0 if up_for_s >= grows_s else max(LEAST_SHARE, up_for_s / grows_s)
             for up_for_s in (shown.now_s - self._up_by_s, shown.now_s - self._up_after_s)
         )
-        if not least <= share * _ROUGHLY or not share <= most * _ROUGHLY:
+        if not least <= share * ROUGHLY or not share <= most * ROUGHLY:
             since_s = shown.now_s - self._up_by_s
             yield f"the share of {name} is {share:.3f} {since_s:.3f} s after it came up, and {least:.3f} is due"
 
@@ -210,7 +203,7 @@ class _Seen:
             yield f"{one.name} is up after {bad - self._bad_since} failed checks in a row"
         if one.up and all_up and one.failed > self._failed and one.failed - self._failed_since >= FALL_REQUESTS:
             yield f"{one.name} is not ejected after {one.failed - self._failed_since} failures in a row"
-        over = one.ejection.until_s is None or one.ejection.until_s < self._looked_s - _LAG_S
+        over = one.ejection.until_s is None or one.ejection.until_s < self._looked_s - LAG_S
         if not one.up and over and good > self._good and bad == self._bad and good - self._good_since >= RISE_CHECKS:
             yield f"{one.name} is down after {good - self._good_since} good checks in a row"
 
@@ -230,6 +223,6 @@ class _Seen:
         if self._looked_s - self._up_by_s > longest_s and least_s > first_s:
             yield f"{one.name} is ejected for {least_s:.3f} s, and had been well for so long that {first_s:g} s are due"
         doubled_s = min(longest_s, 2 * self._ejected_for_s)
-        if shown.now_s - self._up_after_s < longest_s and most_s * _ROUGHLY < doubled_s:
+        if shown.now_s - self._up_after_s < longest_s and most_s * ROUGHLY < doubled_s:
             yield f"{one.name} is ejected again for {most_s:.3f} s, and twice the last time, {doubled_s:.3f} s, is due"
         self._ejected_for_s, self.until_s = min(longest_s, max(least_s, 0.0)), until_s

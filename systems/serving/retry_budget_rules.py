@@ -9,15 +9,15 @@ from typing import Final
 from systems.parts.retry_budget import KEPT_S, RetryBudget
 from systems.serving.settings import Settings
 
-_ROUGHLY: Final = 1.01
-"""What is computed here from looks every few milliseconds may be off by so much."""
+ROUGHLY: Final = 1.01
+"""What is computed from looks every few milliseconds may be off by so much."""
 
-_LAG_S: Final = 1.0
-"""A balancer without CPU has done with a request so long after the time at which it took it."""
+LAG_S: Final = 1.0
+"""A balancer without CPU has done with a request or a check so long after the time at which it took it."""
 
 
 class _Decaying:
-    """The bounds of a sum that decays. What is added came since the last look, or up to `_LAG_S` before it."""
+    """The bounds of a sum that decays. What is added came since the last look, or up to `LAG_S` before it."""
 
     def __init__(self, now_s: float) -> None:
         self.least = self.most = self._sum = 0.0
@@ -25,10 +25,10 @@ class _Decaying:
 
     def add(self, amount: float, looked_s: float, now_s: float) -> None:
         """`looked_s` was the last look before this one."""
-        least = amount * math.exp(-(now_s - looked_s + _LAG_S) / KEPT_S)
+        least = amount * math.exp(-(now_s - looked_s + LAG_S) / KEPT_S)
         self.least = self.least * math.exp(-(now_s - self._least_s) / KEPT_S) + least
         self._sum *= math.exp(-(looked_s - self._sum_s) / KEPT_S)
-        self.most = self._sum * math.exp(_LAG_S / KEPT_S) + amount
+        self.most = self._sum * math.exp(LAG_S / KEPT_S) + amount
         self._sum += amount
         self._least_s, self._sum_s = now_s, looked_s
 
@@ -54,7 +54,7 @@ class RetryBudgetRules:
         came, spent, refused = admitted - self._admitted, budget.spent - self._spent, budget.refused - self._refused
         if refused:
             # None was left then; and on a slow machine "then" may be long before the last look.
-            since = ratio * came + settings.retries_per_s * (now_s - self._looked_s + _LAG_S)
+            since = ratio * came + settings.retries_per_s * (now_s - self._looked_s + LAG_S)
             if balance > 1 + since:
                 yield f"retries were refused, and the budget has {balance:.1f} left; {since:.1f} may have come since"
         if came or spent or refused:
@@ -62,8 +62,8 @@ class RetryBudgetRules:
             self._cost.add(spent, self._looked_s, now_s)
         self._admitted, self._spent, self._refused, self._looked_s = admitted, budget.spent, budget.refused, now_s
         level = settings.retries_per_s * KEPT_S
-        most = level + self._earned.most * _ROUGHLY - self._cost.least / _ROUGHLY
-        least = level + self._earned.least / _ROUGHLY - self._cost.most * _ROUGHLY
+        most = level + self._earned.most * ROUGHLY - self._cost.least / ROUGHLY
+        least = level + self._earned.least / ROUGHLY - self._cost.most * ROUGHLY
         if not max(-1e-6, least - 1) <= balance <= most + 1:
             due = f"{least:.1f} to {most:.1f}"
             yield f"{balance:.1f} retries are in the budget; by what was earned and spent of late, {due} are due"
