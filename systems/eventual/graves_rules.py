@@ -39,13 +39,13 @@ class CountedHaveHad:
 
     def __init__(self, resolution: Resolution) -> None:
         self._resolution = resolution
-        self._last: dict[str, dict[str, State]] = {}
+        self._last: dict[str, Mapping[str, State]] = {}
         """What each running node held when it was looked at last."""
         self._lacking: dict[tuple[str, str], tuple[State, list[str]]] = {}
         """By node and key: its tombstone, and who has held something that it deletes since before it was there."""
 
     def broken(self, shown: Mapping[str, Shown]) -> str | None:
-        last, self._last = self._last, {name: dict(state.states) for name, state in shown.items()}
+        last, self._last = self._last, {name: state.states for name, state in shown.items()}
         for name, states in self._last.items():
             before = last.get(name, {})
             for key, state in states.items():

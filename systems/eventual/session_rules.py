@@ -21,7 +21,7 @@ class DeniedIsGone:
 
     def __init__(self, resolution: Resolution) -> None:
         self._resolution = resolution
-        self._last: dict[str, dict[str, State]] = {}
+        self._last: dict[str, Mapping[str, State]] = {}
         """What each node held when it was looked at last."""
         self._holders: dict[SessionRead, dict[str, State]] = {}
         """Who has held what a read wants since before it began."""
@@ -30,7 +30,7 @@ class DeniedIsGone:
         denied = {read: name for name, state in shown.items() for read in state.session_reads.denied}
         reads = [read for state in shown.values() for read in state.session_reads.under_way] + list(denied)
         holders = {read: self._holders[read] if read in self._holders else self._holding(read) for read in reads}
-        self._last |= {name: dict(state.states) for name, state in shown.items()}
+        self._last |= {name: state.states for name, state in shown.items()}
         self._holders = {
             read: {name: held for name, held in had.items() if self._last[name].get(read.key) == held}
             for read, had in holders.items()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol, cast
+from dataclasses import replace
+from typing import cast
 
 from systems.eventual.graves_rules import CountedHaveHad, DroppedForGood
 from systems.eventual.invariant import EventualSafety
@@ -11,10 +12,7 @@ from systems.eventual.resolution import Resolution
 from systems.eventual.session_rules import DeniedIsGone
 from systems.eventual.shown import Shown
 from systems.eventual.write_rules import LaterWriteWins
-
-
-class _Rule(Protocol):
-    def broken(self, shown: Mapping[str, Shown]) -> str | None: ...
+from systems.parts.rules import Rule, first_broken
 
 
 class Watch:
@@ -24,7 +22,7 @@ class Watch:
         """For `agreement` see `EventualSafety`."""
         self._resolution = resolution
         self._safety = EventualSafety(agreement=agreement)
-        self._rules: tuple[_Rule, ...] = (
+        self._rules: tuple[Rule[Shown], ...] = (
             DroppedForGood(resolution),
             CountedHaveHad(resolution),
             DeniedIsGone(resolution),
@@ -32,10 +30,10 @@ class Watch:
         )
 
     def broken(self, states: Mapping[str, object]) -> str | None:
-        shown = cast(Mapping[str, Shown], states)
-        # Each has to look every time.
-        found = [self._safety.broken(self._versions(shown)), *(rule.broken(shown) for rule in self._rules)]
-        return next((why for why in found if why is not None), None)
+        # One copy for all rules, which compare it with the next one: what nodes show goes on changing.
+        shown = {name: replace(one, states=dict(one.states)) for name, one in cast(Mapping[str, Shown], states).items()}
+        safety, rules = self._safety.broken(self._versions(shown)), first_broken(self._rules, shown)  # all of them have to look
+        return safety or rules
 
     def apart(self, states: Mapping[str, object]) -> str | None:
         return self._safety.apart(self._versions(cast(Mapping[str, Shown], states)))

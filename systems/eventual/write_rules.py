@@ -18,9 +18,11 @@ class LaterWriteWins:
 
     def broken(self, shown: Mapping[str, Shown]) -> str | None:
         self._looks += 1
-        name = sorted(shown)[self._looks % len(shown)] if shown else ""
-        state = shown.get(name)
-        if state is None or state.resolution is None:
+        if not shown:
+            return None
+        name = sorted(shown)[self._looks % len(shown)]
+        state = shown[name]
+        if state.resolution is None:
             return None
         resolution, held = state.resolution.imagined(), next(iter(state.states.values()), None)
         for value in ("b", "a"):  # if their versions are equal, the greater value would win

@@ -31,7 +31,7 @@ class DroppedTombstones(Generic[T]):
         """`is_older(one, tombstone)`: whether the tombstone deletes that one."""
         self._is_tombstone = is_tombstone
         self._is_older = is_older
-        self._last: dict[str, dict[str, dict[str, T]]] = {}
+        self._last: dict[str, Mapping[str, Mapping[str, T]]] = {}
         """By node, place and key, what it had when it was looked at last; also of nodes that are down, and still have it."""
         self._left: dict[tuple[str, str, str], tuple[T, str]] = {}
         """By node, place and key: what it had, deleted by a tombstone that this other node has dropped."""
@@ -48,15 +48,14 @@ class DroppedTombstones(Generic[T]):
         """Look at what each running node has, by place and key; what is left although it was deleted, if anything is.
 
         What a node had both before a drop and after it was there when the tombstone was dropped. What it receives later is not
-        judged.
+        judged. It keeps `nodes` for the next look, so they must not change.
         """
         for node, places in nodes.items():
             last = self._last.get(node, {}).get(OWN, {})
             for key in sorted(last.keys() - places[OWN].keys()):
                 if self._is_tombstone(last[key]):
                     self._dropped(node, key, last[key])
-        for node, places in nodes.items():
-            self._last[node] = {place: dict(had) for place, had in places.items()}
+        self._last |= nodes
         for (node, place, key), (had, dropped_by) in list(self._left.items()):
             if node in nodes:
                 if self._last[node].get(place, {}).get(key) == had:

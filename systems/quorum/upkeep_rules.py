@@ -91,7 +91,7 @@ class DroppedForGood:
                 self._rule.lost(name)
                 continue
             kept = {home: {key: hint.what for key, hint in hints.items()} for home, hints in state.kept.items()}
-            nodes[name] = {OWN: state.entries, **kept}
+            nodes[name] = {OWN: dict(state.entries), **kept}
         left = self._rule.look(nodes)
         if left is None:
             return None

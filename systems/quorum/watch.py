@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol, cast
+from typing import cast
 
+from systems.parts.rules import Rule, first_broken
 from systems.quorum.comparing_rules import UndoneStaysUndone
 from systems.quorum.invariant import OneValueAVersion
 from systems.quorum.placement import Placement
 from systems.quorum.rebuilding_rules import RebuiltRemembers
 from systems.quorum.shown import Shown
 from systems.quorum.upkeep_rules import DigestsCoverEntries, DroppedForGood, KeptUntilTaken
-
-
-class _Rule(Protocol):
-    def broken(self, shown: Mapping[str, Shown]) -> str | None: ...
 
 
 class Watch:
@@ -27,7 +24,7 @@ class Watch:
         self._held = OneValueAVersion(
             placement, write=write, repairs=repairs, durable=durable, tombstones_dropped=tombstones_dropped
         )
-        self._rules: list[_Rule] = [
+        self._rules: list[Rule[Shown]] = [
             UndoneStaysUndone(placement),
             DigestsCoverEntries(),
             DroppedForGood(),
@@ -38,9 +35,8 @@ class Watch:
 
     def broken(self, states: Mapping[str, object]) -> str | None:
         shown = cast(Mapping[str, Shown], states)
-        # Each has to look every time.
-        found = [self._held.broken(_entries(shown)), *(rule.broken(shown) for rule in self._rules)]
-        return next((why for why in found if why is not None), None)
+        held, rules = self._held.broken(_entries(shown)), first_broken(self._rules, shown)  # all of them have to look
+        return held or rules
 
     def apart(self, states: Mapping[str, object]) -> str | None:
         return self._held.apart(_entries(cast(Mapping[str, Shown], states)))
