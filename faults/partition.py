@@ -55,7 +55,7 @@ class Partition(Fault):
         return await restore(environment, targets, self._halves(targets), injected)
 
     def _halves(self, targets: Targets) -> list[Half]:
-        if not targets.nodes:  # a single link was named: its source is the inside
+        if not targets.nodes:  # links were named: the source of each is the inside
             crossing = [(link, link.source) for link in targets.links]
         else:
             crossing = [

@@ -21,7 +21,7 @@ What each fault does, what it models, and the drills that use it. `python -m har
 docstrings; a test keeps it up to date.
 
 Every fault acts on its `target`: "one", "minority", "half", "majority", "all", "leader", a node's name, several ("n1 n2") or,
-if it acts on links, a link such as "n1>n2". `Fault(target, …).between(from_s, to_s)` makes it a window of a drill;
+if it acts on links, one or more of them ("n1>n2 n1>n3"). `Fault(target, …).between(from_s, to_s)` makes it a window of a drill;
 [architecture.md](architecture.md#schedules) shows how to compose windows. A fault returns evidence, gathered from outside the
 system, that it acted; a run whose faults did not all act is unknown.
 """

@@ -14,7 +14,7 @@ LEADER: Final = "leader"
 
 
 WORDS: Final = ("one", "minority", "half", "majority", "all", LEADER)
-"""The selectors that are not names. Others are a node's name, a link's name, or several nodes' names separated by spaces."""
+"""The selectors that are not names. Others are names of nodes, or names of links, separated by spaces."""
 
 
 def _sizes(replicas: int) -> dict[str, int]:
@@ -32,7 +32,6 @@ def check(selector: str, nodes: Sequence[Node], links: Sequence[Link], *, links_
     replicas = sum(node.replica for node in nodes)
     sizes = _sizes(replicas)
     names = [node.name for node in nodes]
-    link_names = [link.name for link in links]
     if selector in sizes:
         if not 0 < sizes[selector] <= replicas:
             instead = "Use 'one'." if replicas else "Name a node, or leave `replica=True` on some."
@@ -40,30 +39,38 @@ def check(selector: str, nodes: Sequence[Node], links: Sequence[Link], *, links_
     elif selector == LEADER:
         if not has_leader:
             raise UsageError("Selector 'leader': this system cannot say who leads. Use 'one' or a node's name.")
-    elif selector in link_names:
-        if not links_allowed:
-            raise UsageError(f"Selector {selector!r} is a link; this fault acts on processes. Use a node's name.")
-    elif unknown := [name for name in selector.split() or [selector] if name not in names]:
-        if len(selector.split()) > 1:
-            raise UsageError(f"Selector {selector!r}: no node called {unknown[0]!r}. {hint(unknown[0], names)}")
-        known = [*sizes, LEADER, *names, *(link_names if links_allowed else [])]
-        raise UsageError(f"No node or link called {selector!r}, and it is not a selector. {hint(selector, known)}")
+    else:
+        _check_names(selector, names, [link.name for link in links], links_allowed=links_allowed)
+
+
+def _check_names(selector: str, nodes: Sequence[str], links: Sequence[str], *, links_allowed: bool) -> None:
+    named = selector.split() or [selector]
+    known = [*nodes, *(links if links_allowed else [])]
+    if not links_allowed and (link := next((name for name in named if name in links), None)) is not None:
+        raise UsageError(f"Selector {selector!r}: {link!r} is a link; this fault acts on processes. Use a node's name.")
+    if unknown := [name for name in named if name not in known]:
+        if len(named) > 1:
+            what = "node or link" if links_allowed else "node"
+            raise UsageError(f"Selector {selector!r}: no {what} called {unknown[0]!r}. {hint(unknown[0], known)}")
+        raise UsageError(f"No node or link called {selector!r}, and it is not a selector. {hint(selector, [*WORDS, *known])}")
+    if 0 < sum(name in links for name in named) < len(named):
+        raise UsageError(f"Selector {selector!r} names nodes and links. Use two faults: one for the nodes, one for the links.")
 
 
 def choose(
     selector: str, nodes: Sequence[Node], links: Sequence[Link], random: Random, busy: Collection[str] = ()
 ) -> tuple[list[str], list[Link]]:
-    """The nodes that a checked selector stands for, and the links that touch them (or just the link that it names).
+    """The nodes that a checked selector stands for, and the links that touch them (or just the links that it names).
 
     If there is a choice, `busy` nodes are chosen only if there are not enough others.
     """
-    for link in links:
-        if link.name == selector:
-            return [], [link]
+    names = list(dict.fromkeys(selector.split()))
+    if named := [link for link in links if link.name in names]:
+        return [], named
     replicas = [node.name for node in nodes if node.replica]
     size = _sizes(len(replicas)).get(selector)
     if size is None:
-        chosen = list(dict.fromkeys(selector.split()))
+        chosen = names
     else:
         free = [name for name in replicas if name not in busy]
         taken = [name for name in replicas if name in busy]

@@ -111,5 +111,5 @@ def test_values_that_make_no_sense(make_it: object, message: str) -> None:
 
 def test_several_nodes_are_named_at_once() -> None:
     make(faults=[Partition("n2 n3").between(1, 2)])
-    with pytest.raises(UsageError, match=r"Selector 'n2 n4': no node called 'n4'\."):
+    with pytest.raises(UsageError, match=r"Selector 'n2 n4': no node or link called 'n4'\."):
         make(faults=[Partition("n2 n4").between(1, 2)])

@@ -63,6 +63,14 @@ def test_a_link_by_name_is_that_link_alone() -> None:
     assert (nodes, [link.name for link in links]) == ([], ["n1>n2"])
 
 
+def test_several_links_by_name_are_those_links_alone() -> None:
+    system = Echo(replicas=3)
+    asked = "n3>n1 n1>n2 n3>n1"
+    selector.check(asked, system.nodes(), links_of(system), links_allowed=True, has_leader=False)
+    nodes, links = selector.choose(asked, system.nodes(), links_of(system), Random(1))
+    assert (nodes, sorted(link.name for link in links)) == ([], ["n1>n2", "n3>n1"])
+
+
 @pytest.mark.parametrize(
     ("asked", "links_allowed", "has_leader", "message"),
     [
@@ -77,6 +85,10 @@ def test_a_link_by_name_is_that_link_alone() -> None:
         ("zzz", False, False, "There are: one, minority, half, majority, all, leader, n1, n2, n3"),
         ("", False, False, "No node or link called ''"),
         ("n1>n2", False, False, "is a link; this fault acts on processes"),
+        ("n1 n1>n2", False, False, "'n1>n2' is a link; this fault acts on processes"),
+        ("n1 n1>n2", True, False, "names nodes and links. Use two faults"),
+        ("n1>n2 n1>n4", True, False, "no node or link called 'n1>n4'.*Did you mean"),
+        ("n1 n4", False, False, "no node called 'n4'"),
         ("leader", False, False, "cannot say who leads"),
     ],
 )
