@@ -1,4 +1,4 @@
-"""Many clients compare-and-set the same two keys at once, over slow links."""
+"""Many clients compare-and-set the same keys at once, expecting the same values, over slow links."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from workloads.registers import Registers
 
 drill = Drill(
     system=Strong(replicas=3),
-    workload=Registers(keys=6, writes=0.2, compare_and_sets=0.5, deletes=0.02),
+    workload=Registers(keys=6, writes=0.2, compare_and_sets=0.5, deletes=0.02, rivals=3),
     load=Load(rate=250, clients=40, seconds=4),
     faults=[Latency("n1>n2", delay_ms=15).between(0.5, 3.5)],
     checks=[linearizable, one_leader_per_term, log_matching, state_machine_safety, committed_entries_stay],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from faults.kill import Kill
-from faults.latency import Latency
+from faults.silent_drop import SilentDrop
 from harness.checkers.committed_entries_stay import committed_entries_stay
 from harness.checkers.linearizable import linearizable
 from harness.checkers.log_matching import log_matching
@@ -20,8 +20,7 @@ drill = Drill(
     workload=Registers(keys=150, writes=0.5),
     load=Load(rate=150, clients=40, seconds=7.5),
     faults=[
-        Latency("n1>n2", delay_ms=80).between(0.5, 1.6),
-        Latency("n1>n3", delay_ms=80).between(0.5, 1.6),
+        SilentDrop("n1>n2 n1>n3").between(1.4, 1.6),
         Kill("n1").between(1.5, 2.6),
         Kill("n2 n3").between(3.6, 4.6),
     ],

@@ -19,7 +19,7 @@ drill = Drill(
     workload=Registers(keys=100, writes=0.5),
     load=Load(rate=150, clients=40, seconds=9),
     # If n1 was not the primary at first, it probably is when the others are killed again.
-    faults=[Kill("n2 n3").between(1.2, 2), Kill("n2 n3").between(5, 5.8)],
+    faults=[Kill("n2 n3").between(1.2, 2.3), Kill("n2 n3").between(5, 6.1)],
     checks=[linearizable, nothing_lost, one_leader_per_term, log_matching, state_machine_safety, committed_entries_stay],
     slos=["availability >= 85%", "recovery < 3s"],
     nightly=True,

@@ -21,8 +21,8 @@ drill = Drill(
     load=Load(rate=200, clients=40, seconds=6.5),
     faults=[
         Kill("n3").between(0.8, 2.4),
-        Latency("n1>n3", delay_ms=60).between(0.7, 6),
-        Kill("n1 n2").when(received="/replica", nth=5, at="n3", from_s=2.4, for_s=1.5),
+        Latency("n1>n3", delay_ms=50).between(0.7, 6),
+        Kill("n1 n2").when(received="/replica", nth=3, at="n3", from_s=2.4, for_s=1.5),
     ],
     checks=[linearizable, nothing_lost, one_leader_per_term, log_matching, state_machine_safety, committed_entries_stay],
     slos=["availability >= 40%", "recovery < 3s"],

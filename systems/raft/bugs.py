@@ -127,7 +127,7 @@ BUGS: Final = BugCatalog(
         "early-reads",
         "a new leader answers reads before it has committed an entry of its term",
         Rules(reads_wait_for_own_term=False),
-        caught_by=("raft/slow_links", "linearizable"),
+        caught_by=("raft/reads_after_failover", "linearizable"),
     ),
     Bug(
         "wall-clock-lease",
