@@ -16,9 +16,7 @@ drill = Drill(
     workload=Publications(),
     load=Load(rate=120, clients=24, seconds=6, timeout_ms=10_000),
     faults=[
-        Latency("client>n1", delay_ms=50, jitter_ms=45).between(1, 4),
-        Latency("client>n2", delay_ms=50, jitter_ms=45).between(1, 4),
-        Latency("client>n3", delay_ms=50, jitter_ms=45).between(1, 4),
+        Latency("client>n1 client>n2 client>n3", delay_ms=50, jitter_ms=45).between(1, 4),
     ],
     checks=[no_lost_messages, no_duplicates, per_key_order],
     slos=["availability >= 20%"],

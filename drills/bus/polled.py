@@ -17,9 +17,7 @@ drill = Drill(
     workload=Publications(publishes=0.5, polls=True),
     load=Load(rate=120, clients=24, seconds=7, timeout_ms=10_000),
     faults=[
-        Latency("client>n1", delay_ms=50, jitter_ms=45).between(1, 4),
-        Latency("client>n2", delay_ms=50, jitter_ms=45).between(1, 4),
-        Latency("client>n3", delay_ms=50, jitter_ms=45).between(1, 4),
+        Latency("client>n1 client>n2 client>n3", delay_ms=50, jitter_ms=45).between(1, 4),
         Kill("leader").between(4.2, 5.2),
     ],
     checks=[no_lost_messages, no_duplicates, per_key_order],

@@ -16,8 +16,7 @@ drill = Drill(
     workload=Registers(keys=200, writes=0.4, deletes=0.4),
     load=Load(rate=200, clients=20, seconds=9),
     faults=[
-        Latency("n1>n2", delay_ms=250).between(0.5, 8.5),
-        Latency("n2>n1", delay_ms=250).between(0.5, 8.5),
+        Latency("n1>n2 n2>n1", delay_ms=250).between(0.5, 8.5),
         *(Partition("n2").between(start_s, start_s + 1.7) for start_s in (1, 3.6, 6.2)),
     ],
     checks=[converges, nothing_lost],

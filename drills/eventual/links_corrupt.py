@@ -15,7 +15,7 @@ drill = Drill(
     workload=Registers(keys=300, writes=0.5),
     load=Load(rate=200, clients=20, seconds=4),
     faults=[
-        CorruptBytes(link, rate=0.002).between(0.2, 3.8) for link in ("n1>n2", "n2>n1", "n1>n3", "n3>n1", "n2>n3", "n3>n2")
+        CorruptBytes("n1>n2 n2>n1 n1>n3 n3>n1 n2>n3 n3>n2", rate=0.002).between(0.2, 3.8),
     ],
     checks=[converges, nothing_lost],
     slos=["availability >= 99%"],

@@ -19,8 +19,7 @@ drill = Drill(
     load=Load(rate=200, clients=30, seconds=6),
     faults=[
         Partition("n1").between(1, 4.5),
-        Latency("n2>n3", delay_ms=200).between(0.5, 5),
-        Latency("n3>n2", delay_ms=200).between(0.5, 5),
+        Latency("n2>n3 n3>n2", delay_ms=200).between(0.5, 5),
         Partition("client>n1").flapping(1.5, 4.5, on_s=0.3, off_s=0.4),
     ],
     checks=[read_your_writes, monotonic_reads, converges, nothing_lost],

@@ -21,8 +21,7 @@ drill = Drill(
     workload=Registers(keys=30, writes=0.4),
     load=Load(rate=250, clients=15, seconds=8),
     faults=[
-        Latency("n1>n2", delay_ms=300).between(0.5, 7.7),
-        Latency("n1>n3", delay_ms=300).between(0.5, 7.7),
+        Latency("n1>n2 n1>n3", delay_ms=300).between(0.5, 7.7),
         *(Kill("n1").between(start_s, start_s + 0.4) for start_s in (1, 1.9, 2.8, 3.7, 4.6, 5.5, 6.4)),
     ],
     checks=[read_your_writes, monotonic_reads, converges, nothing_lost],

@@ -23,8 +23,7 @@ drill = Drill(
     faults=[
         ClockSkew("n1", by_ms=2000).between(0.5, 5.5),
         ClockSkew("n2", by_ms=-2000).between(0.6, 5.4),
-        Latency("n1>n2", delay_ms=200).between(0.5, 5.2),
-        Latency("n1>n3", delay_ms=200).between(0.5, 5.2),
+        Latency("n1>n2 n1>n3", delay_ms=200).between(0.5, 5.2),
         Partition("client>n1").flapping(1.5, 5, on_s=0.3, off_s=0.4),
     ],
     checks=[read_your_writes, monotonic_reads, converges],

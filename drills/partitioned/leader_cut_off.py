@@ -20,9 +20,9 @@ drill = Drill(
     faults=[
         # Operations take some time, and so many of them have begun to store when a cut begins: it is unknown whether these
         # have taken effect. What n1 stored is on no majority, and may still be read.
-        *(Latency(link, delay_ms=40, jitter_ms=10).between(0.5, 5.5) for link in ("n1>n2", "n1>n3")),
-        *(Isolate(link).between(1, 2.6) for link in ("n1>n2", "n1>n3", "n2>n1", "n3>n1")),
-        *(Isolate(link).between(3.4, 5) for link in ("n1>n2", "n1>n3", "n2>n1", "n3>n1")),
+        Latency("n1>n2 n1>n3", delay_ms=40, jitter_ms=10).between(0.5, 5.5),
+        Isolate("n1>n2 n1>n3 n2>n1 n3>n1").between(1, 2.6),
+        Isolate("n1>n2 n1>n3 n2>n1 n3>n1").between(3.4, 5),
         Kill("n1").between(5.5, 7),
     ],
     checks=[linearizable, nothing_lost, one_owner],

@@ -19,8 +19,7 @@ drill = Drill(
     load=Load(rate=250, clients=40, seconds=7),
     faults=[
         Join("n3").between(1, 6),
-        CorruptBytes("n3>n1", rate=0.004).between(0.8, 4),
-        CorruptBytes("n1>n3", rate=0.004).between(0.8, 4),
+        CorruptBytes("n3>n1 n1>n3", rate=0.004).between(0.8, 4),
     ],
     checks=[linearizable, nothing_lost, one_owner, moved_share],
     slos=["availability >= 80%"],

@@ -17,7 +17,7 @@ drill = Drill(
     system=Partitioned(members=2, spares=1, partitions=16, rate_mb_per_s=0.002, moves_at_once=2),
     workload=Registers(keys=200, writes=0.5),
     load=Load(rate=200, clients=60, seconds=8),
-    faults=[Join("n3").between(1, 7), Isolate("n3>n1").between(1.2, 2.7), Isolate("n1>n3").between(1.2, 2.7)],
+    faults=[Join("n3").between(1, 7), Isolate("n3>n1 n1>n3").between(1.2, 2.7)],
     checks=[linearizable, nothing_lost, one_owner, moved_share],
     slos=["availability >= 75%"],
     nightly=True,

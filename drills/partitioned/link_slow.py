@@ -19,8 +19,7 @@ drill = Drill(
     load=Load(rate=300, clients=40, seconds=6),
     faults=[
         Join("n3").between(1, 5.5),
-        Latency("n3>n1", delay_ms=80).between(0.5, 5),
-        Latency("n3>n2", delay_ms=80).between(0.5, 5),
+        Latency("n3>n1 n3>n2", delay_ms=80).between(0.5, 5),
     ],
     checks=[linearizable, nothing_lost, one_owner, moved_share],
     slos=["p99 < 400ms", "availability >= 99%"],

@@ -16,8 +16,7 @@ drill = Drill(
     load=Load(rate=200, clients=40, seconds=7),
     faults=[
         Latency("all", delay_ms=20, jitter_ms=20).between(0.5, 6),
-        Latency("n1>n2", delay_ms=60, jitter_ms=30).between(0.5, 6),
-        Latency("n1>n3", delay_ms=60, jitter_ms=30).between(0.5, 6),
+        Latency("n1>n2 n1>n3", delay_ms=60, jitter_ms=30).between(0.5, 6),
         *(Partition(f"n{1 + turn % 3}").between(1.4 + 0.6 * turn, 1.8 + 0.6 * turn) for turn in range(7)),
     ],
     checks=[linearizable],

@@ -21,9 +21,7 @@ drill = Drill(
     workload=Registers(keys=4, writes=0.3),
     load=Load(rate=200, clients=60, seconds=10.5),
     faults=[
-        Latency("n1>n3", delay_ms=60).between(0.5, 2.5),
-        Latency("n1>n4", delay_ms=60).between(0.5, 2.5),
-        Latency("n1>n5", delay_ms=60).between(0.5, 2.5),
+        Latency("n1>n3 n1>n4 n1>n5", delay_ms=60).between(0.5, 2.5),
         Isolate("n5").between(2.8, 6.4),
         Pause("n4").between(4.8, 5.8),
     ],

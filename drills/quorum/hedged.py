@@ -14,7 +14,7 @@ drill = Drill(
     system=Quorum(replicas=3, read=2, write=2, hedge_ms=20),
     workload=Registers(keys=10, writes=0.1),
     load=Load(rate=100, clients=40, seconds=6),
-    faults=[Latency("n2>n1", delay_ms=400).between(0.5, 5.9), Latency("n3>n1", delay_ms=400).between(0.5, 5.9)],
+    faults=[Latency("n2>n1 n3>n1", delay_ms=400).between(0.5, 5.9)],
     checks=[linearizable, nothing_lost],
     slos=["p50 < 60ms", "p90 < 90ms", "availability >= 99%"],
     nightly=True,

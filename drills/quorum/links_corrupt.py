@@ -15,7 +15,7 @@ drill = Drill(
     workload=Registers(keys=10, writes=0.5),
     load=Load(rate=200, clients=20, seconds=4),
     faults=[
-        CorruptBytes(link, rate=0.001).between(0.4, 3.4) for link in ("n1>n2", "n2>n1", "n1>n3", "n3>n1", "n2>n3", "n3>n2")
+        CorruptBytes("n1>n2 n2>n1 n1>n3 n3>n1 n2>n3 n3>n2", rate=0.001).between(0.4, 3.4),
     ],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 80%"],

@@ -14,7 +14,7 @@ drill = Drill(
     system=Quorum(replicas=3, read=2, write=2),
     workload=Registers(keys=4, writes=0.3),
     load=Load(rate=500, clients=40, seconds=5.5),
-    faults=[Latency("n1>n2", delay_ms=60).between(1, 4.5), Latency("n1>n3", delay_ms=60).between(1, 4.5)],
+    faults=[Latency("n1>n2 n1>n3", delay_ms=60).between(1, 4.5)],
     checks=[linearizable, nothing_lost],
     slos=["p50 < 100ms", "p99 < 500ms", "availability >= 99%"],
 )

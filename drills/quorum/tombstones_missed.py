@@ -16,8 +16,7 @@ drill = Drill(
     workload=Registers(keys=200, writes=0.15, deletes=0.4),
     load=Load(rate=200, clients=30, seconds=8),
     faults=[
-        Latency("n1>n3", delay_ms=200).between(0.5, 7.5),
-        Latency("n2>n3", delay_ms=200).between(0.5, 7.5),
+        Latency("n1>n3 n2>n3", delay_ms=200).between(0.5, 7.5),
         Kill("n3").between(2.6, 3),
         Kill("n3").between(4.2, 4.6),
         Kill("n3").between(5.8, 6.2),

@@ -14,7 +14,7 @@ drill = Drill(
     system=Quorum(size=5, replicas=3, read=2, write=2, tombstone_grace_s=1),
     workload=Registers(keys=150, writes=0.2, deletes=0.3),
     load=Load(rate=120, clients=15, seconds=8),
-    faults=[Partition("n2>n3").between(1, 6), Partition("n4>n1").between(1, 6)],
+    faults=[Partition("n2>n3 n4>n1").between(1, 6)],
     checks=[linearizable, nothing_lost],
     slos=["p50 < 60ms", "availability >= 95%"],
     nightly=True,

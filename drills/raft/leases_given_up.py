@@ -20,7 +20,7 @@ drill = Drill(
     load=Load(rate=250, clients=60, seconds=6),
     faults=[
         HandOver("n1").between(0.5, 0.6),
-        *(Latency(link, delay_ms=100).between(1, 5.5) for link in ("n1>n2", "n1>n3", "n2>n1", "n3>n1")),
+        Latency("n1>n2 n1>n3 n2>n1 n3>n1", delay_ms=100).between(1, 5.5),
         HandOver("n2").between(1.5, 1.6),
         HandOver("n1").between(2.5, 2.6),
         HandOver("n3").between(3.5, 3.6),

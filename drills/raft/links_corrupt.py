@@ -19,7 +19,7 @@ drill = Drill(
     workload=Registers(keys=10, writes=0.4),
     load=Load(rate=200, clients=20, seconds=4),
     faults=[
-        *(CorruptBytes(link, rate=0.0005).between(0.4, 3.4) for link in ("n1>n2", "n2>n1", "n1>n3", "n3>n1", "n2>n3", "n3>n2")),
+        CorruptBytes("n1>n2 n2>n1 n1>n3 n3>n1 n2>n3 n3>n2", rate=0.0005).between(0.4, 3.4),
         HandOver("n1").between(0.5, 0.6),
         HandOver("n2").between(1.5, 1.6),
         HandOver("n3").between(2.5, 2.6),

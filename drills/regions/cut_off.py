@@ -18,8 +18,7 @@ drill = Drill(
     load=Load(rate=200, clients=100, seconds=7),
     faults=[
         Kill("eu-r1 eu-r2").between(1.5, 3.5),
-        Isolate("eu>us").between(1.4, 3.6),
-        Isolate("eu>asia").between(1.4, 3.6),
+        Isolate("eu>us eu>asia").between(1.4, 3.6),
     ],
     checks=[predictions_correct, locals_unharmed, replicas_return],
     slos=["p99 < 950ms", "availability >= 75%"],

@@ -25,8 +25,7 @@ drill = Drill(
         Pause("n1").between(1.2, 3),
         Kill("n2 n3").between(2.6, 2.85),
         Isolate("n1>k1").between(1.03, 3.6),
-        Isolate("n2>n1").between(1.2, 3.6),
-        Isolate("n3>n1").between(1.2, 3.6),
+        Isolate("n2>n1 n3>n1").between(1.2, 3.6),
     ],
     checks=[
         linearizable,

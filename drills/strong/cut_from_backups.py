@@ -18,7 +18,7 @@ drill = Drill(
     system=Strong(replicas=3),
     workload=Registers(keys=8, writes=0.5),
     load=Load(rate=150, clients=40, seconds=10),
-    faults=[Isolate("n1>n2").between(1.2, 8.6), Isolate("n1>n3").between(1.2, 8.6)],
+    faults=[Isolate("n1>n2 n1>n3").between(1.2, 8.6)],
     checks=[linearizable, nothing_lost, one_leader_per_term, log_matching, state_machine_safety, committed_entries_stay],
     slos=["availability >= 50%", "p50 < 500ms", "recovery < 4s"],
     nightly=True,

@@ -20,11 +20,7 @@ drill = Drill(
     workload=Registers(keys=8, writes=0.5),
     load=Load(rate=150, clients=60, seconds=6, sticky=True),
     faults=[
-        Isolate("n1>k1").between(1.2, 4),
-        Isolate("n1>k2").between(1.2, 4),
-        Isolate("n1>k3").between(1.2, 4),
-        Isolate("n2>n1").between(1.2, 4),
-        Isolate("n3>n1").between(1.2, 4),
+        Isolate("n1>k1 n1>k2 n1>k3 n2>n1 n3>n1").between(1.2, 4),
     ],
     checks=[
         linearizable,

@@ -16,7 +16,7 @@ drill = Drill(
     system=Strong(),
     workload=Registers(keys=10, writes=0.5),
     load=Load(rate=200, clients=20, seconds=4),
-    faults=[CorruptBytes(link, rate=0.0005).between(0.4, 3.4) for link in ("n1>n2", "n1>n3")],
+    faults=[CorruptBytes("n1>n2 n1>n3", rate=0.0005).between(0.4, 3.4)],
     checks=[linearizable, nothing_lost, log_matching, state_machine_safety],
     slos=["availability >= 50%"],
     nightly=True,

@@ -26,8 +26,7 @@ drill = Drill(
     faults=[
         Pause("n1").between(1.2, 3),
         Isolate("n1>k1").between(1.03, 3.6),
-        Isolate("n2>n1").between(1.2, 3.6),
-        Isolate("n3>n1").between(1.2, 3.6),
+        Isolate("n2>n1 n3>n1").between(1.2, 3.6),
     ],
     checks=[
         linearizable,
