@@ -175,7 +175,7 @@ BUGS: Final = BugCatalog(
         "pieces-mixed",
         "a node mixes pieces of two leaders' snapshots, and does not verify the whole",
         Rules(pieces_of_one_snapshot=False),
-        caught_by=("raft/snapshot_in_pieces", "linearizable"),
+        caught_by=("raft/snapshot_in_pieces", "nodes_stayed_up"),
     ),
     Bug(
         "snapshot-mislabelled",
