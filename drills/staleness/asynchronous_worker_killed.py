@@ -1,4 +1,4 @@
-"""Workers are killed, one after another, and come back: another worker gets the batch that each one had."""
+"""Workers are killed, one after another, just as they get a batch: another worker gets it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,9 @@ drill = Drill(
     workload=Steps(),
     load=Load(rate=20, clients=60, seconds=8, timeout_ms=4000),
     faults=[
-        Kill("worker1").between(1, 1.5),
-        Kill("worker2").between(2, 2.5),
-        Kill("worker3").between(3, 3.5),
-        Kill("worker1").between(4, 4.5),
-        Kill("worker2").between(5, 5.5),
+        Kill("worker1").when(heard="/pull", nth=3, from_s=1, for_s=1.4),
+        Kill("worker2").when(heard="/pull", nth=3, from_s=3, for_s=1.4),
+        Kill("worker3").when(heard="/pull", nth=3, from_s=5, for_s=1.4),
     ],
     checks=CHECKS,
     slos=["availability >= 99%", "max < 2s"],

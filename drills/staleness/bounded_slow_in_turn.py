@@ -13,7 +13,7 @@ drill = Drill(
     system=ParameterServer(workers=3, mode="bounded", staleness=8, step_ms=150),
     workload=Steps(),
     load=Load(rate=20, clients=60, seconds=10, timeout_ms=4000),
-    faults=[SlowCpu(f"worker{1 + turn % 3}", share=0.1).between(3.5 + turn, 4.2 + turn) for turn in range(5)],
+    faults=[SlowCpu(f"worker{1 + turn % 3}", share=0.04).between(3.5 + turn, 4.2 + turn) for turn in range(5)],
     checks=BOUNDED_CHECKS,
     slos=["availability >= 99%", "goodput >= 60%"],
     nightly=True,

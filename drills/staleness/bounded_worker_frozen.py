@@ -13,7 +13,7 @@ drill = Drill(
     system=ParameterServer(workers=3, mode="bounded", staleness=2, step_ms=150),
     workload=Steps(),
     load=Load(rate=20, clients=80, seconds=10, timeout_ms=5000),
-    faults=[Pause("one").between(1.5, 5.5)],
+    faults=[Pause("worker2").when(heard="/pull", nth=3, from_s=1.5, for_s=4)],
     checks=BOUNDED_CHECKS,
     slos=["availability >= 99%", "max < 2.5s"],
     nightly=True,

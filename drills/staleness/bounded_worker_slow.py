@@ -1,4 +1,4 @@
-"""A worker gets a tenth of a CPU under bounded staleness: the others get as far ahead as allowed, and no further."""
+"""A worker gets a twenty-fifth of a CPU under bounded staleness: the others get as far ahead as allowed, and no further."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ drill = Drill(
     system=ParameterServer(workers=3, mode="bounded", staleness=2, step_ms=150),
     workload=Steps(),
     load=Load(rate=20, clients=60, seconds=8, timeout_ms=4000),
-    faults=[SlowCpu("one", share=0.1).between(2, 5)],
+    faults=[SlowCpu("one", share=0.04).between(2, 5)],
     checks=BOUNDED_CHECKS,
     slos=["availability >= 99%", "max < 2.5s"],
     nightly=True,

@@ -13,7 +13,7 @@ drill = Drill(
     system=ParameterServer(workers=3),
     workload=Steps(),
     load=Load(rate=20, clients=50, seconds=9, timeout_ms=2500),
-    faults=[Pause("one").between(1.5, 5.5)],
+    faults=[Pause("worker2").when(heard="/pull", nth=5, from_s=1.5, for_s=4)],
     checks=CHECKS,
     slos=["availability >= 99%", "max < 1.5s"],
     nightly=True,

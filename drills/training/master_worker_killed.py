@@ -1,4 +1,4 @@
-"""Workers of a parameter server are killed in turn, and come back: others compute their shards within a second."""
+"""Workers of a parameter server are killed just as they get shards, and come back: others compute these within a second."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ drill = Drill(
     workload=Steps(),
     load=Load(rate=20, clients=50, seconds=7.5, timeout_ms=2500),
     faults=[
-        Kill("worker1").between(1, 1.5),
-        Kill("worker2").between(2.2, 2.7),
-        Kill("worker3").between(3.4, 3.9),
-        Kill("worker1").between(4.6, 5.1),
+        Kill("worker1").when(heard="/pull", nth=5, from_s=1, for_s=0.5),
+        Kill("worker2").when(heard="/pull", nth=5, from_s=2.2, for_s=0.5),
+        Kill("worker3").when(heard="/pull", nth=5, from_s=3.4, for_s=0.5),
+        Kill("worker1").when(heard="/pull", nth=5, from_s=4.6, for_s=0.5),
     ],
     checks=CHECKS,
     slos=["availability >= 99%", "max < 1.5s"],
