@@ -31,6 +31,8 @@ class Judged:
     tell: Callable[[], Found] | None = None
     """Finds the fewest calls that show the contradiction, which takes a while."""
     undecided: str | None = None
+    malformed: bool = False
+    """Whether it is undecided because the model cannot read a value."""
 
 
 def judge(ops: pd.DataFrame, key: str, rows: Integers, model: Model, most_explored: int) -> Judged:
@@ -52,7 +54,7 @@ def judge(ops: pd.DataFrame, key: str, rows: Integers, model: Model, most_explor
             return Judged(explored=decision.explored, undecided=f"key {key} (ways to order its calls: {told})")
         last = first_contradiction(calls, model, problem, decision.explained)
     except ValueError as error:
-        return Judged(explored=0, undecided=f"key {key} ({error})")
+        return Judged(explored=0, undecided=f"key {key} ({error})", malformed=True)
 
     def tell() -> Found:
         few = smallest(calls, model, last)

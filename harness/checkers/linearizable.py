@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from harness.checkers._objects import judge
+from harness.checkers._objects import Judged, judge
 from harness.checkers._registers import Found, contradictions, registers
 from harness.checkers._search.problem import Numbers
 from harness.checkers._search.rounds import MOST_EXPLORED
@@ -19,6 +20,7 @@ from harness.model.history import History
 from harness.model.object_model import Model
 from harness.model.objects.register import Register
 from harness.model.verdict import Checker, Verdict
+from harness.model.vocabulary import ELSEWHERE
 
 KINDS: Final = tuple(sorted({kind for name in objects.names() for kind in objects.named(name).kinds}))
 
@@ -40,7 +42,8 @@ def linearizable(history: History) -> Verdict:
     in `harness.model.objects` that knows them all. `linearizable_as` judges by a model of your choice.
 
     A failed call had no effect. A call of unknown outcome takes effect at any time after it was sent, or never. Calls whose
-    times touch are concurrent.
+    times touch are concurrent. Calls of other kinds, which no model knows, may have changed their keys in any way: without an
+    order, such a key is undecided.
 
     Registers that are read and written, with no value written twice, are judged in O(n log n): `harness.checkers._zones`. For
     everything else an order is searched for (J. Wing and C. Gong, "Testing and Verifying Concurrent Objects", JPDC 17, 1993),
@@ -56,7 +59,7 @@ def linearizable(history: History) -> Verdict:
 
 
 def linearizable_as(model: Model) -> Checker:
-    """The same check, with all keys judged by this model. Calls of kinds that it does not know are ignored."""
+    """The same check, with all keys judged by this model."""
 
     def linearizable(history: History) -> Verdict:
         return _verdict(history, model)
@@ -74,9 +77,12 @@ def _verdict(history: History, model: Model | None) -> Verdict:
         if (known & ~_is_of(ops, ("read", "write"))).any():
             return Verdict(valid=None, why="no call was answered that could show an order")
         return Verdict(valid=None, why="no read was answered, so nothing could show the order of the writes")
-    parts = _Parts(ops, known & (ops["outcome"] != "failed").to_numpy(dtype=bool))
+    effect = (ops["outcome"] != "failed").to_numpy(dtype=bool)
+    other = effect & ~known & ~_is_of(ops, ELSEWHERE)
+    parts = _Parts(ops, known & effect)
+    changed_otherwise = parts.keys_of(other)
     models = _models(parts.kinds, model)
-    plain = np.array([those <= _PLAIN and type(models[those]) is Register for those in parts.kinds], dtype=bool)[parts.kinds_of]
+    plain = np.array([those <= _PLAIN and _is_register(models[those]) for those in parts.kinds], dtype=bool)[parts.kinds_of]
     write = _is_of(ops, ("write",))
     undecided: list[str] = []
     left, first = _MOST_EXPLORED, None
@@ -85,20 +91,22 @@ def _verdict(history: History, model: Model | None) -> Verdict:
     for rows, key in parts:
         value, _ = pd.factorize(ops["value"].iloc[rows])  # null becomes -1
         written = write[rows]
-        quick = plain & ~_written_again(key[written], value[written], len(plain))
+        quick = plain & ~changed_otherwise & ~_written_again(key[written], value[written], len(plain))
         mine = slice(None) if quick.all() else quick[key]  # usually there is nothing to copy
         of_part, names = contradictions(ops, registers(ops, rows[mine], key[mine], value[mine], parts.names))
         found += of_part
         keys += names
         for number, searched in _by_key(rows, key, ~quick).items():
             name, those = str(parts.names[number]), parts.kinds[parts.kinds_of[number]]
-            chosen = models[those]
-            if chosen is None:
+            if not models[those]:
                 undecided.append(f"key {name} ({_without_model(those)})")
                 continue
-            judged = judge(ops, name, searched, chosen, min(MOST_EXPLORED, left))
+            judged = _judged(ops, name, searched, models[those], left)
             left -= judged.explored
-            if judged.by_ns is not None:
+            if judged.by_ns is not None and changed_otherwise[number]:
+                kinds = ", ".join(parts.kinds_among(other, number))
+                undecided.append(f"key {name} (its calls have no order, but what {kinds} did to it is not known here)")
+            elif judged.by_ns is not None:
                 keys.append(name)
                 first = min(first or judged, judged, key=lambda of: of.by_ns or 0)
             if judged.undecided is not None:
@@ -114,6 +122,19 @@ def _verdict(history: History, model: Model | None) -> Verdict:
     return Verdict(valid=True, why=f"one order in time explains all of {_told(ops, parts.counts, parts.keys)}")
 
 
+def _judged(ops: pd.DataFrame, key: str, rows: Integers, models: Sequence[Model], left: int) -> Judged:
+    """Judge one key: it contradicts itself only if it does by each of the models that it may be of."""
+    first, *others = models
+    found = judge(ops, key, rows, first, min(MOST_EXPLORED, left))
+    for model in others:
+        if found.by_ns is None:
+            break
+        explored = found.explored
+        again = judge(ops, key, rows, model, max(0, min(MOST_EXPLORED, left - explored)))
+        found = replace(again if again.by_ns is None and not again.malformed else found, explored=explored + again.explored)
+    return found
+
+
 class _Parts:
     """The calls that count, in parts small enough for memory: each holds all calls of some keys."""
 
@@ -123,6 +144,7 @@ class _Parts:
         self._key = key.astype(np.int32)
         del key
         self.names = names
+        self._kind = ops["kind"]
         there = self._kinds(ops["kind"])
         distinct, number = np.unique(there, axis=0, return_inverse=True)
         kinds = ops["kind"].cat.categories.astype(str).to_numpy()
@@ -142,6 +164,16 @@ class _Parts:
             rows = np.flatnonzero(self.counts & (part == number))
             yield rows, self._key[rows]
 
+    def keys_of(self, calls: Booleans) -> Booleans:
+        """A mask of the keys of these calls."""
+        found = np.zeros(len(self.names), dtype=bool)
+        found[self._key[calls]] = True
+        return found
+
+    def kinds_among(self, calls: Booleans, key: int) -> list[str]:
+        """The kinds of those of these calls that are of this key."""
+        return sorted(self._kind[calls & (self._key == key)].astype(str).unique())
+
     def _kinds(self, kind: pd.Series) -> Booleans:
         """Shaped (keys, kinds): which there are."""
         codes = kind.cat.codes.to_numpy()
@@ -152,18 +184,30 @@ class _Parts:
         return there
 
 
-def _is_of(ops: pd.DataFrame, kinds: frozenset[str] | tuple[str, ...]) -> Booleans:
+def _is_of(ops: pd.DataFrame, kinds: Collection[str]) -> Booleans:
     kind = ops["kind"].cat  # a look at each category is much cheaper than one at each call
     is_of: Booleans = np.append(kind.categories.isin(list(kinds)), False)[kind.codes.to_numpy()]  # False: of no kind
     return is_of
 
 
-def _models(kinds: list[frozenset[str]], model: Model | None) -> dict[frozenset[str], Model | None]:
-    """The model of keys with calls of these kinds; None if there is none, or several that disagree."""
-    every = next(iter(objects.that_know(frozenset().union(*kinds)).values()), None) if model is None else model
-    if every is not None:
-        return dict.fromkeys(kinds, every)
-    return {those: next(iter(objects.that_know(those).values()), None) if those != {"read"} else None for those in set(kinds)}
+def _models(kinds: list[frozenset[str]], model: Model | None) -> dict[frozenset[str], tuple[Model, ...]]:
+    """The models that keys with calls of these kinds may be of; none if there is none, or several that disagree.
+
+    If one model knows the calls of all keys, it may be that of each; or a key is what its own calls suggest.
+    """
+    if model is not None:
+        return dict.fromkeys(kinds, (model,))
+    every = _first_that_knows(frozenset().union(*kinds))
+    found = {those: every if those == {"read"} else (*every, *_first_that_knows(those)) for those in set(kinds)}
+    return {those: models[:1] if len({*map(type, models)}) == 1 else models for those, models in found.items()}
+
+
+def _first_that_knows(kinds: frozenset[str]) -> tuple[Model, ...]:
+    return tuple(objects.that_know(kinds).values())[:1]
+
+
+def _is_register(models: Sequence[Model]) -> bool:
+    return bool(models) and type(models[0]) is Register
 
 
 def _without_model(kinds: frozenset[str]) -> str:

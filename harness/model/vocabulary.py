@@ -49,3 +49,6 @@ RELEASE: Final = "release"
 REFUSED: Final = "false"
 GENERATE: Final = "generate"
 LEADER: Final = "leader"
+
+ELSEWHERE: Final = frozenset({*SENDS, *RECEIVES, ACK, ACQUIRE, RELEASE, GENERATE, LEADER, "contains"})
+"""Calls that change no register, counter, set, log or text, whatever their key."""

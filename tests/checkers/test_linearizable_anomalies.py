@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.checkers.linearizable import applies, linearizable
+from harness.checkers.linearizable import applies, linearizable, linearizable_as
+from harness.model import objects
 from tests.helpers.transcript import history
 
 WRONG_AND_RIGHT = {
@@ -255,6 +256,45 @@ def test_keys_of_one_history_may_hold_different_objects() -> None:
 def test_does_not_guess_what_an_object_is() -> None:
     verdict = linearizable(history("c1 enqueue q 1 0..1 ok\nc1 write q 1 2..3 ok\nc1 dequeue q 1 4..5 ok"))
     assert (verdict.valid, verdict.why) == (None, "undecided: key q (no model knows all of dequeue, enqueue, write)")
+
+
+@pytest.mark.parametrize("kind", ["put", "Write", "swap", "txn"])
+def test_calls_that_no_model_knows_may_have_changed_their_keys(kind: str) -> None:
+    changed = f"c1 write x 1 0..1 ok\nc1 {kind} x 2 2..3 unknown\nc2 read x 2 4..5 ok\n"
+    verdict = linearizable(history(changed))
+    assert (verdict.valid, verdict.why) == (
+        None, f"undecided: key x (its calls have no order, but what {kind} did to it is not known here)",
+    )  # fmt: skip
+    assert linearizable(history(changed.replace("unknown", "failed"))).valid is False
+    stale = linearizable(history(changed + "c1 write y 1 0..1 ok\nc2 read y null 2..3 ok"))
+    assert (stale.valid, stale.ops) == (False, (3, 4))
+
+
+@pytest.mark.parametrize("kind", ["generate", "leader", "send", "ack"])
+def test_calls_that_change_no_object_excuse_nothing(kind: str) -> None:
+    assert linearizable(history(f"c1 write x 1 0..1 ok\nc1 {kind} x 2 2..3 ok\nc2 read x 2 4..5 ok")).valid is False
+
+
+def test_calls_that_the_given_model_does_not_know_may_have_changed_their_keys() -> None:
+    check = linearizable_as(objects.named("queue"))
+    told = "c1 enqueue q 1 0..1 ok\nc1 clear q null 2..3 ok\nc2 dequeue q null 4..5 ok\n"
+    assert check(history(told)).valid is None
+    assert check(history(told.replace("clear", "send"))).valid is False
+
+
+@pytest.mark.parametrize(
+    ("of_y", "valid"),
+    [
+        ('c1 append y 1 0..1 ok\nc1 append y 2 2..3 ok\nc2 read y ["1","2"] 4..5 ok', True),
+        ("c1 append y 1 0..1 ok\nc1 append y 2 2..3 ok\nc2 read y 12 4..5 ok", True),
+        ('c1 append y 1 0..1 ok\nc1 append y 2 2..3 ok\nc2 read y ["2","1"] 4..5 ok', False),
+        ("c1 append y 1 0..1 ok\nc1 append y 2 2..3 ok\nc2 read y 21 4..5 ok", False),
+        ("c1 append y 1 0..1 ok\nc1 append y 2 2..3 ok\nc2 read y null 4..5 ok", False),
+    ],
+)
+def test_what_is_appended_to_is_a_log_or_a_text_whatever_other_keys_are(of_y: str, valid: bool) -> None:
+    assert linearizable(history(of_y)).valid in (valid, None)
+    assert linearizable(history(f"{of_y}\nc1 write x 1 0..1 ok\nc2 read x 1 2..3 ok")).valid is valid
 
 
 def test_a_value_that_a_model_cannot_read_is_told() -> None:
