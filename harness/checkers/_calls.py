@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -10,7 +11,10 @@ import numpy as np
 import pandas as pd
 
 from harness.checkers._timeline import Booleans, Integers
+from harness.checkers._wording import count, listed
 from harness.model.history import History
+from harness.model.verdict import Verdict
+from harness.model.vocabulary import ELSEWHERE
 
 NEVER: Final = int(np.iinfo(np.int64).max)
 """The time at which a call of unknown outcome is certainly over."""
@@ -37,6 +41,33 @@ def on_keys_with(ops: pd.DataFrame, kinds: Collection[str], other: str) -> pd.Se
     """A mask of the calls of these kinds, and of calls of the other kind on the same keys."""
     own = ops["kind"].isin(list(kinds))
     return own | ((ops["kind"] == other) & ops["key"].isin(ops["key"][own].unique()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixed:
+    """Keys that calls of kinds unknown to a checker may have changed, so it cannot judge them."""
+
+    keys: list[str]
+    kinds: list[str]
+
+    @classmethod
+    def of(cls, ops: pd.DataFrame, known: Collection[str], keys: pd.Series) -> Mixed:
+        """Those among `keys`, for a checker that knows these kinds."""
+        known_or_failed = ops["kind"].isin([*known, *ELSEWHERE]) | (ops["outcome"] == "failed")
+        other = ops[~known_or_failed.to_numpy(dtype=bool) & ops["key"].isin(keys.unique()).to_numpy(dtype=bool)]
+        return cls(
+            keys=sorted("" if pd.isna(key) else str(key) for key in other["key"].unique()),
+            kinds=sorted(map(str, other["kind"].unique())),
+        )
+
+    def without(self, found: pd.DataFrame) -> pd.DataFrame:
+        """Only the calls of other keys."""
+        return found[~found["key"].fillna("").isin(self.keys).to_numpy(dtype=bool)] if self.keys else found
+
+    def verdict(self) -> Verdict:
+        """The verdict if nothing is wrong with other keys."""
+        what = f"what {', '.join(self.kinds)} did to {count(len(self.keys), 'key')} is not known here"
+        return Verdict(valid=None, why=f"{what}: {listed(self.keys)}")
 
 
 def ends_ns(found: pd.DataFrame) -> Integers:

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from harness.checkers._calls import NotNumbers, calls, codes, has, on_keys_with, whole_numbers
+from harness.checkers._calls import Mixed, NotNumbers, calls, codes, has, on_keys_with, whole_numbers
 from harness.checkers._timeline import Integers, Timeline
 from harness.checkers._wording import count
 from harness.model.history import History
@@ -23,8 +23,8 @@ def counter(history: History) -> Verdict:
     Judges `increment`, `decrement` and `read` calls on keys that are incremented or decremented; a counter begins at 0. An
     increment that was acknowledged before the read was sent counts. One that was sent before the read was done, and was not
     acknowledged by then or has an unknown outcome, may or may not count. A failed one does not. Calls whose times touch are
-    concurrent. Every read is judged by itself: `linearizable` finds cases where a read counted an increment and a later one
-    did not.
+    concurrent. A counter that other calls may have changed, such as a write, is not judged: unknown, if no other is wrong.
+    Every read is judged by itself: `linearizable` finds cases where a read counted an increment and a later one did not.
 
     O(n log n). After Jepsen's checker "counter".
     """
@@ -34,6 +34,10 @@ def counter(history: History) -> Verdict:
     reads = reads[reads["key"].isin(tried["key"].unique()).to_numpy(dtype=bool)]
     if reads.empty:
         return Verdict(valid=None, why="no read of a counter was answered")
+    mixed = Mixed.of(history.ops, (INCREMENT, DECREMENT, READ), reads["key"])
+    reads = mixed.without(reads)
+    if reads.empty:
+        return mixed.verdict()
     try:
         amount = whole_numbers(added.assign(value=added["value"].fillna("1")))
         amount = np.where(added["kind"] == DECREMENT, -amount, amount)
@@ -44,6 +48,8 @@ def counter(history: History) -> Verdict:
         return Verdict(valid=None, why="the sum of all increments has more than 62 bits")
     low, high = _bounds(added, amount, reads)
     wrong = np.flatnonzero((found < low) | (found > high))
+    if not len(wrong) and mixed.keys:
+        return mixed.verdict()
     if not len(wrong):
         inexact = int((low < high).sum())
         return Verdict(

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from harness.checkers._calls import NEVER, NotArrays, calls, elements, ends_ns, on_keys_with
+from harness.checkers._calls import NEVER, Mixed, NotArrays, calls, elements, ends_ns, on_keys_with
 from harness.checkers._timeline import Booleans, Integers
 from harness.checkers._wording import count, listed
 from harness.model.history import History
@@ -32,8 +32,9 @@ def set_full(history: History) -> Verdict:
 
     Lost, resurrected, unexpected and duplicated elements make a history invalid; an acknowledged one that no read could
     have shown afterwards makes it unknown. An element that is removed counts as there until its first remove was sent, and
-    as gone only if all its adds were acknowledged before that. Calls whose times touch are concurrent. Whether the reads
-    agree with one order of all calls is for `linearizable` to judge.
+    as gone only if all its adds were acknowledged before that. Calls whose times touch are concurrent. A set that other calls
+    may have changed, such as a delete, is not judged: unknown, if no other is wrong. Whether the reads agree with one order
+    of all calls is for `linearizable` to judge.
 
     O(m log m) for m elements in all reads together. After Jepsen's checker "set-full".
     """
@@ -43,8 +44,13 @@ def set_full(history: History) -> Verdict:
     reads = reads[reads["key"].isin(tried["key"].unique()).to_numpy(dtype=bool)].sort_values("sent_ns", kind="stable")
     if reads.empty:
         return Verdict(valid=None, why="no read of a set was answered")
+    mixed = Mixed.of(history.ops, (ADD, REMOVE, READ), reads["key"])
+    removes = calls(history, [REMOVE], ("ok", "unknown"))
+    adds, removes, reads = (mixed.without(found) for found in (adds, removes, reads))
+    if reads.empty:
+        return mixed.verdict()
     try:
-        found = _Elements.of(adds, calls(history, [REMOVE], ("ok", "unknown")), reads)
+        found = _Elements.of(adds, removes, reads)
     except NotArrays as error:
         return Verdict(valid=None, why=str(error))
     wrong = [
@@ -57,6 +63,8 @@ def set_full(history: History) -> Verdict:
     if parts:
         which = np.logical_or.reduce([which for _, which, _ in wrong])
         return Verdict(valid=False, why="; ".join(parts), ops=found.ops(which))
+    if mixed.keys:
+        return mixed.verdict()
     if found.unread.any():
         names = found.named(found.unread)
         return Verdict(
@@ -87,6 +95,7 @@ class _Elements:
 
     @classmethod
     def of(cls, adds: pd.DataFrame, removes: pd.DataFrame, reads: pd.DataFrame) -> _Elements:
+        adds, removes = (found.assign(value=found["value"].fillna("null")) for found in (adds, removes))  # as `elements` does
         owner, _, texts = elements(reads)
         shown = pd.DataFrame({"read": owner, "key": reads["key"].to_numpy()[owner], "value": pd.array(texts, dtype="string")})
         both = pd.concat([adds[["key", "value"]], removes[["key", "value"]], shown[["key", "value"]]])

@@ -59,6 +59,16 @@ def test_numbers_beyond_62_bits_are_unknown() -> None:
     assert verdict.valid is None
 
 
+@pytest.mark.parametrize("change", ["write c 0", "delete c null", "reset c null"])
+def test_a_counter_that_other_calls_change_is_not_judged(change: str) -> None:
+    reset = f"c1 increment c 5 0..10 ok\nc1 {change} 20..30 ok\nc2 read c 0 40..50 ok\n"
+    verdict = counter(history(reset))
+    assert (verdict.valid, verdict.why) == (None, f"what {change.split()[0]} did to 1 key is not known here: c")
+    assert counter(history(reset + "c1 increment d 5 0..10 ok\nc2 read d 5 40..50 ok")).valid is None
+    assert counter(history(reset + "c1 increment d 5 0..10 ok\nc2 read d 4 40..50 ok")).valid is False
+    assert counter(history(reset.replace("20..30 ok", "20..30 failed"))).valid is False
+
+
 def random_history(random: Random) -> list[Op]:
     ops = []
     for client in range(3):

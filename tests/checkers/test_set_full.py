@@ -66,6 +66,23 @@ def test_an_element_that_no_later_read_tells_of_is_unknown() -> None:
     assert "no later read" in verdict.why
 
 
+@pytest.mark.parametrize("change", ["write s []", "delete s null", "clear s null"])
+def test_a_set_that_other_calls_change_is_not_judged(change: str) -> None:
+    cleared = f"c1 add s a 0..10 ok\nc1 {change} 20..30 ok\nc2 read s [] 40..50 ok\n"
+    verdict = set_full(history(cleared))
+    assert (verdict.valid, verdict.why) == (None, f"what {change.split()[0]} did to 1 key is not known here: s")
+    assert set_full(history(cleared + 'c1 add r a 0..10 ok\nc2 read r ["a"] 40..50 ok')).valid is None
+    assert set_full(history(cleared + "c1 add r a 0..10 ok\nc2 read r [] 40..50 ok")).valid is False
+    assert set_full(history(cleared.replace("20..30 ok", "20..30 failed"))).valid is False
+    looked_for = 'c1 add s a 0..10 ok\nc1 contains s ["a",true] 20..30 ok\nc2 read s ["a"] 40..50 ok'
+    assert set_full(history(looked_for)).valid is True
+
+
+def test_null_may_be_an_element() -> None:
+    assert set_full(history("c1 add s null 0..10 ok\nc2 read s [null] 20..30 ok")).valid is True
+    assert set_full(history("c1 add s null 0..10 ok\nc2 read s [] 20..30 ok")).valid is False
+
+
 def random_set(random: Random) -> list[Op]:
     """Adds, removes and reads; most reads show what a set that is sometimes stale or forgetful might."""
     ops: list[Op] = []
