@@ -39,8 +39,8 @@ def nothing_lost(history: History) -> Verdict:
     if not len(acked):
         return Verdict(valid=None, why="no write was acknowledged, so nothing could be lost")
     other = np.flatnonzero(~calls.writes & ~calls.reads)
+    found = _finally_read(calls, ~np.isin(calls.key, calls.key[other]))
     mixed = np.intersect1d(calls.key[acked], calls.key[other])
-    found = _finally_read(calls, ~np.isin(calls.key, mixed))
     lost, strange = _lost(calls, acked, found), found.strange(calls)
     if lost or strange:
         rows = sorted({*(one.write for one in lost), *(one.read for one in lost), *strange})

@@ -249,6 +249,14 @@ UNDECIDED = {
         """,
         "what cas did to 1 key is not known here: x",
     ),
+    "a key that is also changed by calls of unknown outcome": (
+        """
+        c1 write x 1      0..10 ok
+        c1 cas   x [1,2] 20..30 unknown
+        c1 read  x 2     90..95 ok final
+        """,
+        "what cas did to 1 key is not known here: x",
+    ),
     "nothing at all": ("", "no write was acknowledged, so nothing could be lost"),
     "no write acknowledged": (
         """
@@ -287,6 +295,19 @@ def test_rejects(transcript: str, why: str, ops: tuple[int, ...]) -> None:
 def test_does_not_guess(transcript: str, why: str) -> None:
     verdict = nothing_lost(history(transcript))
     assert (verdict.valid, verdict.why) == (None, why)
+
+
+@pytest.mark.parametrize("change", ["increment y 1", "append y 7", "add y 7", "put y 7"])
+def test_keys_that_only_other_calls_change_are_left_to_other_checks(change: str) -> None:
+    verdict = nothing_lost(
+        history(f"""
+        c1 write x 1    0..10 ok
+        c1 {change}    20..30 ok
+        c1 read  x 1   90..95 ok final
+        c1 read  y 7   90..95 ok final
+        """)
+    )
+    assert verdict.valid is True, verdict.why
 
 
 def test_many_lost_keys_are_counted_and_not_all_named() -> None:
