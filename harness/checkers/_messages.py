@@ -65,8 +65,8 @@ def _with_topic(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def delivers(history: History) -> bool:
-    """Whether messages were received by `receive` or `poll`; `linearizable` judges queues with `enqueue` and `dequeue`."""
-    return has(history, "receive", POLL)
+    """Whether messages were asked for."""
+    return has(history, *RECEIVES)
 
 
 def numbered(found: pd.DataFrame, by: Sequence[str], order: str) -> pd.DataFrame:
@@ -80,15 +80,15 @@ def lost(history: History, found: Messages) -> Verdict:
     acked = found.sends[found.sends["ok"]]
     if acked.empty:
         return Verdict(valid=None, why="no send was acknowledged, so nothing could be lost")
-    deaf = sorted(set(acked["topic"]) - set(found.answers["topic"]))
-    if deaf:
-        return Verdict(valid=None, why=f"no receive from {listed(deaf)} was answered")
     due = found.answers[["topic", "key"]].drop_duplicates().rename(columns={"key": "subscription"})
     due = due.merge(numbered(acked, ["topic", "message"], "ends_ns"), on="topic")
     had = pd.concat([found.receipts, found.held])
     received = had.groupby(["key", "message"], sort=False).size().rename("received").reset_index()
     due = due.merge(received.rename(columns={"key": "subscription"}), on=["subscription", "message"], how="left")
     missing = due[(due["nth"] >= due["received"].fillna(0)).to_numpy(dtype=bool)]
+    deaf = _deaf(history, found, acked)
+    if missing.empty and deaf:
+        return Verdict(valid=None, why=f"no receive from {listed(deaf)} was answered")
     if missing.empty:
         return Verdict(
             valid=True,
@@ -117,6 +117,14 @@ def lost(history: History, found: Messages) -> Verdict:
         why=f"{count(len(missing), 'message')} not received, and may still come: to decide, receive at the end until the"
         f" answer is empty; {_first(missing)}",
     )
+
+
+def _deaf(history: History, found: Messages, acked: pd.DataFrame) -> list[str]:
+    """Topics of acknowledged messages, and their subscriptions, of which no receive was answered."""
+    topics = set(acked["topic"])
+    asked = _with_topic(calls(history, RECEIVES, ("ok", "failed", "unknown")))
+    asked = asked[asked["topic"].isin(topics).to_numpy(dtype=bool)]
+    return sorted((topics - set(asked["topic"])) | (set(asked["key"]) - set(found.answers["key"])))
 
 
 def _first(found: pd.DataFrame) -> str:

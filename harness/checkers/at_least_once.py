@@ -1,4 +1,4 @@
-"""Check that every acknowledged message is received, and not again after it was acked."""
+"""Check that every acknowledged message is received, and not again after it was acked, and no other message is."""
 
 from __future__ import annotations
 
@@ -17,16 +17,26 @@ KINDS: Final = (*SENDS, *RECEIVES, ACK)
 
 
 def at_least_once(history: History) -> Verdict:
-    """Every acknowledged message is received, and redelivered only until a client acks it.
+    """Every acknowledged message is received, and redelivered only until a client acks it; nothing that was not sent comes.
 
     A weaker promise than `no_lost_messages` and `no_duplicates` together: a message may come again until an `ack` of it was
     answered; a `receive` or `poll` sent after that must not bring it. Messages sent more than once are judged only for loss,
-    because it is unknown which of them comes again. Kinds and spelling: `harness.model.vocabulary`. O(n log n).
+    because it is unknown which of them comes again. A message must not come before it was sent, or if its sending had failed.
+    Kinds and spelling: `harness.model.vocabulary`. O(n log n).
     """
     try:
         found = messages(history)
     except NotArrays as error:
         return Verdict(valid=None, why=str(error))
+    strange = _strange(found)
+    if has(history, *SENDS) and not strange.empty:
+        first = strange.sort_values("done_ns", kind="stable").iloc[0]
+        return Verdict(
+            valid=False,
+            why=f"{count(len(strange), 'message')} received that had not been sent: client {first['client']} received"
+            f" {first['message']} from {first['key']} (op {first['op']})",
+            ops=tuple(sorted({int(op) for op in strange["op"].iloc[:10]})),
+        )
     again = _again(found, calls(history, [ACK]))
     if again.empty:
         return lost(history, found)
@@ -37,6 +47,14 @@ def at_least_once(history: History) -> Verdict:
         f" {first['key']} (op {first['op']}), which had been acked (op {first['op_ack']})",
         ops=tuple(sorted({int(first["op"]), int(first["op_ack"])})),
     )
+
+
+def _strange(found: Messages) -> pd.DataFrame:
+    """The receipts of messages that had not been sent by then, or whose sending had failed."""
+    sent = found.sends.groupby(["topic", "message"], sort=False)["sent_ns"].min().rename("first_ns").reset_index()
+    both = found.receipts.merge(sent, on=["topic", "message"], how="left")
+    late = (both["done_ns"] < both["first_ns"]).fillna(False).to_numpy(dtype=bool)
+    return both[both["first_ns"].isna().to_numpy(dtype=bool) | late]
 
 
 def _again(found: Messages, acks: pd.DataFrame) -> pd.DataFrame:

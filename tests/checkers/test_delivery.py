@@ -74,6 +74,21 @@ PAIRS: dict[str, tuple[Checker, str, str]] = {
         "c1 send q a 0..10 ok\nc2 receive q a 20..30 ok\nc2 ack q a 40..50 unknown\nc2 receive q a 60..70 ok",
         "c1 send q a 0..10 ok\nc2 receive q a 20..30 unknown\nc2 ack q b 40..50 ok\nc2 receive q null 60..70 ok",
     ),
+    "a message that was never sent": (
+        at_least_once,
+        "c1 send q a 0..10 ok\nc2 receive q a 20..30 ok\nc2 ack q a 40..50 ok",
+        "c1 send q a 0..10 ok\nc2 receive q b 20..30 ok\nc2 ack q b 40..50 ok\nc2 receive q a 60..70 ok",
+    ),
+    "a message whose sending had failed, and was acked": (
+        at_least_once,
+        'c1 send q a 0..10 unknown\nc1 send q b 0..10 ok\nc2 poll q ["a","b"] 20..30 ok\nc2 ack q a 40..50 ok',
+        'c1 send q a 0..10 failed\nc1 send q b 0..10 ok\nc2 poll q ["a","b"] 20..30 ok\nc2 ack q a 40..50 ok',
+    ),
+    "a loss beside a topic that nobody receives": (
+        no_lost_messages,
+        "c1 send q a 0..10 ok\nc2 receive q a 20..30 ok\nc2 receive q null 40..50 ok",
+        "c1 send q a 0..10 ok\nc1 send r a 0..10 ok\nc2 receive q null 40..50 ok",
+    ),
     "a retry that overtakes": (
         per_key_order,
         "c1 send t/k a 0..10 ok\nc1 send t/k b 10..20 ok\nc2 receive t b 30..40 ok\nc2 receive t a 50..60 ok",
@@ -132,6 +147,11 @@ UNDECIDED: dict[str, tuple[Checker, str, str]] = {
         "brought no answer",
     ),
     "no consumer received": (no_lost_messages, "c1 send q a 0..10 ok", "no receive from q was answered"),
+    "a subscription that never got an answer": (
+        no_lost_messages,
+        "c1 send t a 0..1 ok\nc2 receive t/1 a 2..9 ok\nc3 receive t/2 null 10..19 unknown\nc3 receive t/2 null 20..30 failed",
+        "no receive from t/2 was answered",
+    ),
     "a poll is no array": (no_duplicates, "c2 poll q a 10..30 ok", "not a JSON array"),
     "one subscription": (total_order, "c1 receive t/1 a 0..10 ok", "two subscriptions"),
     "a message was sent twice": (
@@ -157,6 +177,7 @@ def test_whether_messages_may_come_again_depends_on_acks() -> None:
     assert applying("c1 send q a 0..10 ok\nc2 receive q a 20..30 ok") == {"no_lost_messages", "no_duplicates"}
     acked = "c1 send q a 0..10 ok\nc2 receive q a 20..30 ok\nc2 ack q a 40..50 ok"
     assert applying(acked) == {"no_lost_messages", "at_least_once"}
+    assert applying("c1 enqueue q a 0..10 ok\nc2 dequeue q a 20..30 ok") == {"no_lost_messages", "no_duplicates"}
     assert "per_key_order" in applying("c1 send q/k a 0..10 ok\nc2 receive q a 20..30 ok")
 
 
@@ -262,6 +283,7 @@ def none_lost(ops: list[Op]) -> bool | None:
         silent = [op.kind for op in dark if op.value is None]
         excused = len(gone) if "poll" in silent else len(silent)
         verdicts.append(False if len(gone) > excused else None if missing else True)
+    verdicts += [None for op in receives if op.key not in names]
     return False if False in verdicts else None if None in verdicts else True
 
 
@@ -272,6 +294,9 @@ def not_after_ack(ops: list[Op]) -> bool | None:
             once = [op.value for op in sends].count(ack.value) <= 1
             if once and ack.value in brought(receive):
                 return False
+    for receive, message in ((op, message) for op in receives if op.ok for message in brought(op)):
+        if not any(op.value == message and op.sent <= receive.done for op in sends):
+            return False
     return none_lost(ops)
 
 
