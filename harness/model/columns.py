@@ -28,6 +28,7 @@ _PART: Final = 2**16
 
 _INTEGERS: Final = ("int32", "int64", "Int64")
 _TEXTS: Final = ("string", "category")
+_PLAIN: Final = frozenset({str, int, bool, NoneType})
 
 
 def constant(value: str | int | None, length: int, dtype: str = "string") -> pd.Series:
@@ -76,6 +77,8 @@ def converted(values: pd.Series, name: str, dtype: str) -> pd.Series:
     if dtype in _INTEGERS:
         return _integers(values, name, dtype)
     if dtype in _TEXTS:
+        if name == "key":
+            _refuse_alike(values)
         return _texts(values).astype(wanted)
     try:
         return values.astype(wanted)
@@ -100,6 +103,8 @@ def _whole(value: object) -> object:
             return int(value) if abs(value) <= _EXACT else _digits(value)
         case dict():
             return {str(name): _whole(inner) for name, inner in value.items()}
+        case list() if set(map(type, value)) <= _PLAIN:  # the usual case, at the speed of C
+            return value
         case list() | tuple() | np.ndarray():
             return [_whole(inner) for inner in value]
         case np.generic():
@@ -208,6 +213,22 @@ def _texts(values: pd.Series) -> pd.Series:
     if infer_dtype(found, skipna=True) in ("string", "empty"):  # the usual case, at the speed of numpy
         return values.astype("string")
     return pd.Series([_text(value) for value in found], dtype="string")
+
+
+def _refuse_alike(keys: pd.Series) -> None:
+    """Refuse keys that only their types tell apart, such as 1 and "1": as texts, two objects would become one."""
+    if keys.dtype.kind != "O":
+        return
+    found = keys.to_numpy(dtype=object)
+    texts = {key: row for row, key in enumerate(found) if isinstance(key, str)}
+    if not texts or len(texts) == len(found) or infer_dtype(found, skipna=True) == "string":
+        return
+    for row, key in enumerate(found):
+        if not isinstance(key, str) and (text := _text(key)) in texts:
+            raise UsageError(
+                f"'key' is {text} in row {row} and the text \"{text}\" in row {texts[text]} (rows count from 0). Keys are"
+                " compared as texts: write it in the same way everywhere, or rename one of the two."
+            )
 
 
 def _text(value: object) -> str | None:
