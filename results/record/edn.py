@@ -11,6 +11,8 @@ from typing import Final
 
 import msgspec
 
+from harness.model.columns import canonical
+
 _TOKEN: Final = re.compile(
     r"""[\s,]+ | ;[^\n]*
     | (?P<open> \#\{ | [\[({] )
@@ -40,8 +42,8 @@ class EDNError(ValueError):
 def forms(text: str) -> Iterator[object]:
     """The values in a text, one after another. If one vector or list encloses all of them, its items are yielded.
 
-    nil is None; keywords, symbols and characters are strings without a colon; vectors, lists and sets are lists, and tags are
-    left out. A map's keys are strings or numbers; any other key becomes its JSON text. Raises `EDNError`.
+    nil is None; keywords, symbols and characters are strings without a colon; vectors, lists and sets are lists, those of sets
+    sorted; tags are left out. A map's keys are strings or numbers; any other key becomes its JSON text. Raises `EDNError`.
     """
     stack: list[tuple[str, list[object], int]] = []
     around, begun = "", 0
@@ -77,7 +79,7 @@ def forms(text: str) -> Iterator[object]:
                 )
             if opener == "{" and len(items) % 2:
                 raise EDNError(f"line {_line(text, start)}: a map whose last key has no value")
-            value: object = _map(items) if opener == "{" else items
+            value: object = _map(items) if opener == "{" else sorted(items, key=canonical) if opener == "#{" else items
         else:
             value = _scalar(kind, match[0], text, match.start())
         if discards.get(len(stack)):

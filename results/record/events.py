@@ -7,12 +7,11 @@ its process makes no further call.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
-
-import msgspec
 
 from harness.model.columns import canonical
 from harness.model.errors import UsageError
@@ -22,6 +21,24 @@ from results.record.units import UNITS
 
 _OUTCOMES: Final = {"ok": "ok", "fail": "failed", "info": "unknown"}
 _MICRO: Final = ("append", "r", "w")
+_ONLY_ASKED: Final = frozenset(
+    {
+        "write",
+        "put",
+        "cas",
+        "append",
+        "increment",
+        "decrement",
+        "add",
+        "remove",
+        "broadcast",
+        "enqueue",
+        "send",
+        "publish",
+        "ack",
+    }
+)
+"""Calls that are answered with nothing new: if the completion leaves the value out, it is that of the invocation."""
 _LINE: Final = re.compile(r"(?:^|\s)(?P<process>:?[\w-]+)\s+:(?P<type>invoke|ok|fail|info)\s+:(?P<f>\S+)(?:\s+(?P<value>.*))?$")
 
 Event = Mapping[object, object]
@@ -87,7 +104,8 @@ def from_events(events: Iterable[object], unit: str | None = None) -> History:
     """The history that events describe; a nemesis's events become its `events`. Raises `UsageError` naming the wrong event.
 
     The order of the events is kept: an event whose time is not later than its predecessor's is moved to one nanosecond after
-    it. If any event has no time, the events' numbers serve as times.
+    it. If any event has no time, the events' numbers serve as times. Events that were put together from several files, so that
+    their order contradicts their times, are refused.
 
     Calls get the names that checks know: a transaction becomes "txn"; "get" and "put" of a key-value log become "read" and
     "write"; "add" becomes "increment" if reads return numbers; "broadcast" becomes "add" if reads return lists. A value
@@ -128,26 +146,79 @@ def _paired(events: Iterable[object], factor: int) -> tuple[list[_Call], list[di
     calls: list[_Call] = []
     seen: list[dict[str, object]] = []
     under_way: dict[int, _Call] = {}
+    order = _Order()
     now_ns = -1
     for number, event in enumerate(read):
         at = times[number]
-        now_ns = max(now_ns + 1, round(at * factor)) if timed and isinstance(at, int | float) else now_ns + 1
+        now_ns = max(now_ns + 1, _nanoseconds(number, at, factor)) if timed else now_ns + 1
         process, happened, kind, value = event.get("process"), event["type"], _kind(number, event), event.get("value")
         if not isinstance(process, int):
             seen.append({"at_ns": now_ns, "node": str(process), "kind": f"nemesis {kind}", "detail": _text(value) or ""})
         elif happened == "invoke":
             if process in under_way:
                 raise UsageError(f"event {number}: process {process} makes a call while the call before has not ended.")
+            order.began(process, at)
             under_way[process] = _Call(process, kind, event.get("key"), value, now_ns)
             calls.append(under_way[process])
         elif process not in under_way:
             raise UsageError(f"event {number}: process {process} ends a call ({kind}) that it did not begin.")
         else:
             call = under_way.pop(process)
+            order.ended(number, process, at)
+            if value is None and happened == "ok" and call.kind in _ONLY_ASKED:
+                value = call.asked
             call.value, call.outcome, call.done_ns, call.error = value, _OUTCOMES[str(happened)], now_ns, event.get("error")
     for call in under_way.values():
         call.done_ns = now_ns + 1
+    if timed:
+        order.check()
     return calls, seen
+
+
+class _Order:
+    """Tells events that were put together from several files from those that were recorded while a clock was set back.
+
+    Both have a call that, by the times, was over before another one was sent, and comes after it. But if a clock is set back,
+    processes go back in time; in files put together none does, and the times are right, not the order.
+    """
+
+    def __init__(self) -> None:
+        self._began: dict[int, tuple[float, float]] = {}
+        """By process, when its call was sent, and the latest time at which a call was sent that had ended by then."""
+        self._last: dict[int, float] = {}
+        self._latest_ended = -math.inf
+        self._goes_back = False
+        self._wrong: int | None = None
+
+    def began(self, process: int, at: object) -> None:
+        self._began[process] = self._at(process, at), self._latest_ended
+
+    def ended(self, number: int, process: int, at: object) -> None:
+        began, latest = self._began.pop(process)
+        if self._at(process, at) < latest and self._wrong is None:
+            self._wrong = number
+        self._latest_ended = max(self._latest_ended, began)
+
+    def check(self) -> None:
+        """Raise `UsageError` if the order is wrong."""
+        if self._wrong is not None and not self._goes_back:
+            raise UsageError(
+                f"event {self._wrong} ends a call that, by the times, was over before a call was sent that comes earlier. Sort"
+                " the events by time; if their order is right, leave the times out."
+            )
+
+    def _at(self, process: int, at: object) -> float:
+        now = at if isinstance(at, int | float) else 0.0
+        self._goes_back |= now < self._last.get(process, now)
+        self._last[process] = now
+        return now
+
+
+def _nanoseconds(number: int, at: object, factor: int) -> int:
+    try:
+        return round(at * factor)  # type: ignore[operator]  # it is a number
+    except OverflowError as error:
+        raise UsageError(f"event {number} has the :time {at}, which is beyond 64 bits of nanoseconds.") from error
 
 
 def _event(number: int, event: object) -> Event:
@@ -203,4 +274,4 @@ def _text(value: object) -> str | None:
     """A value as a history holds it: strings as they are, everything else as JSON."""
     if value is None or isinstance(value, str):
         return value
-    return msgspec.json.encode(value).decode() if isinstance(value, list) else canonical(value)
+    return canonical(value)

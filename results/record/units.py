@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final
 
 import numpy as np
@@ -13,6 +13,8 @@ from harness.model.errors import UsageError
 UNITS: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 """By the name of a unit, its length in nanoseconds."""
 
+_MOST: Final = 2**63
+"""Nanoseconds; a longer number in exponential notation takes for ever to write out."""
 _TIMES: Final = ("sent", "done", "due", "ready")
 
 
@@ -54,6 +56,9 @@ def _converted(values: pd.Series, name: str, factor: int) -> pd.Series:
 
 def _nanoseconds(value: object, name: str, row: int, factor: int) -> int:
     try:
-        return round(Decimal(str(value)) * factor)  # exact for 0.1, which no float is
-    except (InvalidOperation, ValueError, OverflowError) as error:
+        exact = Decimal(str(value)) * factor  # for 0.1, which no float is
+        if abs(exact) >= _MOST:
+            raise UsageError(f"{name!r} in row {row} is {value} (rows count from 0): beyond 64 bits of nanoseconds.")
+        return round(exact)
+    except (ArithmeticError, ValueError) as error:
         raise UsageError(f"{name!r} in row {row} is {value} (rows count from 0). Times must be numbers.") from error

@@ -98,6 +98,61 @@ def test_events_at_one_time_keep_their_order() -> None:
     assert [row[5:] for row in calls(history)] == [(5, 6), (7, 8)]
 
 
+def events_of(*events: tuple[int, str, str, object, int]) -> str:
+    return "".join(
+        json.dumps({"process": p, "type": t, "f": f, "value": value, "time": at}) + "\n" for p, t, f, value, at in events
+    )
+
+
+OF_TWO_FILES = (
+    (0, "invoke", "write", 1, 10), (0, "ok", "write", 1, 20), (0, "invoke", "write", 2, 50), (0, "ok", "write", 2, 60),
+    (1, "invoke", "read", None, 30), (1, "ok", "read", 1, 40), (1, "invoke", "read", None, 70), (1, "ok", "read", 2, 80),
+)  # fmt: skip
+
+
+def test_files_put_one_behind_the_other_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "all.jsonl"
+    path.write_text(events_of(*OF_TWO_FILES))
+    with pytest.raises(UsageError, match=r"event 5 ends a call that, by the times, was over before .* Sort the events by time"):
+        load_history(path)
+    path.write_text(events_of(*sorted(OF_TWO_FILES, key=lambda event: event[-1])))
+    assert [row[5:] for row in calls(load_history(path))] == [(10, 20), (30, 40), (50, 60), (70, 80)]
+
+
+def test_after_a_clock_was_set_back_the_order_counts(tmp_path: Path) -> None:
+    path = tmp_path / "all.jsonl"
+    events = [
+        (0, "invoke", "write", 1, 110), (0, "ok", "write", 1, 120), (1, "invoke", "read", None, 130), (1, "ok", "read", 1, 140),
+        (0, "invoke", "write", 2, 10), (0, "ok", "write", 2, 20), (1, "invoke", "read", None, 30), (1, "ok", "read", 2, 40),
+    ]  # fmt: skip
+    path.write_text(events_of(*events))
+    assert [row[5:] for row in calls(load_history(path))] == [(110, 120), (130, 140), (141, 142), (143, 144)]
+
+
+def test_equal_values_have_equal_texts_however_they_were_written() -> None:
+    for one, other in (
+        ("#{1 2 3}", "#{3 1 2}"),
+        ('#{[1 2] "b"}', '#{"b" [1 2]}'),
+        ("[{:a 1 :b 2}]", "[{:b 2 :a 1}]"),
+        ("[1 [2]]", "[1.0 [2.0]]"),
+    ):
+        history = told((0, "invoke", "write", one), (0, "ok", "write", other))
+        asked = told((0, "invoke", "write", one), (0, "info", "write", "nil"))
+        assert calls(history)[0][3] == calls(asked)[0][3]
+    assert [row[3] for row in calls(told((0, "invoke", "add", "2.0"), (0, "ok", "add", "2.0")))] == ["2"]
+    assert [row[3] for row in calls(told((0, "invoke", "read", "nil"), (0, "ok", "read", "[2.0]")))] == ["[2]"]
+
+
+@pytest.mark.parametrize("kind", ["write", "append", "cas", "add", "enqueue"])
+@pytest.mark.parametrize("value", ["nil", ""])
+def test_a_completion_may_leave_out_what_was_asked(kind: str, value: str) -> None:
+    history = from_edn(
+        f"{{:process 0 :type :invoke :f :{kind} :value [1 2]}} {{:process 0 :type :ok :f :{kind} {value and ':value nil'}}}"
+        "{:process 0 :type :invoke :f :read :value nil} {:process 0 :type :ok :f :read :value nil}"
+    )
+    assert [row[1:4] for row in calls(history)] == [(kind, "", "[1,2]"), ("read", "", None)]
+
+
 def told(*events: tuple[int, str, str, str]) -> History:
     return from_edn("".join(f"{{:process {p} :type :{t} :f :{f} :value {value}}}" for p, t, f, value in events))
 
@@ -123,7 +178,7 @@ def test_compare_and_set_of_one_register_is_not_taken_apart() -> None:
 
 def test_a_set_whose_reads_find_two_elements_is_not_taken_apart() -> None:
     history = told((0, "invoke", "add", "1"), (0, "ok", "add", "1"), (1, "invoke", "read", "nil"), (1, "ok", "read", "#{1 0}"))
-    assert [row[1:4] for row in calls(history)] == [("add", "", "1"), ("read", "", "[1,0]")]
+    assert [row[1:4] for row in calls(history)] == [("add", "", "1"), ("read", "", "[0,1]")]
 
 
 def test_transactions_are_known_by_their_value() -> None:
@@ -168,6 +223,7 @@ def test_a_key_value_log() -> None:
         ("{:process 0 :type :ok :f :read}", r"event 0: process 0 ends a call \(read\) that it did not begin"),
         ("{:process 0 :type :invoke :f :read} {:process 0 :type :invoke :f :read}", "event 1: process 0 makes a call while"),
         ("{:process :nemesis :type :info :f :start}", "no call of a client"),
+        ("{:process 0 :type :invoke :f :read :time 1e999}", "event 0 has the :time inf"),
     ],
 )
 def test_what_is_broken_is_named(text: str, said: str) -> None:
@@ -217,6 +273,9 @@ def test_times_in_any_unit_that_is_told(tmp_path: Path, times: dict[str, object]
         ({"sent_s": None, "done_s": 1}, None, "'sent_ns' in row 0 is empty"),
         ({"sent_ns": 0.1, "done_ns": 0.2}, None, "'sent_ns' in row 0 is 0.1"),
         ({"sent_s": 10**10, "done_s": 10**10}, None, "sent_"),
+        ({"sent_s": "1e99999999", "done_s": 1}, None, "'sent_s' in row 0 is 1e99999999"),
+        ({"sent_s": "9e999999", "done_s": 1}, None, "'sent_s' in row 0 is 9e999999"),
+        ({"sent_s": "nan", "done_s": 1}, None, "'sent_s' in row 0 is nan"),
     ],
 )
 def test_times_that_are_none_are_refused(tmp_path: Path, times: dict[str, object], unit: str | None, said: str) -> None:
@@ -232,3 +291,25 @@ def test_kinds_are_renamed(tmp_path: Path) -> None:
     assert load_history(path, Conventions(kinds={"get": "read"})).ops["kind"].tolist() == ["read"]
     with pytest.raises(UsageError, match="no call of the kind 'put' to rename; there are get"):
         load_history(path, Conventions(kinds={"put": "write"}))
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "edn"])
+def test_keys_that_only_their_types_tell_apart_are_refused(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"ops.{ending}"
+    if ending == "jsonl":
+        rows = [{**ROW, "key": key, "sent_ns": 1, "done_ns": 2} for key in (2, 1, "2")]
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        keys = ("2", "1", '"2"')
+        path.write_text(
+            "".join(f"{{:process 0 :type :{t} :f :read :key {key} :value 3}}" for key in keys for t in ("invoke", "ok"))
+        )
+    with pytest.raises(UsageError, match=r"'key' is 2 in row 0 and the text \"2\" in row 2 \(rows count from 0\)"):
+        load_history(path)
+
+
+def test_keys_of_several_types_that_differ_as_texts_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "ops.jsonl"
+    rows = [{**ROW, "key": key, "sent_ns": 1, "done_ns": 2} for key in (1, "x", None, ["1"])]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert load_history(path).ops["key"].tolist() == ["1", "x", "", '["1"]']
