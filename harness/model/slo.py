@@ -220,7 +220,7 @@ class Parser:
 
 def _percentile(word: str) -> str:
     """ "p99.9" in its shortest form; "" if the word is not a percentile."""
-    if re.fullmatch(r"p\d{1,2}(\.\d+)?", word, re.ASCII) and float(word[1:]) > 0:
+    if re.fullmatch(r"p\d{1,2}(\.\d+)?", word, re.ASCII) and 0 < float(word[1:]) < 100:
         return f"p{Decimal(word[1:]).normalize():f}"
     return ""
 

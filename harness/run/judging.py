@@ -70,7 +70,9 @@ def check_slos(history: History, texts: Sequence[str], load: LoadLimits) -> tupl
 def _judged(slo: SLO, measured: Measurements, history: History) -> SLOResult:
     """The result of an SLO. A missed SLO is unknown if other processes kept the machine busy, because they may be to blame."""
     found = judge(slo, measured)
-    busy = disturbed(history, 0, int(history.load["done_ns"].max())) if found.ok is False else None
+    load = history.load
+    missed = found.ok is False and not load.empty
+    busy = disturbed(history, 0, int(load["done_ns"].max())) if missed else None
     return found if busy is None else msgspec.structs.replace(found, ok=None, why=f"{found.why}, but {busy}")
 
 

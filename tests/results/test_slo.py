@@ -48,6 +48,7 @@ def test_reads(text: str, metric: str, comparison: str, threshold: float) -> Non
         ("P99 < 1ms", "P99", "did you mean 'p99'?"),
         ("p0 < 1ms", "p0", "a metric"),
         ("p100 < 1ms", "p100", "a metric"),
+        ("p99.99999999999999999 < 1ms", "p99.99999999999999999", "a metric"),
         ("avialability > 1%", "avialability", "did you mean 'availability'?"),
         ("weather < 1ms", "weather", "a metric (p50, p90"),
         ("p99", "", "< or <="),

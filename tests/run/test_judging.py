@@ -10,8 +10,9 @@ import pytest
 from harness.model.drill import Drill
 from harness.model.history import USAGE, frame
 from harness.model.load import Load
-from harness.run.judging import conclude
+from harness.run.judging import check_slos, conclude
 from harness.run.spec import RunSpec
+from results.record.result import LoadLimits
 from tests.helpers.echo import Echo, Numbers
 from tests.helpers.synthetic import crash
 
@@ -39,3 +40,10 @@ def test_a_missed_slo_is_unknown_only_if_others_held_up_the_machine(others_s: fl
     (slo,) = result.slos
     assert slo.ok is ok
     assert ("but the machine was busy: others used its CPUs for 12.0 s, and n1 waited" in slo.why) is (ok is None)
+
+
+def test_an_slo_missed_without_a_single_call_is_told() -> None:
+    history = crash()
+    history = replace(history, ops=history.ops.iloc[:0])
+    _, (slo,) = check_slos(history, ["requests >= 1"], LoadLimits(seconds=1.0, timeout_ms=1000.0))
+    assert (slo.ok, slo.value) == (False, 0.0)
