@@ -21,28 +21,37 @@ _UNKNOWN_LOAD: Final = LoadLimits(seconds=0.0, timeout_ms=math.inf)
 
 def judge_again(result: Result, history: History) -> tuple[tuple[CheckResult, ...], tuple[SLOResult, ...]]:
     """The verdicts of a run's checks and SLOs on its history now."""
-    found = check(history, [_checker(made.name, result) for made in result.checks])
+    own, why = _own_checkers(result)
+    found = check(history, [_checker(made.name, own, why) for made in result.checks])
     checks = tuple(msgspec.structs.replace(one, asked=made.asked) for one, made in zip(found, result.checks, strict=True))
     _, slos = check_slos(history, [slo.text for slo in result.slos], result.load or _UNKNOWN_LOAD)
     return checks, slos
 
 
-def _checker(name: str, result: Result) -> Checker:
-    """The checker of this name in the catalogue, or else in the run's drill; or one that reports that there is none."""
+def _checker(name: str, own: dict[str, list[Checker]], why: str) -> Checker:
+    """The checker of this name in the run's drill, whose bounds may be its own, or else in the catalogue.
+
+    If there is none, one that reports `why`.
+    """
+    if own.get(name):
+        return own[name].pop(0)
     try:
         return catalog.find_checker(name)
     except UsageError:
-        found, why = _own_checker(name, result)
-        return found or _missing(name, why)
+        return _missing(name, why)
 
 
-def _own_checker(name: str, result: Result) -> tuple[Checker | None, str]:
+def _own_checkers(result: Result) -> tuple[dict[str, list[Checker]], str]:
+    """The checkers of the run's drill by name, and why there is none of other names."""
     drill = result.drill if result.invocation is None else result.invocation.drill
     try:
-        own = catalog.find_drill(drill).drill.checks
+        checks = catalog.find_drill(drill).drill.checks
     except HarnessError as error:
-        return None, f"no checker has this name, and the drill cannot be loaded: {error}"
-    return next((one for one in own if one.__name__ == name), None), f"neither the catalogue nor {drill} has it any more"
+        return {}, f"no checker has this name, and the drill cannot be loaded: {error}"
+    own: dict[str, list[Checker]] = {}
+    for one in dict.fromkeys(checks):
+        own.setdefault(one.__name__, []).append(one)
+    return own, f"neither the catalogue nor {drill} has it any more"
 
 
 def _missing(name: str, why: str) -> Checker:

@@ -18,6 +18,7 @@ from results.record.result import CheckResult
 from results.record.store import load_run
 from tests.helpers.engine import run_drill
 from tests.helpers.synthetic import concluded, crash
+from tests.helpers.transcript import history as transcript
 from tests.run.test_runs import drill, everything_echoes
 
 
@@ -71,6 +72,32 @@ def test_a_drills_own_check_is_found_in_its_file(tmp_path: Path) -> None:
     [lost, kept] = judge_again(result, history)[0]
     assert (lost.valid, lost.why) == (None, f"neither the catalogue nor {file} has it any more")
     assert kept == made[1]
+
+
+BOUNDED = '''
+"""A drill whose checks are those of the catalogue with bounds of its own."""
+from harness.checkers.balanced import balanced_within
+from harness.checkers.linearizable import linearizable, linearizable_as
+from harness.model import objects
+from harness.model.drill import Drill
+from harness.model.load import Load
+from tests.helpers.echo import Echo, Numbers
+
+as_set = linearizable_as(objects.named("set"))
+drill = Drill(
+    system=Echo(), workload=Numbers(), load=Load(rate=10, seconds=1), checks=[as_set, balanced_within(1.75), linearizable]
+)
+'''
+
+
+def test_a_check_with_bounds_of_its_own_keeps_them(tmp_path: Path) -> None:
+    file = tmp_path / "bounded.py"
+    file.write_text(BOUNDED)
+    history = transcript("c1 add s a 0..1 ok\nc1 enqueue s b 2..3 ok\nc2 read s [] 4..5 ok")
+    made = check(history, catalog.load_drill(file).drill.checks)
+    assert [one.valid for one in made] == [False, None, None]
+    result = concluded(history, checks=made, invocation=Invocation(drill=str(file), seed=7))
+    assert judge_again(result, history)[0] == made
 
 
 def test_checks_that_apply_and_were_not_asked_for_are_not_made() -> None:
