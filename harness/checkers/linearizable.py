@@ -58,6 +58,19 @@ def linearizable(history: History) -> Verdict:
     return _verdict(history, None)
 
 
+def unasked() -> Checker:
+    """The same check, of those objects alone of which nothing less is usually promised: registers, logs and texts.
+
+    A counter or a set beside a register is judged as it would be alone.
+    """
+
+    def linearizable(history: History) -> Verdict:
+        return _verdict(history, None, _by_default(history.ops))
+
+    linearizable.__doc__ = _verdict.__doc__
+    return linearizable
+
+
 def linearizable_as(model: Model) -> Checker:
     """The same check, with all keys judged by this model."""
 
@@ -68,10 +81,12 @@ def linearizable_as(model: Model) -> Checker:
     return linearizable
 
 
-def _verdict(history: History, model: Model | None) -> Verdict:
+def _verdict(history: History, model: Model | None, chosen: Booleans | None = None) -> Verdict:
     """Each call of an object seems to take effect at one moment between its call and its answer."""
     ops = history.ops
     known = _is_of(ops, KINDS if model is None else model.kinds)
+    if chosen is not None:
+        known &= chosen
     answered = known & (ops["outcome"] == "ok").to_numpy(dtype=bool)
     if not (answered & ~_is_of(ops, _BLIND)).any():
         if (known & ~_is_of(ops, ("read", "write"))).any():
@@ -170,6 +185,11 @@ class _Parts:
         found[self._key[calls]] = True
         return found
 
+    def calls_of(self, keys: Booleans) -> Booleans:
+        """A mask of the calls of these keys."""
+        found: Booleans = keys[self._key]
+        return found
+
     def kinds_among(self, calls: Booleans, key: int) -> list[str]:
         """The kinds of those of these calls that are of this key."""
         return sorted(self._kind[calls & (self._key == key)].astype(str).unique())
@@ -182,6 +202,17 @@ class _Parts:
             rows = begin + np.flatnonzero(self.counts[begin : begin + _CALLS_AT_ONCE])
             there[self._key[rows], codes[rows]] = True
         return there
+
+
+def _by_default(ops: pd.DataFrame) -> Booleans:
+    """A mask of the calls on keys that may be registers, logs or texts, or of which no model knows all calls."""
+    kinds = {kind for name in _BY_DEFAULT for kind in objects.named(name).kinds}
+    known = _is_of(ops, KINDS)
+    if not (known & ~_is_of(ops, kinds)).any():
+        return np.ones(len(ops), dtype=bool)
+    parts = _Parts(ops, known & (ops["outcome"] != "failed").to_numpy(dtype=bool))
+    models = [set(objects.that_know(those)) for those in parts.kinds]
+    return parts.calls_of(np.array([not there or bool(there & set(_BY_DEFAULT)) for there in models])[parts.kinds_of])
 
 
 def _is_of(ops: pd.DataFrame, kinds: Collection[str]) -> Booleans:
@@ -244,6 +275,11 @@ def _told(ops: pd.DataFrame, counts: Booleans, keys: int) -> str:
         return f"{count(int(reads.sum()), 'read')} and {count(by_kind.get('write', 0), 'write')} on {count(keys, 'key')}"
     calls, kinds = int(counts.sum()), sorted(kind for kind, calls in by_kind.items() if calls)
     return f"{count(calls, 'call')} ({', '.join(kinds)}) on {count(keys, 'key')}"
+
+
+def judges(ops: pd.DataFrame) -> pd.Series[bool]:
+    """The calls on objects that are judged unasked."""
+    return pd.Series(_is_of(ops, KINDS) & _by_default(ops), index=ops.index)
 
 
 def applies(history: History) -> bool:

@@ -300,9 +300,16 @@ def _checker(name: str) -> Checker:
 def checkers_for(history: History) -> list[Checker]:
     """The checkers that have something to judge in a history: those whose module's `applies(history)` is true.
 
-    A checker whose module has no `applies` must be asked for by name.
+    A checker whose module has no `applies` must be asked for by name. One whose module has `unasked` is narrower unless it is
+    asked for.
     """
-    return [checker for checker in checkers().values() if _applies(checker, history)]
+    return [_unasked(checker) for checker in checkers().values() if _applies(checker, history)]
+
+
+def _unasked(checker: Checker) -> Checker:
+    module = importlib.import_module(checker.__module__)
+    found: Checker = module.unasked() if hasattr(module, "unasked") else checker
+    return found
 
 
 def _applies(checker: Checker, history: History) -> bool:

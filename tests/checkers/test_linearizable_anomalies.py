@@ -6,6 +6,8 @@ import pytest
 
 from harness.checkers.linearizable import applies, linearizable, linearizable_as
 from harness.model import objects
+from harness.run import catalog
+from harness.run.unjudged import all_judged
 from tests.helpers.transcript import history
 
 WRONG_AND_RIGHT = {
@@ -295,6 +297,27 @@ def test_calls_that_the_given_model_does_not_know_may_have_changed_their_keys() 
 def test_what_is_appended_to_is_a_log_or_a_text_whatever_other_keys_are(of_y: str, valid: bool) -> None:
     assert linearizable(history(of_y)).valid in (valid, None)
     assert linearizable(history(f"{of_y}\nc1 write x 1 0..1 ok\nc2 read x 1 2..3 ok")).valid is valid
+
+
+STALE_SET = "c1 add s 1 0..1 ok\nc2 read s [] 2..3 ok\nc2 read s [1] 4..5 ok\n"
+
+
+@pytest.mark.parametrize(
+    "beside", ["", "c1 write x 1 0..1 ok\nc2 read x 1 2..3 ok\n", "c1 append y 1 0..1 ok\nc2 read y [1] 2..3 ok\n"]
+)
+def test_other_keys_do_not_change_what_is_asked_of_a_set(beside: str) -> None:
+    found = history(STALE_SET + beside)
+    assert [check.__name__ for check in catalog.checkers_for(found) if check(found).valid is False] == []
+    assert all_judged(found, catalog.checkers_for(found)).valid is True
+    assert linearizable(found).valid is False
+    wrong = history(f"{STALE_SET}c1 write x 1 0..1 ok\nc2 read x null 2..3 ok\n")
+    [unasked] = [check for check in catalog.checkers_for(wrong) if check.__name__ == "linearizable"]
+    assert unasked(wrong).ops == (3, 4)
+
+
+def test_what_no_check_judges_alone_is_not_judged_beside_a_register() -> None:
+    found = history("c1 contains s [1,true] 0..1 ok\nc1 write x 1 0..1 ok\nc2 read x 1 2..3 ok\n")
+    assert "no check judges 'contains' (1 call)" in all_judged(found, catalog.checkers_for(found)).why
 
 
 def test_a_value_that_a_model_cannot_read_is_told() -> None:
