@@ -13,6 +13,8 @@ from harness.checkers._objects import Judged, judge
 from harness.checkers._registers import Found, contradictions, registers
 from harness.checkers._search.problem import Numbers
 from harness.checkers._search.rounds import MOST_EXPLORED
+from harness.checkers._transactions.reading import KIND as TXN
+from harness.checkers._transactions.reading import NotATransaction, keys_written
 from harness.checkers._wording import count, listed
 from harness.checkers._zones import INITIAL, Booleans, Integers
 from harness.model import objects
@@ -95,7 +97,7 @@ def _verdict(history: History, model: Model | None, chosen: Booleans | None = No
     effect = (ops["outcome"] != "failed").to_numpy(dtype=bool)
     other = effect & ~known & ~_is_of(ops, ELSEWHERE)
     parts = _Parts(ops, known & effect)
-    changed_otherwise = parts.keys_of(other)
+    changed_otherwise = parts.keys_of(other) | _written_by_transactions(ops[effect & _is_of(ops, (TXN,))], parts.names)
     models = _models(parts.kinds, model)
     plain = np.array([those <= _PLAIN and _is_register(models[those]) for those in parts.kinds], dtype=bool)[parts.kinds_of]
     write = _is_of(ops, ("write",))
@@ -119,7 +121,7 @@ def _verdict(history: History, model: Model | None, chosen: Booleans | None = No
             judged = _judged(ops, name, searched, models[those], left)
             left -= judged.explored
             if judged.by_ns is not None and changed_otherwise[number]:
-                kinds = ", ".join(parts.kinds_among(other, number))
+                kinds = ", ".join(parts.kinds_among(other, number)) or TXN
                 undecided.append(f"key {name} (its calls have no order, but what {kinds} did to it is not known here)")
             elif judged.by_ns is not None:
                 keys.append(name)
@@ -245,6 +247,17 @@ def _without_model(kinds: frozenset[str]) -> str:
     if kinds == {"read"}:
         return "which is only read, so it may be any of the kinds of objects here"
     return f"no model knows all of {', '.join(sorted(kinds))}"
+
+
+def _written_by_transactions(ops: pd.DataFrame, names: pd.Index[str]) -> Booleans:
+    """A mask of the keys that these transactions may have written."""
+    if ops.empty:
+        return np.zeros(len(names), dtype=bool)
+    try:
+        written: Booleans = names.isin(sorted(keys_written(ops)))
+    except NotATransaction:
+        return np.ones(len(names), dtype=bool)
+    return written
 
 
 def _written_again(key: Numbers, value: Integers, keys: int) -> Booleans:

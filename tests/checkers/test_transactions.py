@@ -11,9 +11,10 @@ from harness.checkers.serializable import serializable
 from harness.checkers.snapshot_isolation import snapshot_isolation
 from harness.checkers.strict_serializable import strict_serializable
 from harness.model.history import History
-from harness.model.verdict import Verdict
+from harness.model.verdict import Checker, Verdict
 from tests.helpers import transactions as search
 from tests.helpers.transactions import recorded, told
+from tests.helpers.transcript import history as transcript
 
 LEVELS = {"rc": read_committed, "si": snapshot_isolation, "ser": serializable, "strict": strict_serializable}
 
@@ -255,6 +256,20 @@ def test_what_cannot_be_decided_is_unknown_and_says_why(transcript: str, said: s
     verdict = verdict_on(transcript)
     assert verdict.valid is None
     assert said in verdict.why
+
+
+@pytest.mark.parametrize("level", LEVELS.values(), ids=LEVELS.keys())
+def test_a_key_that_other_calls_change_is_undecided(level: Checker) -> None:
+    def mixed(write: str) -> Verdict:
+        return level(
+            transcript(f'c1 {write} 0..1 ok\nc2 txn - [["r","x",1],["w","y",2]] 2..3 ok\nc2 txn - [["r","y",2]] 4..5 ok')
+        )
+
+    verdict = mixed("write x 1")
+    assert verdict.valid is None
+    assert verdict.why.startswith("x was changed by a write (op 0), so it is not known which write a read saw")
+    assert mixed("write z 1").valid is False
+    assert mixed("read x 1").valid is False
 
 
 def test_a_key_that_is_undecided_hides_no_other() -> None:

@@ -11,12 +11,13 @@ import pandas as pd
 from harness.checkers._transactions.cycles import gravest_cycle
 from harness.checkers._transactions.dependencies import Dependencies, Edge, Kind, dependencies
 from harness.checkers._transactions.graph import Integers
-from harness.checkers._transactions.observations import observe
+from harness.checkers._transactions.observations import Observations, observe
 from harness.checkers._transactions.orders import Ordered, order
 from harness.checkers._transactions.reading import KIND, NotATransaction
 from harness.checkers._wording import count, listed
 from harness.model.history import History
 from harness.model.verdict import Verdict
+from harness.model.vocabulary import ELSEWHERE, READ
 
 _NO_ORDER: Final = ("unwritten", "G1a", "G1b", "duplicate", "incompatible")
 """The phenomena that even the weakest level forbids, in any order, the gravest first."""
@@ -66,6 +67,7 @@ def judge(history: History, level: Level) -> Verdict:
         seen = observe(history.ops)
     except NotATransaction as error:
         return Verdict(valid=None, why=str(error))
+    _leave_out_what_others_changed(seen, history.ops)
     if not seen.answered:
         return Verdict(valid=None, why="no transaction was answered, so nothing could be wrong")
     if not seen.reads:
@@ -109,6 +111,18 @@ def judge(history: History, level: Level) -> Verdict:
         why=f"{level.order} explains all of {count(len(found.rows), 'transaction')},"
         f" {count(seen.reads, 'read')} on {count(len(seen.keys), 'key')}",
     )
+
+
+def _leave_out_what_others_changed(seen: Observations, ops: pd.DataFrame) -> None:
+    """Mark the keys that calls other than transactions may have changed: a read may have seen what one of those wrote."""
+    known = ops["kind"].isin([KIND, READ, *ELSEWHERE]) | (ops["outcome"] == "failed")
+    first = ops[~known.to_numpy(dtype=bool)].drop_duplicates("key")
+    changed = {
+        str(key): f"{key} was changed by a {kind} (op {row})"
+        for row, key, kind in zip(first.index, first["key"], first["kind"], strict=True)
+    }
+    for key, record in seen.keys.items():
+        record.ambiguous = record.ambiguous or changed.get(str(key), "")
 
 
 def _ordered(found: Dependencies, ops: pd.DataFrame, level: Level) -> tuple[list[Edge], Ordered]:

@@ -50,3 +50,8 @@ def transactions(ops: pd.DataFrame) -> Iterator[tuple[int, str, list[Operation]]
             if function == "w" and isinstance(argument, list):
                 raise NotATransaction(f"op {row} writes a list to {key}; a register's value is a text or a number")
         yield int(row), str(outcome), operations
+
+
+def keys_written(ops: pd.DataFrame) -> set[str]:
+    """The keys that transactions write, as texts. Raises `NotATransaction`."""
+    return {str(key) for _, _, made in transactions(ops) for function, key, _ in made if function != "r"}
