@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from harness.model.history import History
 from harness.model.verdict import Checker
 from harness.run import catalog
 from tests.helpers.transcript import history
@@ -36,6 +37,8 @@ def test_an_empty_history_is_never_invalid(checker: Checker) -> None:
 def test_checkers_apply_where_they_have_something_to_judge() -> None:
     assert applying("") == set()
     assert applying("", [WINDOW]) == {"faults_acted"}
+    nemesis = History.of([], events=[{"at_ns": 1, "node": "nemesis", "kind": "nemesis start", "detail": ""}])
+    assert catalog.checkers_for(nemesis) == []
     assert applying(REGISTERS) == {"calls_done", "generator_kept_up", "linearizable", "nothing_lost"}
     assert applying(REGISTERS.replace("final", "")) == {"calls_done", "generator_kept_up", "linearizable"}
     assert applying(PREDICTIONS) == {"calls_done", "generator_kept_up", "predictions_correct"}

@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from harness.checkers.set_full import set_full
+from harness.run import catalog
 from tests.helpers.fuzz import FEW, MANY, Op, agrees, outcome, spans
 from tests.helpers.transcript import history
 
@@ -76,6 +77,13 @@ def test_a_set_that_other_calls_change_is_not_judged(change: str) -> None:
     assert set_full(history(cleared.replace("20..30 ok", "20..30 failed"))).valid is False
     looked_for = 'c1 add s a 0..10 ok\nc1 contains s ["a",true] 20..30 ok\nc2 read s ["a"] 40..50 ok'
     assert set_full(history(looked_for)).valid is True
+
+
+def test_a_loss_is_found_although_the_last_call_is_an_add() -> None:
+    found = history("c1 add s a 0..10 ok\nc2 read s [] 20..30 ok\nc1 add s b 40..50 ok")
+    assert [check.__name__ for check in catalog.checkers_for(found) if check(found).valid is False] == ["set_full"]
+    found = history('c1 add s a 0..10 ok\nc2 read s ["a"] 20..30 ok\nc1 add s b 40..50 ok')
+    assert set_full(found).valid is None
 
 
 def test_null_may_be_an_element() -> None:
