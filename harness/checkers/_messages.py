@@ -37,6 +37,7 @@ def messages(history: History) -> Messages:
     sends = calls(history, SENDS, ("ok", "unknown"))
     sends = sends.assign(ok=(sends["outcome"] == "ok").to_numpy(dtype=bool), ends_ns=ends_ns(sends))
     sends = sends.rename(columns={"value": "message"}).reset_index(names="op")
+    sends = sends.assign(message=sends["message"].fillna("null"))  # as `elements` does
     answers = calls(history, RECEIVES)
     receipts = _received(answers)
     answers = answers.assign(empty=~answers.index.isin(receipts["op"]))

@@ -49,6 +49,11 @@ PAIRS: dict[str, tuple[Checker, str, str]] = {
         "c1 send q a 0..10 unknown\nc2 receive q a 20..30 ok",
         "c1 send q a 0..10 failed\nc2 receive q a 20..30 ok",
     ),
+    "a message that is null": (
+        no_duplicates,
+        "c1 send q null 0..10 ok\nc2 poll q [null] 20..30 ok",
+        "c1 send q null 0..10 ok\nc2 poll q [null] 20..30 ok\nc2 poll q [null] 40..50 ok\nc2 receive q a 60..70 ok",
+    ),
     "a message from the future": (
         no_duplicates,
         "c1 send q a 10..20 ok\nc2 receive q a 0..10 ok",
