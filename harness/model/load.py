@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from harness.model.errors import UsageError
 from harness.model.shapes import Shape
 from harness.model.system import Address
+
+NEVER_SENT: Final = "not sent: every client was busy until the load ended"
+"""The error of a call that fell due and waited for a client to the end; it has failed, since it had no effect."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,18 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from harness.model.history import History
+from harness.model.load import NEVER_SENT
 from harness.model.slo import SLO
 from results.analysis.convergence import Convergence, convergences
 from results.analysis.recovery import Recovery, recoveries
 from results.analysis.sample_sizes import nearest_rank
 from results.analysis.staleness import Staleness, staleness
 from results.analysis.step_measures import StepMeasures, measure_steps
+
+TIMER_SLACK_MS: Final = 10.0
+"""An event loop tells time in milliseconds, from the beginning of its turn: it may give a call up so much too early."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +48,10 @@ class Measurements:
     """The measurements that figures and SLO results are computed from."""
 
     latencies_ms: NDArray[np.float64]
-    """Of every call that did not fail, ascending. For an unknown call it is a lower bound: how long it was waited for."""
+    """Of every call that did not fail, and of those that were never sent because the system kept all clients waiting,
+    ascending. For one without an answer it is a lower bound: how long it was waited for."""
     given_up_ms: NDArray[np.float64]
-    """The part of `latencies_ms` that belongs to calls that timed out."""
+    """The part of `latencies_ms` that belongs to calls that timed out or were never sent."""
     requests: int
     done: int
     seconds: float
@@ -107,11 +113,12 @@ def measure(history: History, slos: Sequence[SLO] = (), load_s: float = 0.0, tim
     ops = history.load
     due_end_ns = max(int(load_s * 1e9), int(ops["due_ns"].max()) + 1 if len(ops) else 0)
     done = ops["outcome"] == "ok"
-    given_up = (ops["outcome"] == "unknown") & (ops["done_ns"] - ops["sent_ns"] >= timeout_ms * 1e6)
+    given_up = (ops["outcome"] == "unknown") & (ops["done_ns"] - ops["sent_ns"] >= (timeout_ms - TIMER_SLACK_MS) * 1e6)
+    never_sent = (ops["error"] == NEVER_SENT).fillna(False).astype(bool)
     last_done_ns = int(ops.loc[done, "done_ns"].max()) if done.any() else 0
     return Measurements(
-        latencies_ms=_latencies_ms(ops[ops["outcome"] != "failed"]),
-        given_up_ms=_latencies_ms(ops[given_up]),
+        latencies_ms=_latencies_ms(ops[(ops["outcome"] != "failed") | never_sent]),
+        given_up_ms=_latencies_ms(ops[given_up | never_sent]),
         requests=len(ops),
         done=int(done.sum()),
         seconds=max(due_end_ns, last_done_ns) / 1e9,

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.model.history import History
+from harness.model.load import NEVER_SENT
 from harness.model.slo import SLO
+from results.analysis.judge import judge
 from results.analysis.metrics import measure
 from tests.helpers.synthetic import crash, spoil, steady
 
@@ -45,6 +47,24 @@ def test_unknown_calls_count_with_the_time_waited_and_failed_ones_do_not() -> No
     assert metrics.p50_ms == 1
     assert metrics.availability == pytest.approx(1 / 3)
     assert metrics.requests == 3
+
+
+def test_calls_that_a_frozen_system_kept_from_being_sent_count_with_the_time_waited() -> None:
+    history = of_latencies([1.0] * 700 + [3000.0] * 300, ["ok"] * 700 + ["failed"] * 300)
+    refused = measure(history, timeout_ms=1000)
+    assert refused.metrics().p99_ms == 1
+    history.ops.loc[700:, "error"] = NEVER_SENT
+    found = measure(history, timeout_ms=1000)
+    assert found.metrics().p99_ms == 3000
+    assert found.metrics().availability == 0.7
+    assert judge(SLO.parse("p99 < 50ms"), found).ok is False
+    assert judge(SLO.parse("p99 < 5s"), found).ok is None
+
+
+@pytest.mark.parametrize(("took_ms", "ok"), [(999.2, None), (1000.0, None), (980.0, True)])
+def test_a_timer_may_give_a_call_up_a_moment_too_early(took_ms: float, ok: bool | None) -> None:
+    history = of_latencies([1.0] * 999 + [took_ms + 0.5], ["ok"] * 999 + ["unknown"])
+    assert judge(SLO.parse("max < 2s"), measure(history, timeout_ms=1000)).ok is ok
 
 
 def test_nothing_to_measure() -> None:

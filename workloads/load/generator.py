@@ -19,7 +19,7 @@ import msgspec
 
 from harness.http.message import Request, Response, TransportError
 from harness.model.codec import Described, restore
-from harness.model.load import Load
+from harness.model.load import NEVER_SENT, Load
 from harness.model.seeds import stream
 from harness.model.system import (
     Answer,
@@ -42,7 +42,6 @@ OPLOG: Final = "ops.msgpack"
 FINAL_CALLS_DEADLINE_S: Final = 10.0
 """How long final calls are made again that failed, or left something."""
 _FINAL_PAUSE_S: Final = 0.05
-_QUEUED: Final = "not sent: every client was busy until the load ended"
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,7 +177,7 @@ class Generator:
                 return
             ready = max(due, free_ns)
             if self._now_ns() > last_ns:
-                self._record(call, "load", index, Answer(), "failed", _QUEUED, (due, ready, ready, self._now_ns()))
+                self._record(call, "load", index, Answer(), "failed", NEVER_SENT, (due, ready, ready, self._now_ns()))
             else:
                 await self._invoke(index, call, due, "load", ready)
             free_ns = self._now_ns()
