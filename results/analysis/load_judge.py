@@ -112,11 +112,11 @@ def _judged_latency(slo: SLO, percentile: float, counted: Counted) -> SLOResult:
         return SLOResult(text=slo.text, value=None, ok=None, why="no call succeeded, so there is no latency to judge")
     if slo.percentile is not None and not counted.latency.enough_for(percentile):
         return _too_few(slo, percentile, value, why, counted)
-    if counted.unknown:
+    if unanswered := counted.unanswered.count:
         answered = Histogram(counted.latency.counts - counted.unanswered.counts)
-        most = answered.percentile_ns(percentile, beyond=counted.unanswered.count)
+        most = answered.percentile_ns(percentile, beyond=unanswered)
         if most is None or not slo.holds(most / 1e6):
-            why = f"{counted.unknown:,} calls had no answer, and with these it may be any value above {show(slo, value)}"
+            why = f"{unanswered:,} calls had no answer, and with these it may be any value above {show(slo, value)}"
             return SLOResult(text=slo.text, value=value, ok=None, why=why)
     return SLOResult(text=slo.text, value=value, ok=True, why=why)
 

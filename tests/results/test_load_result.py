@@ -103,6 +103,14 @@ def test_calls_without_an_answer_do_not_make_a_percentile_hold() -> None:
     assert slo("p99 < 100ms", counts) is slo("max < 100ms", counts) is None
 
 
+def test_a_server_that_freezes_for_good_cannot_hide_the_calls_that_were_never_sent() -> None:
+    latency = milliseconds(*[1.0] * 1000, *[5000.0] * 1000)
+    counts = Counts(latency, failed=1000, unanswered=milliseconds(*[5000.0] * 1000))
+    assert slo("p99 < 50ms", counts) is False
+    assert slo("p99 < 6s", counts) is None
+    assert slo("p50 < 50ms", counts) is True
+
+
 def test_what_the_generator_may_have_added_is_not_blamed_on_the_server() -> None:
     slow = milliseconds(*[120.0] * 1000)
     lag = milliseconds(*[15.0] * 1000)

@@ -47,7 +47,8 @@ class Snapshot:
     `due` calls had fallen due, and `sent` of them had left. Each call ends once: `ok`, `failed` (surely not done, or with a
     status other than 2xx), `wrong` (2xx with an unexpected body), `unknown` (no answer in time, or the connection was lost
     after sending). `latency` counts from the due time and `service` from sending, over ok, wrong and unknown calls;
-    `unanswered` holds the latencies of the unknown calls alone, which are lower bounds: how long the engine waited.
+    `latency` also of those that waited for a connection until the load was over. `unanswered` holds the latencies of these and
+    of the unknown calls alone, which are lower bounds: how long the engine waited.
 
     The rest is about the engine itself. `send_lag` is how long a call that was due and had a free slot waited to be sent;
     `read_lag` is how long an answer may have been in the kernel before the engine read it. These are means over its

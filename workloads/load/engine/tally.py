@@ -35,6 +35,7 @@ class Tally:
         self._read: list[int] = []
         self._counts = [0, 0, 0, 0, 0, 0]
         self._never_left = 0
+        self._waited = _Runs()
         self._reasons: dict[tuple[int, str], int] = {}
         """By outcome and reason, the number of calls."""
         self._examples: dict[str, str] = {}
@@ -64,6 +65,12 @@ class Tally:
         self._never_left += self._counted(dues)
         self._note(FAILED, reason, dues, "")
 
+    def waited_to_the_end(self, dues: Times, now_ns: int, reason: str) -> None:
+        """Calls waited for a connection until the load was over: the server kept all of them waiting, so how long counts."""
+        self.never_left(dues, reason)
+        self._waited.dues.append(dues)
+        self._waited.runs += (len(dues), now_ns, now_ns)
+
     def read(self, answers: int, now_ns: int, lag_ns: int) -> None:
         """Answers were received that may have been in the kernel for `lag_ns`."""
         if answers and now_ns >= self.counted_from_ns:
@@ -90,7 +97,10 @@ class Tally:
                 self._page.service.record(ends - sents)
             if outcome == UNKNOWN:
                 self._page.unanswered.record(ends - dues)
-        self._left, self._ended = _Runs(), {}
+        dues, ends, _ = self._waited.counted(self.counted_from_ns)
+        self._page.latency.record(ends - dues)
+        self._page.unanswered.record(ends - dues)
+        self._left, self._waited, self._ended = _Runs(), _Runs(), {}
         self._counts[0] = self._counts[1] + self._never_left + waiting
         counts = self._counts.copy()
         counts[FAILED] += self._never_left

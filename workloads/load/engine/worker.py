@@ -131,7 +131,7 @@ class Worker:
     def _all_ended(self, now: int) -> bool:
         if now > self._schedule.end_ns + self._timeout_ns:
             while rest := self._schedule.take(1 << 16, now):
-                self._tally.never_left(rest, "not sent: no connection was free to the end")
+                self._tally.waited_to_the_end(rest, now, "not sent: no connection was free to the end")
         return self._schedule.next_ns == NEVER_NS and not self._connections.under_way
 
     def _dispatch(self, now: int) -> bool:
