@@ -177,7 +177,7 @@ def _if_answered(slo: SLO, percentile: float, found: SLOResult, measured: Measur
     """
     open_ended = int(np.count_nonzero(within(measured.given_up_ms, slo)))
     over = len(measured.latencies_ms) - int(np.count_nonzero(within(measured.latencies_ms, slo)))
-    allowed = len(measured.latencies_ms) * (1 - percentile / 100)
+    allowed = round(len(measured.latencies_ms) * (1 - percentile / 100), 6)
     if not found.ok or over + open_ended <= allowed:
         return found
     why = f"{found.why}, but {open_ended:,} calls were given up sooner than that, unanswered"

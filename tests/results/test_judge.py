@@ -76,6 +76,11 @@ def test_a_call_that_was_given_up_before_the_threshold_proves_nothing(text: str,
     assert ("were given up sooner" in found.why) == (ok is None)
 
 
+def test_as_many_calls_as_a_percentile_leaves_out_may_be_without_an_answer() -> None:
+    found = measured([1.0] * 69_993, given_up_ms=(1000.0,) * 7)
+    assert verdict("p99.99 < 2s", found).ok is True
+
+
 def test_too_few_samples_leave_it_open() -> None:
     found = verdict("p99 < 10ms", measured([1.0] * 300))
     assert found.ok is None
