@@ -77,8 +77,8 @@ def test_a_call_that_was_given_up_before_the_threshold_proves_nothing(text: str,
 
 
 def test_as_many_calls_as_a_percentile_leaves_out_may_be_without_an_answer() -> None:
-    found = measured([1.0] * 69_993, given_up_ms=(1000.0,) * 7)
-    assert verdict("p99.99 < 2s", found).ok is True
+    found = measured([1.0] * 63, given_up_ms=(1000.0,) * 7)
+    assert verdict("p90 < 2s", found).ok is True
 
 
 def test_too_few_samples_leave_it_open() -> None:
