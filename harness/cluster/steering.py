@@ -30,14 +30,18 @@ class Steering:
         return self._page.memory
 
     def hold(self, setting: Setting, label: str, value: int = 1) -> None:
-        """Add this value to a setting until the window releases it."""
+        """Add this value to a setting until the window releases it. Of statuses, the highest counts."""
         self._held[setting][label] = value
-        self._page[setting] = sum(self._held[setting].values())
+        self._write(setting)
 
     def release(self, setting: Setting, label: str) -> None:
         """End a window's `hold`. Does nothing if there was none."""
         self._held[setting].pop(label, None)
-        self._page[setting] = sum(self._held[setting].values())
+        self._write(setting)
+
+    def _write(self, setting: Setting) -> None:
+        values = self._held[setting].values()
+        self._page[setting] = max(values, default=0) if setting is Setting.ERROR_STATUS else sum(values)
 
     def deviate(self, label: str, term: Term) -> None:
         """Add one more term to the clock's error until the window ends it. Raises `FaultError` if there are too many."""

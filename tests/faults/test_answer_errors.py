@@ -76,6 +76,21 @@ def test_the_errors_have_the_status_that_was_asked_for(tmp_path: Path) -> None:
     asyncio.run(scene())
 
 
+def test_while_statuses_overlap_the_highest_is_answered(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with asyncio.timeout(DEADLINE_S), Cluster.opened(Featured(), tmp_path, seed=1, plane="embedded") as cluster:
+            held = []
+            for label, status in (("w0", 429), ("w1", 503)):
+                fault, targets = AnswerErrors("features", status=status), Targets(label=label, nodes=("features",), links=())
+                held.append((fault, targets, await fault.inject(cluster, targets)))
+            assert set(await statuses(cluster, "features", "/features?user=u1", 3)) == {503}
+            for (fault, targets, injected), left in zip(reversed(held), (429, 200), strict=True):
+                assert (await fault.heal(cluster, targets, injected)).acted
+                assert set(await statuses(cluster, "features", "/features?user=u1", 3)) == {left}
+
+    asyncio.run(scene())
+
+
 @pytest.mark.parametrize("status", [0, 200, 399, 600])
 def test_a_status_is_one_of_an_error(status: int) -> None:
     with pytest.raises(UsageError, match="the status of an error"):
