@@ -67,6 +67,10 @@ class MoodyClient:
                     raise CallFailed("not yet")
                 case "empty after three" if self._asked > 3:
                     return Answer()
+                case "forget to answer":
+                    return None  # type: ignore[return-value]
+                case "answer a number":
+                    return Answer(7)  # type: ignore[arg-type]
             return Answer(f"{call.key}!", node=f"c{self._index}")
         finally:
             self._busy = False
@@ -141,6 +145,28 @@ def test_every_call_is_made_once_and_its_fate_is_logged(tmp_path: Path) -> None:
     last = seen[-1]
     assert (last.ok + last.failed + last.unknown, last.due, last.finished) == (len(ops), len(ops), True)
     assert sum(len(progress.latencies_ms) for progress in seen) == (ops["outcome"] != "failed").sum()
+
+
+@pytest.mark.parametrize(("key", "returned"), [("forget to answer", "None"), ("answer a number", "Answer(value=7, node='')")])
+def test_a_client_that_returns_no_answer_is_told_so(tmp_path: Path, key: str, returned: str) -> None:
+    ops, seen = generate(tmp_path, Moody(), Keys(keys=(key,)), Load(rate=100, seconds=0.1, arrivals="constant"))
+    assert seen[-1].unknown == len(ops) == 10
+    assert set(ops["outcome"]) == {"unknown"}
+    assert set(ops["error"]) == {f"invoke must return an Answer with a text or None, not {returned}"}
+
+
+def test_a_workload_whose_calls_are_no_texts_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"the workload makes Call\(kind='do', key=3, .*; kind and key must be texts"):
+        generate(tmp_path, Moody(), Numbered(), Load(rate=100, seconds=0.1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numbered(Keys):
+    """A workload whose keys are numbers."""
+
+    def calls(self, random: Random) -> Iterator[Call]:
+        while True:
+            yield Call(kind="do", key=3)  # type: ignore[arg-type]
 
 
 def test_the_seed_decides_what_is_asked_and_when(tmp_path: Path) -> None:

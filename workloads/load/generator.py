@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from bisect import bisect_right
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import PurePath
 from typing import Final, cast
@@ -83,6 +84,8 @@ class Generator:
         self._calls = list(islice(self._workload.calls(stream(task.seed, "calls")), len(self._due)))
         if len(self._calls) < len(self._due):
             raise ValueError(f"the workload ends after {len(self._calls)} calls; this load needs {len(self._due)}")
+        if (odd := next((call for call in self._calls if not _is_call(call)), None)) is not None:
+            raise ValueError(f"the workload makes {odd!r}; kind and key must be texts, and value and expected texts or None")
         load = task.load
         self._clients = [self._system.client(index, load.reached(index, node.peers)) for index in range(load.clients)]
         self._asking_again = [client if isinstance(client, HasAttempts) else None for client in self._clients]
@@ -200,6 +203,8 @@ class Generator:
             outcome, error = "unknown", f"no answer within {self._load.timeout_ms:g} ms"
         except Exception as reason:  # whatever went wrong, the call may have taken effect
             outcome, error = "unknown", f"{type(reason).__name__}: {reason}{_where(reason)}"
+        if not _is_answer(answer):
+            outcome, error, answer = "unknown", f"invoke must return an Answer with a text or None, not {answer!r}", Answer()
         asking = self._under_way[index]
         self._left += asking is not None and asking.under_way > 0
         times_ns = (due, due if ready is None else ready, sent, self._now_ns())
@@ -233,6 +238,20 @@ class Generator:
             self._counts[outcome] += 1
             if outcome != "failed":
                 self._recent_ms.append((times_ns[3] - times_ns[0]) / 1e6)
+
+
+def _is_call(call: object) -> bool:
+    """Whether this is a call that can be logged. A workload is user code, so its types are not to be relied on."""
+    return isinstance(call, Call) and _are_texts((call.kind, call.key), (call.value, call.expected))
+
+
+def _is_answer(answer: object) -> bool:
+    """Whether this is an answer that can be logged. A client is user code, too."""
+    return isinstance(answer, Answer) and _are_texts((answer.node,), (answer.value,))
+
+
+def _are_texts(texts: Sequence[object], or_none: Sequence[object]) -> bool:
+    return all(isinstance(one, str) for one in texts) and all(one is None or isinstance(one, str) for one in or_none)
 
 
 def _where(error: Exception) -> str:
