@@ -15,6 +15,7 @@ from typing import Final, NoReturn
 
 from harness.cluster import fake_clocks, namespaces
 from harness.model.placeholders import INTERNAL, filled
+from harness.node import open_files
 from harness.node.context import NodeSpec, run
 
 _PR_SET_PDEATHSIG: Final = 1
@@ -144,6 +145,7 @@ def _become(spec: NodeSpec, parent: int) -> None:
     os.chdir(spec.data)
     if spec.command:
         _run_program(spec)
+    open_files.allow_most()
     run(spec)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
@@ -233,6 +235,30 @@ def test_nothing_of_this_process_is_inherited(tmp_path: Path) -> None:
     finally:
         os.close(leaky)
     assert said(tmp_path) == "4\n"
+
+
+@pytest.fixture
+def few_open_files() -> Iterator[int]:
+    """A low soft limit, as most shells set it, below a higher hard one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    yield hard
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_our_nodes_may_open_as_many_files_as_the_kernel_allows_and_programs_as_usual(
+    tmp_path: Path, few_open_files: int
+) -> None:
+    async def scenario(processes: WardenClient) -> None:
+        config: dict[str, object] = {"misbehave": "no", "after_s": 0}
+        ours = msgspec.structs.replace(spec(tmp_path, name="ours"), code="tests.helpers.echo", port=0, config=config)
+        pid = await processes.start(ours)
+        await until_async(lambda: psutil.Process(pid).rlimit(resource.RLIMIT_NOFILE)[0] == few_open_files)
+        await processes.start(python(tmp_path, "import resource; print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])"))
+        assert await processes.exit_code("p") == 0
+
+    run(tmp_path, scenario, "tests.helpers.echo")
+    assert said(tmp_path) == "256\n"
 
 
 LEAVES_ITS_GROUP = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import resource
 import signal
 import socket
 import subprocess
@@ -212,6 +214,19 @@ def test_a_process_that_ends_early_is_an_error(number: signal.Signals) -> None:
         with pytest.raises(RuntimeError, match="ended before"):
             engine.wait()
     assert not workers()
+
+
+def test_the_soft_limit_of_open_files_does_not_count() -> None:
+    """Shells set it low. `fits` refuses a load by the hard limit alone."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with serving(always(OK)) as address, contextlib.ExitStack() as stack:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+        try:
+            engine = stack.enter_context(Engine(task(address, clients=100)))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        engine.start()
+        assert engine.wait().ok == 40
 
 
 def test_the_engine_ends_with_its_parent() -> None:

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from harness.http.framing import Malformed
+from harness.node import open_files
 from workloads.load.engine.alarm import Alarm
 from workloads.load.engine.connections import Connection, Connections
 from workloads.load.engine.examples import beginning, example_of, is_tls
@@ -296,6 +297,7 @@ def _turns(kinds: int, number: int, workers: int, depth: int) -> list[int]:
 
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    open_files.allow_most()  # `fits.check_engine` counts on it
     page = Page(int(sys.argv[1]))
     content = bytearray()  # grows in place: the requests may be many megabytes
     while len(content) < LENGTH.size or len(content) < LENGTH.size + LENGTH.unpack_from(content)[0]:
