@@ -22,6 +22,8 @@ class Outbox:
         self._peers = peers
         self._most = most
         self._hints = Hints[State](peers, most=most, keep_s=keep_s)
+        self._untold: dict[str, State] = {}
+        """The last write of each key that no other replica has yet. Some peers' queues may have had no room for it."""
         self.waiting = {peer: asyncio.Event() for peer in peers}
 
     def has_room(self, key: str, beside: Collection[str] = ()) -> bool:
@@ -34,6 +36,7 @@ class Outbox:
         """Leave a hint for each peer that has room; `again`: it was there before a restart."""
         for peer in self._peers:
             if self._hints.leave(peer, key, state, now_s, again=again):
+                self._untold[key] = state
                 self.waiting[peer].set()
 
     def oldest(self, peer: str, count: int) -> list[Hint[State]]:
@@ -46,10 +49,12 @@ class Outbox:
     def delivered(self, peer: str, hint: Hint[State], now_s: float) -> None:
         """A peer has the hint's write on its disk."""
         self._hints.delivered(peer, hint, now_s)
+        if self._untold.get(hint.key) == hint.what:
+            del self._untold[hint.key]
 
     def expire(self, now_s: float) -> int:
         """Drop hints that are too old, except for writes that no other replica has; how many."""
-        dropped = self._hints.expire(now_s, spare=lambda key: all(self._hints.waits(peer, key) for peer in self._peers))
+        dropped = self._hints.expire(now_s, spare=self._untold.__contains__)
         return sum(len(keys) for keys in dropped.values())
 
     def keys(self) -> set[str]:

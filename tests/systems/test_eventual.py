@@ -14,6 +14,7 @@ from systems.eventual.messages import MOST_BATCH_BYTES, Context, fitting
 from systems.eventual.outbox import Outbox
 from systems.eventual.replica import Replica
 from systems.eventual.resolution import KeepSiblings, LastWriterWins
+from systems.parts.hints import Hint
 from systems.parts.hybrid_clock import HybridClock, Timestamp, TooFarAhead
 from tests.simulation.test_run import simulated
 
@@ -175,6 +176,23 @@ def test_hints_that_are_too_old_are_dropped_unless_no_other_replica_has_the_writ
     assert outbox.expire(11) == 1
     assert outbox.keys() == {"untold"}
     assert outbox.count() == 2
+
+
+def test_a_hint_that_only_one_queue_had_room_for_is_kept_until_it_is_delivered() -> None:
+    outbox = Outbox(["n2", "n3"], most=1, keep_s=10)
+    outbox.leave("first", b"1", 0)
+    outbox.delivered("n3", outbox.oldest("n3", 1)[0], 1)
+    outbox.leave("second", b"1", 1)
+    assert [hint.key for hint in outbox.oldest("n2", 9)] == ["first"]
+    assert outbox.expire(20) == 1
+    assert outbox.keys() == {"second"}
+    outbox.leave("second", b"2", 21)
+    [newer] = outbox.oldest("n3", 1)
+    outbox.delivered("n3", Hint("second", b"1", 1), 22)
+    assert outbox.expire(60) == 0
+    outbox.delivered("n3", newer, 61)
+    assert outbox.expire(90) == 1
+    assert outbox.count() == 0
 
 
 def test_a_message_has_at_least_one_state_and_not_many_large_ones() -> None:
