@@ -25,6 +25,8 @@ class Identity(msgspec.Struct, frozen=True):
     life: int = 0
     learning: bool = False
     """Whether it still has to learn from the other replicas what it lost."""
+    forgotten: int = 0
+    """The highest count of its own writes in a tombstone that it has dropped: see `systems.parts.dotted_versions`."""
 
     @property
     def actor(self) -> str:

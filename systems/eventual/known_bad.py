@@ -46,7 +46,7 @@ class UnseenReplaced(KeepSiblings):
     def written(self, held: State | None, value: str | None, seen: Context) -> State:
         siblings = Siblings[str]() if held is None else msgspec.json.decode(held, type=Siblings[str])
         values = () if value is None else (value,)
-        return msgspec.json.encode(written(siblings, self._actor, siblings.context, *values))
+        return msgspec.json.encode(written(siblings, self._actor, siblings.context, *values, above=self._forgotten))
 
 
 # ------------------------------------------------------------------------------------------------------------- replica

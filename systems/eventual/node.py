@@ -12,6 +12,7 @@ a PUT.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 from random import Random
 from typing import Final, Literal
@@ -23,6 +24,7 @@ from harness.node.context import NodeContext
 from harness.node.disk import Disk
 from systems.eventual import identity
 from systems.eventual.bugs import BUGS
+from systems.eventual.identity import Identity
 from systems.eventual.messages import (
     CONTEXT_HEADER,
     KEY_PATH,
@@ -92,20 +94,20 @@ class Server:
         self._whose = whose
         self._unlearned = list(peers) if whose.learning else []
         graves = parts.graves(peers, grace_s=config.grace_s)
-        self._replica = parts.replica(_resolution(node, config, parts, whose.actor), graves)
+        self.replica = parts.replica(_resolution(node, config, parts, whose), graves)
         self._outbox = parts.outbox(peers, most=config.hints, keep_s=config.hints_s)
-        self._storage = parts.storage(self._replica, self._outbox, files, clock=node.clock, log=node.log)
+        self._storage = parts.storage(self.replica, self._outbox, files, clock=node.clock, log=node.log)
         now_s = node.clock()
         for key, state in found.held.items():
-            self._replica.put(key, state, now_s)
+            self.replica.put(key, state, now_s)
         for key in found.waiting:
             self._outbox.leave(key, found.held[key], now_s, again=True)
         self._checked = parts.checksums_checked
         self._peers = [Peer(config.cluster, name, address, checked=self._checked) for name, address in node.peers.items()]
-        self._replicator = parts.replicator(self._replica, self._outbox, node.clock)
-        self._anti_entropy = parts.anti_entropy(self._replica, self._storage, node.clock, keys_per_s=config.keys_per_s)
+        self.replicator = parts.replicator(self.replica, self._outbox, node.clock)
+        self._anti_entropy = parts.anti_entropy(self.replica, self._storage, node.clock, keys_per_s=config.keys_per_s)
         self._coordinator = parts.coordinator(
-            self._replica, self._storage, self._peers, node.random, repaired_reads=config.repaired_reads
+            self.replica, self._storage, self._peers, node.random, repaired_reads=config.repaired_reads
         )
         self._asked = 0
         self._refuses_until_s = now_s + RELEARN_S if self._unlearned else now_s
@@ -124,7 +126,7 @@ class Server:
         """Do everything that a node does without being asked, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             for peer in self._peers:
-                tasks.create_task(self._replicator.tell(peer))
+                tasks.create_task(self.replicator.tell(peer))
             tasks.create_task(self._relearn())
             if self._config.anti_entropy_s is not None and self._peers:
                 tasks.create_task(self._keep_agreeing(self._config.anti_entropy_s))
@@ -159,7 +161,7 @@ class Server:
                 return Response(405, b"there are GET, PUT and DELETE of /kv/KEY")
 
     def _seen(self, context: Context) -> Context:
-        self._replica.resolution.check(context)
+        self.replica.resolution.check(context)
         return context
 
     # --------------------------------------------------------------------------------------------------------------- peers
@@ -178,12 +180,12 @@ class Server:
             case path if path == STATES_PATH:
                 return self._states(request.decode(AskStates).keys)
             case path if path == RANGES_PATH:
-                return Response.json([self._replica.tree.range(prefix) for prefix in request.decode(AskRanges).prefixes])
+                return Response.json([self.replica.tree.range(prefix) for prefix in request.decode(AskRanges).prefixes])
             case _:
                 return Response(404, b"no such question")
 
     async def _store(self, request: Store) -> Response:
-        graves, resolution = self._replica.graves, self._replica.resolution
+        graves, resolution = self.replica.graves, self.replica.resolution
         arrivals = [Arrival(held.key, state, request.fresh) for held in request.held if (state := held.state) is not None]
         for arrival in arrivals:
             resolution.check(resolution.context(arrival.state))
@@ -196,7 +198,7 @@ class Server:
         )
 
     def _states(self, keys: list[str]) -> Response:
-        states = [self._replica.state(key) for key in keys]
+        states = [self.replica.state(key) for key in keys]
         return Response.json([Held.of(keys[at], states[at]) for at in range(fitting(states))])
 
     # -------------------------------------------------------------------------------------------------------------- itself
@@ -213,12 +215,8 @@ class Server:
                 if peer.name in self._unlearned and await self._anti_entropy.agree_with(peer):
                     self._unlearned.remove(peer.name)
             await asyncio.sleep(RELEARN_AGAIN_S)
-        if self._whose.learning:
-            self._whose = msgspec.structs.replace(self._whose, learning=False)
-            try:
-                identity.keep(self._node.disk, self._whose)
-            except OSError as error:
-                self._node.log(f"cannot store that it has relearned, so it will relearn after a restart: {error}")
+        if self._whose.learning and not self._became(msgspec.structs.replace(self._whose, learning=False)):
+            self._node.log("cannot store that it has relearned, so it will relearn after a restart")
 
     async def _keep_agreeing(self, every_s: float) -> None:
         while True:
@@ -232,11 +230,31 @@ class Server:
             now_s = self._node.clock()
             if dropped := self._outbox.expire(now_s):
                 self._node.log(f"dropped {dropped} hints that were too old; anti-entropy replaces them")
-            if keys := self._replica.graves.forgettable(now_s):
-                await self._storage.change([Forget(key) for key in keys])
+            if keys := self.replica.graves.forgettable(now_s):
+                await self.forget(keys)
+
+    async def forget(self, keys: Sequence[str]) -> None:
+        """Drop tombstones, after it is on the disk above which count later writes must be."""
+        dropped = [Forget(key, state) for key in keys if (state := self.replica.state(key)) is not None]
+        resolution = self.replica.resolution
+        counted = max((resolution.counted(each.tombstone) for each in dropped), default=0)
+        if counted > self._whose.forgotten and not self._became(msgspec.structs.replace(self._whose, forgotten=counted)):
+            return
+        resolution.forgets(counted)
+        await self._storage.change(dropped)
+
+    def _became(self, whose: Identity) -> bool:
+        """Store a changed identity; whether the disk took it."""
+        try:
+            identity.keep(self._node.disk, whose)
+        except OSError as error:
+            self._node.log(f"the disk did not take its identity: {error}")
+            return False
+        self._whose = whose
+        return True
 
     def _shown(self) -> Shown:
-        replica = self._replica
+        replica = self.replica
         return Shown(
             states=replica.by_key,
             life=self._whose.life,
@@ -250,7 +268,7 @@ class Server:
         name, cluster = self._node.name, self._config.cluster
         files = self._files(disk, _unheard)
         found, whose = start(disk, files, cluster, name, random=Random(0), log=_unheard)
-        return forgotten(dict(self._replica.states()), self._whose, self._storage.in_doubt, found, whose)
+        return forgotten(dict(self.replica.states()), self._whose, self._storage.in_doubt, found, whose)
 
     def _unsettled(self) -> dict[str, int]:
         return {
@@ -261,10 +279,10 @@ class Server:
         }
 
 
-def _resolution(node: NodeContext, config: Config, parts: Parts, actor: str) -> Resolution:
+def _resolution(node: NodeContext, config: Config, parts: Parts, whose: Identity) -> Resolution:
     if config.resolve == "siblings":
-        return parts.keep_siblings(actor)
-    return parts.last_writer_wins(parts.clock(actor, lambda: round(node.time() * 1e6)))
+        return parts.keep_siblings(whose.actor, whose.forgotten)
+    return parts.last_writer_wins(parts.clock(whose.actor, lambda: round(node.time() * 1e6)))
 
 
 def _header(request: Request) -> Context:

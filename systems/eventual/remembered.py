@@ -19,6 +19,8 @@ def forgotten(
     """
     if found_whose.life != whose.life:
         return f"it would count as damaged, and count its writes as {found_whose.actor} instead of as {whose.actor}"
+    if found_whose.forgotten < whose.forgotten:
+        return f"it would count writes again from {found_whose.forgotten + 1}, and has dropped tombstones of {whose.forgotten}"
     doubtful: dict[str, list[State | None]] = {}
     for key, state in in_doubt:
         doubtful.setdefault(key, []).append(state)

@@ -36,6 +36,12 @@ class Resolution(Protocol):
     def covers(self, state: State | None, seen: Context) -> bool:
         """Whether a state includes everything that a client has seen."""
 
+    def counted(self, state: State) -> int:
+        """How many writes of this node a state includes, if it counts them."""
+
+    def forgets(self, counted: int) -> None:
+        """Give later writes higher counts than this: a tombstone is dropped that included so many."""
+
     def versions(self, state: State) -> list[tuple[str, str | None]]:
         """Each write in a state: a name of its own, and its value."""
 
@@ -87,6 +93,12 @@ class LastWriterWins:
     def covers(self, state: State | None, seen: Context) -> bool:
         return _latest(state).stamp >= seen.stamp
 
+    def counted(self, state: State) -> int:
+        return 0
+
+    def forgets(self, counted: int) -> None:
+        pass
+
     def versions(self, state: State) -> list[tuple[str, str | None]]:
         latest = _latest(state)
         return [(f"{latest.stamp.time_us}+{latest.stamp.count} of {latest.stamp.node}", latest.value)]
@@ -98,9 +110,10 @@ class LastWriterWins:
 class KeepSiblings:
     """A write replaces what its client had seen; concurrent values stay side by side. No clock takes part."""
 
-    def __init__(self, actor: str) -> None:
-        """`actor` is this node's name in version vectors, a new one after each loss of its count."""
+    def __init__(self, actor: str, counted: int = 0) -> None:
+        """`actor` is this node's name in version vectors, a new one after each loss of its count; `counted`: see `forgets`."""
         self._actor = actor
+        self._forgotten = counted
 
     def check(self, seen: Context) -> None:
         pass
@@ -110,7 +123,7 @@ class KeepSiblings:
 
     def written(self, held: State | None, value: str | None, seen: Context) -> State:
         values = () if value is None else (value,)
-        return msgspec.json.encode(written(_siblings(held), self._actor, seen.dots, *values))
+        return msgspec.json.encode(written(_siblings(held), self._actor, seen.dots, *values, above=self._forgotten))
 
     def merged(self, held: State | None, other: State) -> State:
         return other if held is None else msgspec.json.encode(synced(_siblings(held), _siblings(other)))
@@ -123,6 +136,12 @@ class KeepSiblings:
 
     def covers(self, state: State | None, seen: Context) -> bool:
         return covers(_siblings(state).context, seen.dots)
+
+    def counted(self, state: State) -> int:
+        return _siblings(state).context.get(self._actor, 0)
+
+    def forgets(self, counted: int) -> None:
+        self._forgotten = max(self._forgotten, counted)
 
     def versions(self, state: State) -> list[tuple[str, str | None]]:
         return [(f"{version.dot.count} of {version.dot.node}", version.value) for version in _siblings(state).versions]

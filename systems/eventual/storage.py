@@ -38,9 +38,10 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Forget:
-    """A tombstone that is no longer needed."""
+    """A tombstone that is no longer needed. The key stays if it has another state by then, such as a newer tombstone."""
 
     key: str
+    tombstone: State
 
 
 Change = Write | Arrival | Forget
@@ -100,8 +101,8 @@ class Storage:
                 states[key] = self._replica.resolution.written(held, value, seen)
             case Arrival(key, state, fresh):
                 states[key] = self._replica.arrived(held, state, fresh=fresh)
-            case Forget(key):
-                states[key] = held if self._replica.resolution.values(held) else None
+            case Forget(key, tombstone):
+                states[key] = None if held == tombstone else held
         return states[change.key]
 
     def _write(self, news: Changed, own: Iterable[str]) -> Outcome:

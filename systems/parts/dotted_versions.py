@@ -6,7 +6,9 @@ Unlike with one version vector per value, clients that write through the same no
 values, and values do not multiply.
 
 Nodes send each other whole `Siblings`, never single values. So a context includes all of a node's writes up to the count that
-it names, which `synced` relies on. A node that lost its disk needs another name, because it would count from 1 again.
+it names, which `synced` relies on. A node that lost its disk needs another name, because it would count from 1 again. For the
+same reason a node that forgets a deleted key must go on counting `above` what it forgot: another replica may still hold the
+tombstone, and a client its context, and both would take the new write for one that was replaced long ago.
 """
 
 from __future__ import annotations
@@ -55,19 +57,21 @@ class Siblings(msgspec.Struct, Generic[Value], frozen=True):
         return tuple(version.dot for version in self.versions)
 
 
-def written(held: Siblings[Value], node: str, seen: Mapping[str, int], *values: Value) -> Siblings[Value]:
+def written(held: Siblings[Value], node: str, seen: Mapping[str, int], *values: Value, above: int = 0) -> Siblings[Value]:
     """What `node` holds after a client that has `seen` this context writes a value; without a value it is a delete.
 
-    A client without a context replaces nothing. O(values + nodes).
+    A client without a context replaces nothing. The write's count is higher than `above`: than those of all writes that the
+    node has forgotten. O(values + nodes).
     """
     context = merged(held.context, seen)
+    context[node] = max(context.get(node, 0), above)
     kept = [version for version in held.versions if not _includes(seen, version.dot)]
     new = []
     for value in values:
-        context[node] = context.get(node, 0) + 1
+        context[node] += 1
         new.append(Version(Dot(node, context[node]), value))
     if not values:  # a delete is a write too: its state must differ from the one that it replaced
-        context[node] = context.get(node, 0) + 1
+        context[node] += 1
     return Siblings(merged(context), _sorted([*kept, *new]))
 
 

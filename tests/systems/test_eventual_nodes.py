@@ -115,6 +115,37 @@ def test_a_message_whose_window_is_too_old_is_not_stored(tmp_path: Path) -> None
     assert there.decode(Got).values == ["1"]
 
 
+def test_what_is_written_after_a_delete_was_forgotten_replaces_the_tombstone_elsewhere(tmp_path: Path) -> None:
+    """Its tombstone counts two writes of this node, and this node must not count the new one as one of them."""
+
+    async def scenario() -> None:
+        def start() -> Server:
+            context = node(tmp_path, resolve="siblings")
+            return Server(context, context.config(Config))
+
+        server = start()
+        for request in (put("old"), Request("DELETE", "/kv/k")):
+            await server.handle(request)
+        tombstone = server.replica.state("k")
+        assert tombstone is not None
+        await server.forget(["k"])
+        assert server.replica.state("k") is None
+        for again in (server, start()):
+            await again.handle(put("new"))
+            state = again.replica.state("k")
+            assert state is not None
+            resolution = again.replica.resolution
+            assert resolution.values(resolution.merged(tombstone, state)) == ["new"]
+            stale = Context(dots={"n1": 2})  # of a client that saw the tombstone, and not the new value
+            assert resolution.values(resolution.written(state, "its", stale)) == ["new", "its"]
+            await again.handle(
+                Request("DELETE", "/kv/k", headers={"context": msgspec.json.encode(resolution.context(state)).decode()})
+            )
+            await again.forget(["k"])
+
+    asyncio.run(scenario())
+
+
 # ----------------------------------------------------------------------------------------------------------------- peers
 
 

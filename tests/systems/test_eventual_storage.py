@@ -19,7 +19,7 @@ from harness.node.files import Files as RealFiles
 from systems.eventual.files import ENTRIES, OUTBOX, Files, Found
 from systems.eventual.graves import Graves
 from systems.eventual.identity import IDENTITY, Identity
-from systems.eventual.messages import Context
+from systems.eventual.messages import Context, State
 from systems.eventual.outbox import Outbox
 from systems.eventual.recovery import start
 from systems.eventual.remembered import forgotten
@@ -60,6 +60,11 @@ class Node:
 
     def write(self, *pairs: tuple[str, str]) -> list[Outcome]:
         return self.change(*(Write(key, value, Context()) for key, value in pairs))
+
+    def state(self, key: str) -> State:
+        state = self.replica.state(key)
+        assert state is not None
+        return state
 
     def values(self) -> dict[str, list[str]]:
         return {key: self.resolution.values(state) for key, state in self.replica.states()}
@@ -166,7 +171,7 @@ def test_a_collected_tombstone_stays_away_after_damage() -> None:
     node.write(("k", "1"))
     node.change(Write("k", None, node.resolution.context(node.replica.state("k"))))
     assert node.values() == {"k": []}
-    assert node.change(Forget("k")) == ["done"]
+    assert node.change(Forget("k", node.state("k"))) == ["done"]
     left = files.contents()
     for damaged in ({}, {ENTRIES: b""}, {OUTBOX: b""}):
         assert again(left | damaged).values() == {}
@@ -175,8 +180,23 @@ def test_a_collected_tombstone_stays_away_after_damage() -> None:
 def test_a_key_that_was_written_again_is_not_forgotten() -> None:
     node = Node(Disk(MemoryFiles()))
     node.write(("k", "1"))
-    assert node.change(Forget("k")) == ["done"]
-    assert node.values() == {"k": ["1"]}
+    node.change(Write("k", None, node.resolution.context(node.state("k"))))
+    tombstone = node.state("k")
+    node.write(("k", "2"))
+    assert node.change(Forget("k", tombstone)) == ["done"]
+    assert node.values() == {"k": ["2"]}
+
+
+def test_a_key_that_is_deleted_again_as_its_tombstone_is_forgotten_has_a_new_tombstone() -> None:
+    """No other replica has the new one yet."""
+    node = Node(Disk(MemoryFiles()))
+    node.change(Write("k", None, Context()))
+    old = node.state("k")
+    assert node.change(Write("k", None, Context()), Forget("k", old)) == ["done", "done"]
+    assert node.values() == {"k": []}
+    assert node.outbox.keys() == {"k"}
+    assert node.change(Forget("k", node.state("k"))) == ["done"]
+    assert node.values() == {}
 
 
 @pytest.mark.parametrize(("cluster", "name"), [("c", "n2"), ("another", "n1")])
@@ -255,7 +275,7 @@ def test_whenever_a_node_dies_it_remembers(compact_at_bytes: int) -> None:
         node.write(("a", "1"), ("b", "1"))
         node.change(other("a", "2"), other("c", "2"))
         node.change(Write("b", None, Context()), other("a", "3"))
-        node.change(Forget("b"))
+        node.change(Forget("b", node.state("b")))
 
     crashes = 0
     for node, crash in deaths(partial(Node, compact_at_bytes=compact_at_bytes), live):
