@@ -51,7 +51,8 @@ class Quorum:
     """Whether entries are kept in memory only: acknowledged then means in the memory of a write quorum."""
     request_read: int | None = None
     request_write: int | None = None
-    """Quorum sizes that clients ask for with each request; None: the nodes' own."""
+    """Quorum sizes that clients ask for with each request; None: the nodes' own. A replica that rebuilds a lost log asks enough
+    others to know what write quorums of either size have."""
     padding_kib: int = 0
     """How much clients add to each value that they write; they take it off what they read, so that histories stay small."""
     hinted_handoff: bool = True
@@ -143,6 +144,7 @@ class Quorum:
             "replicas": self.replicas,
             "read": self.read,
             "write": self.write,
+            "request_write": self.request_write,
             "sloppy": self.sloppy,
             "hedge_ms": self.hedge_ms,
             "memory": self.memory,
@@ -190,7 +192,7 @@ class Quorum:
         names = self.entries()
         return Watch(
             Placement(names[0], names, self.replicas),
-            write=self.write,
+            write=min(self.write, self.write_size),
             repairs=self.repair_every_s is not None,
             durable=not self.memory,
             tombstones_dropped=self.tombstone_grace_s is not None,

@@ -76,6 +76,7 @@ class Config(msgspec.Struct, frozen=True):
     replicas: int
     read: int
     write: int
+    request_write: int | None = None
     cluster: str = "quorum"
     sloppy: bool = False
     hedge_ms: float | None = None
@@ -214,20 +215,20 @@ class Server:
             await asyncio.sleep(PHASE_TIMEOUT_S)
         while self._storage.damaged:
             for name in [peer for peer in self._peers if peer not in others]:  # not a set: its order varies
-                entries = await self._peers[name].entries()
-                if entries is not None:
+                if (entries := await self._peers[name].entries()) is not None:
                     others[name] = entries
-            if (replica := self._rebuilt(others)) is not None:
+            if (replica := self.rebuilt(others)) is not None:
                 try:
                     self._storage.restore(replica)
                 except OSError as error:
                     self._log(f"the disk did not take what the others hold: {error}")
             await asyncio.sleep(RECOVER_AGAIN_S)
 
-    def _rebuilt(self, others: Mapping[str, Sequence[Held]]) -> Replica | None:
+    def rebuilt(self, others: Mapping[str, Sequence[Held]]) -> Replica | None:
         """What it holds if others told it this; None if they are too few: each write quorum to which it may have belonged, and
         each majority that promised or accepted a ballot, must have a member among them."""
-        may_miss = max(0, min(self._config.write, self._config.replicas // 2 + 1) - 2)
+        write = min(self._config.write, self._config.request_write or self._config.write)
+        may_miss = max(0, min(write, self._config.replicas // 2 + 1) - 2)
         if len(others) < len(self._peers) - may_miss:
             return None
         replica = self._empty()
@@ -271,8 +272,7 @@ class Server:
                     raise Refused(409, f"{self._name} has no digests for {asker!r}, which is none of its peers")
                 return Response.json(self._digests.ranges(asker, prefixes))
             case "POST", path if path == ENTRIES_PATH:
-                entry = self._storage.replica.entry
-                return Response.json([Held(key, entry(key)) for key in request.decode(list[str])])
+                return Response.json([Held(key, self._storage.replica.entry(key)) for key in request.decode(list[str])])
         return Response(404, b"there are GET, PUT, DELETE and POST of /kv/KEY; see systems/quorum/node.py")
 
     def _answer(self, requests: list[ReplicaRequest], answered: Callable[[Response], None]) -> None:
@@ -348,7 +348,7 @@ class Server:
             changed=storage.changed,
             undone=self._undone,
             floor=storage.replica.floor,
-            rebuilt=self._rebuilt,
+            rebuilt=self.rebuilt,
         )
 
     def _unsettled(self) -> dict[str, int]:

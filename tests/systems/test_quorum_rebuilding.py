@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 import pytest
 
+from harness.cluster.ports import HOST
+from harness.node.context import NodeContext, NodeSpec
 from systems.quorum import Quorum
 from systems.quorum.messages import Ballot, Entry, Successor, Version
+from systems.quorum.node import Config, Server
 from systems.quorum.placement import Placement
 from systems.quorum.rebuilding_rules import RebuiltRemembers
 from systems.quorum.replica import Held, Replica
@@ -146,6 +150,30 @@ def test_who_is_down_or_damaged_tells_nothing_and_loses_nothing() -> None:
     assert rule.broken(shown) is None
     assert rule.broken(shown | {"n3": Shown(entries=None, rebuilt=hears_one)}) is None
     assert rule.broken(shown | {"n3": state(OLD, hears_one)}) is not None
+
+
+def test_quorums_of_the_size_that_clients_ask_for_are_heard_of_too(tmp_path: Path) -> None:
+    """With two of five replicas acknowledging a write, the other one may be any."""
+    for request_write, may_miss in ((None, 1), (2, 0), (3, 1), (4, 1)):
+        system = Quorum(replicas=5, read=3, write=3, request_read=4, request_write=request_write)
+        config = system.nodes()[0].config
+        peers = {f"n{number}": (HOST, number) for number in range(2, 6)}
+        data = str(tmp_path / str(request_write))
+        spec = NodeSpec(name="n1", start=0, host=HOST, port=1, seed=1, data=data, log="", peers=peers, config=dict(config))
+        context = NodeContext(spec)
+        server = Server(context, context.config(Config))
+        told = {name: [Held("k", OLD)] for name in list(peers)[may_miss:]}
+        assert server.rebuilt(told) is not None
+        told.popitem()
+        assert server.rebuilt(told) is None
+
+
+def test_the_invariant_counts_quorums_of_the_size_that_clients_ask_for() -> None:
+    names = tuple(f"n{number}" for number in range(1, 6))
+    for request_write, enough in ((None, True), (2, False)):
+        system = Quorum(replicas=5, read=3, write=3, request_read=4, request_write=request_write)
+        shown = {name: state(NEW if name in names[:2] else OLD, rebuilding(4, may_miss=1)) for name in names}
+        assert (system.invariant().broken(shown) is None) is enough
 
 
 def test_the_store_is_held_to_it_whatever_its_settings() -> None:
