@@ -56,7 +56,7 @@ class SlowCpu(Fault):
             environment.processes.limit_cpu(name, label, self.share)
         except FaultError as error:
             return _Slowed(name, pid, began_ns, used_s, 0, why_signals=str(error))
-        return _Slowed(name, pid, began_ns, used_s, environment.processes.throttled(name), why_signals="")
+        return _Slowed(name, pid, began_ns, used_s, environment.processes.throttled(name, pid), why_signals="")
 
     async def _watch(self, environment: Environment, label: str, slowed: _Slowed, over: asyncio.Event) -> tuple[bool, str]:
         if slowed.why_signals:
@@ -64,7 +64,7 @@ class SlowCpu(Fault):
             what = f"seen stopped {times}×, by signals (no control group: {slowed.why_signals})"
         else:
             await over.wait()
-            times = environment.processes.throttled(slowed.name) - slowed.throttled
+            times = environment.processes.throttled(slowed.name, slowed.pid) - slowed.throttled
             what = f"throttled {times}× by a control group" if times else "never wanted more than its share"
         return times > 0, f"{slowed.name} {slowed.usage(environment)}, {what}"
 

@@ -25,6 +25,9 @@ _PERIOD_US: Final = 10_000
 _LEAST_QUOTA_US: Final = 1_000
 """The smallest quota that the kernel accepts."""
 
+_ROUNDS: Final = 5
+"""How often a group is emptied: a process that has not left it yet may just have started another."""
+
 
 @dataclass(frozen=True)
 class Hierarchy:
@@ -75,8 +78,11 @@ class CpuGroup:
         directory.mkdir()
         group = cls(hierarchy, directory, home)
         try:
-            for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
-                _move(process.pid, directory)
+            moved: set[int] = set()
+            while new := _with_descendants(pid) - moved:  # one that has not moved yet may just have started another
+                for one in new:
+                    _move(one, directory)
+                moved |= new
         except psutil.NoSuchProcess as error:
             group.dissolve()
             raise OSError(errno.ESRCH, f"process {pid} has ended") from error
@@ -102,9 +108,15 @@ class CpuGroup:
 
     def dissolve(self) -> None:
         """Move its processes back to the node's old group, and remove it."""
-        for pid in _words(self._directory / "cgroup.procs"):
-            _move(int(pid), self._home)
+        for _ in range(_ROUNDS):
+            for pid in _words(self._directory / "cgroup.procs"):
+                _move(int(pid), self._home)
         self._directory.rmdir()
+
+
+def _with_descendants(pid: int) -> set[int]:
+    process = psutil.Process(pid)
+    return {pid, *(child.pid for child in process.children(recursive=True))}
 
 
 def _move(pid: int, group: Path) -> None:

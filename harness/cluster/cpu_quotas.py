@@ -20,7 +20,7 @@ class CpuQuotas:
         self._limits: Limits[int] = Limits()
         self._groups: dict[int, CpuGroup] = {}
 
-    def take(self, pid: int, label: str, share: float) -> CpuGroup:
+    def take(self, pid: int, label: str, share: float) -> None:
         """Limit a process for a window. Raises `FaultError` and changes nothing if this machine does not allow it."""
         try:
             group = self._groups.get(pid) or CpuGroup.create(pid, self._remove_at_end)
@@ -32,7 +32,10 @@ class CpuQuotas:
                 raise
         except OSError as error:
             raise FaultError(error.strerror or str(error)) from error
-        return group
+
+    def throttled(self, pid: int) -> int:
+        """How often a process that is limited, or was when it ended, had to wait."""
+        return self._groups[pid].throttled()
 
     def release(self, label: str) -> None:
         """End a window's limits. A process that no window limits any more goes back to its old group.

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import psutil
 
-from harness.cluster.cgroups import CpuGroup
 from harness.cluster.cpu_quotas import CpuQuotas
 from harness.cluster.holds import Holds
 from harness.cluster.log_lines import lines_from
@@ -51,7 +50,6 @@ class NodeProcesses:
         self._stopped = Holds()
         self._limits = ProcessLimits()
         self._quotas = CpuQuotas(warden.remove_at_end)
-        self._groups: dict[str, CpuGroup] = {}
 
     async def start(self, name: str) -> int:
         """Start a node, wait until that very process answers, and return its pid. Raises `NodeDown` if it does not answer."""
@@ -152,10 +150,10 @@ class NodeProcesses:
         self._limits.release(label)
 
     def limit_cpu(self, name: str, label: str, share: float) -> None:
-        self._groups[name] = self._quotas.take(self.pid(name), label, share)
+        self._quotas.take(self.pid(name), label, share)
 
-    def throttled(self, name: str) -> int:
-        return self._groups[name].throttled()
+    def throttled(self, name: str, pid: int) -> int:
+        return self._quotas.throttled(pid)
 
     def cpu_s(self, name: str) -> float:
         return cpu_s_of(self.pid(name))

@@ -66,8 +66,8 @@ class Processes(Protocol):
     def limit_cpu(self, name: str, label: str, share: float) -> None:
         """Give a node this share of one CPU until `unlimit_cpu`. Raises `FaultError` if this machine cannot."""
 
-    def throttled(self, name: str) -> int:
-        """How often a node with a CPU limit has been throttled so far."""
+    def throttled(self, name: str, pid: int) -> int:
+        """How often a process of a node with a CPU limit has been throttled so far. It may have ended."""
 
     def cpu_s(self, name: str) -> float:
         """CPU time of the node's process since its start; NaN if it has just ended."""

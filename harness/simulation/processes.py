@@ -188,7 +188,7 @@ class SimulatedProcesses:
         self.pid(name)
         self._slow(name, self._limits.take(name, label, share, before=1.0))
 
-    def throttled(self, name: str) -> int:
+    def throttled(self, name: str, pid: int) -> int:
         """The number of milliseconds in which it has worked: it waited for its CPU share in each of them."""
         return int(self._hosts[name].ran_s * 1e3)
 

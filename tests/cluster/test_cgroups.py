@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from harness.cluster import cgroups
 from harness.cluster.cgroups import PREFIX, CpuGroup, Hierarchy, cpu_hierarchy
 
 
@@ -68,3 +70,35 @@ def test_group_left_by_a_harness_that_is_gone_is_removed() -> None:
         assert hierarchy.home(process.pid) == hierarchy.home(os.getpid())
     kept.rmdir()
     assert not told[0].exists()
+
+
+STARTS_MORE = "import subprocess, sys\nfor _ in sys.stdin: print(subprocess.Popen(['sleep', '60']).pid, flush=True)"
+
+
+def test_what_is_started_while_processes_move_moves_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    try:
+        hierarchy = cpu_hierarchy()
+        if not os.access(hierarchy.mount, os.W_OK):
+            raise PermissionError("root makes them")
+    except OSError as error:
+        pytest.skip(f"control groups cannot be made here: {error}")
+    started: list[int] = []
+    directories: list[Path] = []
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTS_MORE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
+
+        def start_first(pid: int, group: Path) -> None:
+            if pid == parent.pid and parent.stdin is not None and parent.stdout is not None:
+                print(file=parent.stdin, flush=True)
+                started.append(int(parent.stdout.readline()))
+            move(pid, group)
+
+        move = cgroups._move
+        monkeypatch.setattr(cgroups, "_move", start_first)
+        group = CpuGroup.create(parent.pid, directories.append)
+        assert [hierarchy.home(pid) for pid in started] == directories
+        group.dissolve()
+        assert not directories[0].exists()
+        for pid in started:
+            os.kill(pid, signal.SIGKILL)

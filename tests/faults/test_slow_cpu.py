@@ -123,6 +123,26 @@ def test_node_killed_meanwhile_comes_back_at_full_speed_and_leaves_no_group(tmp_
 
 
 @pytest.mark.usefixtures("control_groups")
+def test_a_window_on_a_killed_process_is_judged_by_that_process_though_another_is_slowed_by_now(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with Stage.opened(tmp_path) as stage:
+            await stage.ask("n1", "/spin")
+            slow, kill = SlowCpu("n1"), Kill("n1")
+            first, killed, second = (stage.targets("n1", label=f"w{number}") for number in range(3))
+            began = await slow.inject(stage.cluster, first)
+            await asyncio.sleep(0.1)
+            await kill.heal(stage.cluster, killed, await kill.inject(stage.cluster, killed))
+            again = await slow.heal(stage.cluster, second, await slow.inject(stage.cluster, second))
+            assert again.text.endswith("never wanted more than its share")
+            healed = await slow.heal(stage.cluster, first, began)
+            assert healed.acted
+            assert "slowed until it was killed" in healed.text
+            assert not _groups()
+
+    asyncio.run(scene())
+
+
+@pytest.mark.usefixtures("control_groups")
 def test_the_group_goes_with_the_run_if_nothing_was_healed(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path) as stage:

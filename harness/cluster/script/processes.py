@@ -11,7 +11,6 @@ from typing import Final
 
 import psutil
 
-from harness.cluster.cgroups import CpuGroup
 from harness.cluster.cpu_quotas import CpuQuotas
 from harness.cluster.holds import Holds
 from harness.cluster.log_lines import lines_from
@@ -37,7 +36,6 @@ class ScriptProcesses:
         self._stopped_processes: dict[str, list[psutil.Process]] = {}
         self._limits = ProcessLimits()
         self._quotas = CpuQuotas(warden.remove_at_end)
-        self._groups: dict[str, CpuGroup] = {}
 
     def pid(self, name: str) -> int:
         if name == STORE:
@@ -101,10 +99,10 @@ class ScriptProcesses:
         self._limits.release(label)
 
     def limit_cpu(self, name: str, label: str, share: float) -> None:
-        self._groups[name] = self._quotas.take(self.pid(name), label, share)
+        self._quotas.take(self.pid(name), label, share)
 
-    def throttled(self, name: str) -> int:
-        return self._groups[name].throttled()
+    def throttled(self, name: str, pid: int) -> int:
+        return self._quotas.throttled(pid)
 
     def cpu_s(self, name: str) -> float:
         return cpu_s_of(self.pid(name))
