@@ -33,8 +33,9 @@ class Pause(Fault):
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
         """Evidence is that each target was stopped to the end, or until another fault killed it."""
         seen = {name: _seen(environment, name, injected.readings.get(name)) for name in targets.nodes}
-        for name in targets.nodes:
-            if environment.processes.resume(name, targets.label) and environment.processes.runs(name):
+        resumed = [name for name in targets.nodes if environment.processes.resume(name, targets.label)]
+        for name in resumed:  # only now: the others must not wait for one that does not go on
+            if environment.processes.runs(name):
                 await _until(environment, name, stopped=False)
         text = ", ".join(f"{name} {what}" for name, what in seen.items())
         return Evidence(acted=bool(injected.acted) and all(what in _STOPPED for what in seen.values()), text=text)
