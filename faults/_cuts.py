@@ -11,6 +11,7 @@ from harness.model.errors import UsageError
 from harness.model.evidence import Evidence, Targets
 from harness.model.fault import Fault
 from harness.model.system import Link, Node, System, links_of
+from harness.model.window_work import all_done
 
 _LOOKS: Final = 5
 _LOOK_AGAIN_S: Final = 0.02
@@ -48,20 +49,18 @@ def both_halves(links: Sequence[Link]) -> list[Half]:
 async def cut(environment: Environment, targets: Targets, halves: list[Half]) -> Evidence:
     """Stop all bytes in these directions. Connections stay open, and neither end notices."""
     before = dict(await _held_bytes(environment, halves))
-    await asyncio.gather(
-        *(
-            environment.links.add_toxic(
-                link.name, f"{targets.label}_{stream}", kind="timeout", stream=stream, attributes={"timeout": 0}
-            )
-            for link, stream in halves
+    await all_done(
+        environment.links.add_toxic(
+            link.name, f"{targets.label}_{stream}", kind="timeout", stream=stream, attributes={"timeout": 0}
         )
+        for link, stream in halves
     )
     return Evidence(acted=None, text="", readings=before)
 
 
 async def restore(environment: Environment, targets: Targets, halves: list[Half], injected: Evidence) -> Evidence:
     """Remove the toxics, which closes the connections that they held. Their bytes never arrive, as after a long partition."""
-    await asyncio.gather(*(environment.links.remove_toxic(link.name, f"{targets.label}_{stream}") for link, stream in halves))
+    await all_done(environment.links.remove_toxic(link.name, f"{targets.label}_{stream}") for link, stream in halves)
     if not halves:
         return Evidence(acted=False, text="the target has no links to cut")
     stopped = await _stopped_bytes(environment, halves, injected)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -10,6 +9,7 @@ from typing import Final, Literal
 from harness.model.environment import Environment
 from harness.model.errors import UsageError
 from harness.model.evidence import Evidence, Targets
+from harness.model.window_work import all_done
 
 Stream = Literal["upstream", "downstream"]
 BOTH: Final[tuple[Stream, ...]] = ("upstream", "downstream")
@@ -31,19 +31,17 @@ class Toxic:
 
     async def put(self, environment: Environment, targets: Targets) -> Evidence:
         """Add it to the links. Whether it acts is known only at the end."""
-        await asyncio.gather(
-            *(
-                environment.links.add_toxic(
-                    link.name,
-                    f"{targets.label}_{stream}",
-                    kind=self.kind,
-                    stream=stream,
-                    attributes=self.attributes,
-                    toxicity=self.toxicity,
-                )
-                for link in targets.links
-                for stream in self.streams
+        await all_done(
+            environment.links.add_toxic(
+                link.name,
+                f"{targets.label}_{stream}",
+                kind=self.kind,
+                stream=stream,
+                attributes=self.attributes,
+                toxicity=self.toxicity,
             )
+            for link in targets.links
+            for stream in self.streams
         )
         return Evidence(acted=None, text="")
 
@@ -53,7 +51,7 @@ class Toxic:
         try:
             hits = await environment.links.toxic_hits()
         finally:
-            await asyncio.gather(*(environment.links.remove_toxic(link, name) for link, name in names))
+            await all_done(environment.links.remove_toxic(link, name) for link, name in names)
         by_link: dict[str, int] = {}
         for link, name in names:
             if count := hits.get((link, name), 0):

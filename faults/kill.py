@@ -13,6 +13,7 @@ from harness.model.errors import NodeDown
 from harness.model.evidence import Evidence, Targets
 from harness.model.exit_code import end_of
 from harness.model.fault import Aim, Fault
+from harness.model.window_work import all_done
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Kill(Fault):
 
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:
         pids = {name: environment.processes.pid(name) for name in targets.nodes}
-        codes = await asyncio.gather(*(environment.processes.kill(name, targets.label) for name in targets.nodes))
+        codes = await all_done(environment.processes.kill(name, targets.label) for name in targets.nodes)
         return Evidence(acted=all(code == -signal.SIGKILL for code in codes), text=ended(pids, codes))
 
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:

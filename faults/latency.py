@@ -11,6 +11,7 @@ from harness.model.errors import FaultError, UsageError
 from harness.model.evidence import Evidence, Targets
 from harness.model.fault import Aim, Fault
 from harness.model.system import Link
+from harness.model.window_work import all_done
 
 _ANSWER_S: Final = 1.0
 """A target that takes longer than this, besides the delay, counts as not answering."""
@@ -47,11 +48,9 @@ class Latency(Fault):
             again = await self._round_trips_ms(environment, targets)
             before = {name: min(ms, again.get(name, ms)) for name, ms in before.items()}
         attributes = {"latency": round(self.delay_ms), "jitter": round(self.jitter_ms)}
-        await asyncio.gather(
-            *(
-                environment.links.add_toxic(link.name, targets.label, kind="latency", stream="upstream", attributes=attributes)
-                for link in targets.links
-            )
+        await all_done(
+            environment.links.add_toxic(link.name, targets.label, kind="latency", stream="upstream", attributes=attributes)
+            for link in targets.links
         )
         during = await self._round_trips_ms(environment, targets)
         if not before.keys() & during.keys():
@@ -68,8 +67,7 @@ class Latency(Fault):
         try:
             hits = await environment.links.toxic_hits() if injected.acted is None else {}
         finally:
-            removing = (environment.links.remove_toxic(link.name, targets.label) for link in targets.links)
-            await asyncio.gather(*removing)
+            await all_done(environment.links.remove_toxic(link.name, targets.label) for link in targets.links)
         if injected.acted is not None:
             return injected
         if delayed := sum(hits.get((link.name, targets.label), 0) for link in targets.links):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,6 +11,7 @@ from harness.model.environment import Environment
 from harness.model.errors import UsageError
 from harness.model.evidence import Evidence, Targets
 from harness.model.fault import Aim, Fault
+from harness.model.window_work import all_done
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,7 @@ class Restart(Fault):
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:
         """Evidence is how each process ended. A process that had to be killed counts too, and the evidence says so."""
         pids = {name: environment.processes.pid(name) for name in targets.nodes}
-        ending = (environment.processes.terminate(name, targets.label, self.grace_s) for name in targets.nodes)
-        codes = await asyncio.gather(*ending)
+        codes = await all_done(environment.processes.terminate(name, targets.label, self.grace_s) for name in targets.nodes)
         return Evidence(acted=True, text=ended(pids, codes))
 
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:

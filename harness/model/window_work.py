@@ -20,6 +20,18 @@ async def seen_on_each(watches: Iterable[Coroutine[Any, Any, tuple[bool, str]]])
     return Evidence(acted=all(acted for acted, _ in seen), text="; ".join(text for _, text in seen))
 
 
+async def all_done(awaited: Iterable[Awaitable[T]]) -> list[T]:
+    """The results of all. If some raise, the others are awaited, too, before the first error is raised.
+
+    `asyncio.gather` leaves them under way: what a fault then undoes might be done only after that.
+    """
+    results = await asyncio.gather(*awaited, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]
+
+
 async def over_within(over: asyncio.Event, seconds: float) -> bool:
     """Wait up to `seconds` for the end of a window. Returns whether it came."""
     try:

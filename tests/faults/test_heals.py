@@ -1,4 +1,4 @@
-"""Every fault on links heals all its links, not only the first one."""
+"""Every fault heals all its targets, not only the first one."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+from faults import pause
 from faults.majority_ring import MajorityRing
+from faults.pause import Pause
 from harness.cluster.cluster import Cluster
 from harness.http.client import HttpClient
-from harness.model.evidence import Targets
+from harness.model.environment import Environment
+from harness.model.errors import FaultError
+from harness.model.evidence import Evidence, Targets
 from harness.model.fault import Fault
 from harness.run import catalog
 from tests.helpers.echo import Echo
@@ -65,5 +70,53 @@ def test_no_link_keeps_anything_of_a_fault_that_is_healed(world: World, kind: ty
         assert len(await afflicted(cluster)) > 1
         await fault.heal(cluster, targets, injected)
         assert await afflicted(cluster) == set()
+
+    world.runner.run(scenario())
+
+
+@pytest.mark.parametrize("kind", ON_LINKS.values(), ids=ON_LINKS.keys())
+def test_no_link_keeps_anything_of_a_fault_that_another_link_refuses(
+    world: World, kind: type[Fault], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fault plane is still busy with the others when the first one is refused."""
+
+    async def scenario() -> None:
+        cluster = world.cluster
+        nodes = NODES if kind is MajorityRing else NODES[:1]
+        fault = kind("all" if nodes is NODES else "n1")
+        targets = Targets(label="w0", nodes=nodes, links=tuple(cluster.links.all))
+        add_toxic, asked = cluster.links.add_toxic, list[asyncio.Task[object] | None]()
+
+        async def add_slowly(*link_and_name: str, **toxic: Any) -> None:
+            asked.append(asyncio.current_task())
+            if len(asked) == 1:
+                raise FaultError("refused")
+            await asyncio.sleep(0.05)
+            await add_toxic(*link_and_name, **toxic)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(cluster.links, "add_toxic", add_slowly)
+            with pytest.raises(FaultError, match="refused"):
+                await fault.inject(cluster, targets)
+        await fault.heal(cluster, targets, Evidence(acted=False, text=""))
+        await asyncio.wait([task for task in asked if task is not None])
+        assert len(asked) > 1
+        assert await afflicted(cluster) == set()
+
+    world.runner.run(scenario())
+
+
+def test_a_node_that_does_not_go_on_keeps_no_other_one_stopped(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(environment: Environment, name: str, *, stopped: bool) -> None:
+        raise FaultError(f"{name} is stopped")
+
+    async def scenario() -> None:
+        cluster, targets = world.cluster, Targets(label="w0", nodes=("n1", "n2"), links=())
+        injected = await Pause("n1 n2").inject(cluster, targets)
+        monkeypatch.setattr(pause, "_until", refuse)
+        with pytest.raises(FaultError, match="n1 is stopped"):
+            await Pause("n1 n2").heal(cluster, targets, injected)
+        for name in targets.nodes:
+            assert await cluster.processes.answer_ms(name, 10) > 0
 
     world.runner.run(scenario())
