@@ -7,7 +7,10 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -18,10 +21,12 @@ from harness.cluster import fake_clocks
 from harness.cluster.cluster import Cluster, prepare
 from harness.cluster.requirements import missing_for
 from harness.model.drill import Drill
+from harness.model.environment import Environment
 from harness.model.errors import UsageError
 from harness.model.evidence import Targets
 from harness.model.fault import Fault
 from harness.model.load import Load
+from harness.model.steering import Term
 from systems.foreign.redis import Redis
 from tests.helpers.echo import Numbers
 from tests.helpers.keeper import Keeper
@@ -110,6 +115,43 @@ def test_clock_of_a_foreign_program_goes_ever_more_wrong(tmp_path: Path) -> None
                 await asyncio.sleep(0.005)
             assert (await fault.heal(cluster, targets(), began)).acted
             assert await is_off_by(cluster, 0)
+
+    asyncio.run(scene())
+
+
+class Unimpressed:
+    """The clocks of programs that ignore libfaketime, as statically linked ones do."""
+
+    def __init__(self) -> None:
+        self._term: Term | None = None
+
+    def deviate(self, label: str, names: Sequence[str], term: Term) -> None:
+        self._term = term
+
+    async def end_deviation(self, label: str, names: Sequence[str]) -> None:
+        self._term = None
+
+    def deviation_ns(self, name: str, now_ns: int) -> int:
+        return self._term.deviation_ns(now_ns) if self._term else 0
+
+    def resolution_ns(self, name: str) -> int:
+        return 1_000_000
+
+    def reads(self, name: str) -> int | None:
+        return None
+
+    async def shown_ns(self, name: str) -> int | None:
+        return time.time_ns()
+
+
+@pytest.mark.parametrize("fault", [ClockDrift("redis"), ClockSkew("redis"), ClockJump("redis")])
+def test_a_program_that_ignores_the_library_shows_no_fault(fault: Fault) -> None:
+    async def scene() -> None:
+        faked = SimpleNamespace(clocks=Unimpressed(), time_ns=time.time_ns, monotonic_ns=time.monotonic_ns)
+        environment = cast(Environment, faked)
+        injected = await fault.inject(environment, targets())
+        await asyncio.sleep(0.1)
+        assert not (await fault.heal(environment, targets(), injected)).acted
 
     asyncio.run(scene())
 
