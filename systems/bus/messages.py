@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -72,7 +72,7 @@ class Publish(msgspec.Struct, frozen=True, kw_only=True):
 class Poll(msgspec.Struct, frozen=True, kw_only=True):
     """Body of POST /topics/TOPIC/GROUP."""
 
-    most: int = 1
+    most: Annotated[int, msgspec.Meta(ge=1)] = 1
     """The most messages to lease."""
 
 

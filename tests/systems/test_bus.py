@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.http.message import Response, TransportError
+from harness.http.message import BadBody, Request, Response, TransportError
 from harness.model.errors import UsageError
 from harness.model.system import Answer, Call, CallFailed
 from systems.bus import BUGS, Bus
@@ -24,6 +24,7 @@ from systems.bus.messages import (
     Expire,
     Forgotten,
     Outcome,
+    Poll,
     Publish,
     Register,
     Registered,
@@ -37,6 +38,13 @@ from systems.raft.finding import LeaderFinder
 from workloads.publications import Publications
 
 GROUPS = ("billing", "shipping")
+
+
+@pytest.mark.parametrize("most", [0, -1])
+def test_a_consumer_must_ask_for_a_message_at_least(most: int) -> None:
+    """A lease of none would keep the others away from the partition, and one of fewer would make settled messages due again."""
+    with pytest.raises(BadBody, match=">= 1"):  # of which the server makes a 400
+        Request("POST", "/topics/orders/billing", body=b'{"most": %d}' % most).decode(Poll)
 
 
 @dataclass
