@@ -9,8 +9,7 @@ from faults.plane.metrics import ProcessFigures
 
 
 def figures(descriptors: Descriptors) -> ProcessFigures:
-    process = psutil.Process()
-    with descriptors.reserve(), process.oneshot():
+    with descriptors.reserve(), (process := psutil.Process()).oneshot():
         memory, times = process.memory_info(), process.cpu_times()
         return ProcessFigures(
             cpu_s=times.user + times.system,
