@@ -53,10 +53,14 @@ class ControlPage:
 
     @classmethod
     def create(cls, path: Path) -> ControlPage:
-        """A new page with no faults, in a new file; a process that has mapped an old file of that name keeps the old one."""
+        """A new page with no faults, in a new file; a process that has mapped an old file of that name keeps the old one.
+
+        Its space on the disk is taken now: if the disk were full by the time at which a word is first written, the kernel would
+        kill the writer, and a node would look as if it had died by itself.
+        """
         path.unlink(missing_ok=True)
         with path.open("xb") as file:
-            os.truncate(file.fileno(), _WORDS * _WORD)
+            os.posix_fallocate(file.fileno(), 0, _WORDS * _WORD)
         return cls(path)
 
     def __getitem__(self, word: Setting | Counter) -> int:

@@ -269,3 +269,10 @@ def test_page_of_a_file_is_seen_by_all_that_map_it_and_outlives_them(tmp_path: P
     del theirs
     assert ControlPage(tmp_path / "n1.control")[Counter.REFUSED_WRITES] == 1
     assert ControlPage.create(tmp_path / "n1.control")[Counter.REFUSED_WRITES] == 0
+
+
+def test_a_control_page_has_its_space_on_the_disk_from_the_start(tmp_path: Path) -> None:
+    """Writing to a mapped file for which a full disk has no block kills the process."""
+    ControlPage.create(tmp_path / "n1.control")
+    created = (tmp_path / "n1.control").stat()
+    assert created.st_blocks * 512 >= created.st_size > 0
