@@ -18,6 +18,7 @@ from harness.model.load import Load
 from harness.model.system import Address, Answer, Call, CallFailed, Node, OutcomeUnknown
 from harness.node.context import NodeContext as RunningNode
 from harness.node.context import NodeSpec
+from workloads.load import generator
 from workloads.load.generator import OPLOG, Generator, Progress, Task
 from workloads.load.oplog import read_oplog
 
@@ -206,6 +207,20 @@ def test_final_calls_are_asked_until_they_are_answered(tmp_path: Path, final: tu
     last = ops[ops["phase"] == "final"]
     assert set(last[last["outcome"] == "ok"]["key"]) == set(final)
     assert (last["outcome"] == "failed").sum() == (2 if "refuse twice" in final else 0)
+
+
+def test_final_calls_of_a_system_that_is_down_come_to_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generator, "FINAL_CALLS_DEADLINE_S", 0.1)
+    monkeypatch.setattr(generator, "FINAL_CALLS_END_S", 0.3)
+    load = Load(rate=1, seconds=0.05, arrivals="constant", clients=1, timeout_ms=50)
+    ops, _ = generate(tmp_path, Moody(), Keys(final=("hang",) * 100), load)
+    last = ops[ops["phase"] == "final"]
+    made = last[last["outcome"] == "unknown"]
+    assert 1 <= len(made) < 20
+    left_out = last[last["outcome"] == "failed"]
+    assert set(left_out["error"]) == {"not sent: final calls were over after 60 s"}
+    assert set(last["key"]) == {"hang"}
+    assert len(left_out) > 80
 
 
 def test_final_calls_that_may_leave_something_are_made_until_nothing_is_left(tmp_path: Path) -> None:

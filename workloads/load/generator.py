@@ -42,7 +42,10 @@ from workloads.load.oplog import OpLog
 OPLOG: Final = "ops.msgpack"
 FINAL_CALLS_DEADLINE_S: Final = 10.0
 """How long final calls are made again that failed, or left something."""
+FINAL_CALLS_END_S: Final = 60.0
+"""After this long, those that are left are not made. A system that is down at the end would let each time out, one by one."""
 _FINAL_PAUSE_S: Final = 0.05
+_LEFT_OUT: Final = f"not sent: final calls were over after {FINAL_CALLS_END_S:g} s"
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,14 +121,18 @@ class Generator:
     async def final(self) -> int:
         """Make the workload's final calls, each until it succeeds and leaves nothing; returns how many there were.
 
-        After the deadline none is made again.
+        After the first deadline none is made again, and after the second one none at all.
         """
         calls = list(self._workload.final_calls()) if isinstance(self._workload, HasFinalCalls) else []
         give_up_s = self._node.clock() + FINAL_CALLS_DEADLINE_S
+        end_s = self._node.clock() + FINAL_CALLS_END_S
 
         async def use(index: int) -> None:
             for call in calls[index :: len(self._clients)]:
                 while True:
+                    if self._node.clock() >= end_s:
+                        self._record(call, "final", index, Answer(), "failed", _LEFT_OUT, (self._now_ns(),) * 4)
+                        break
                     answer = await self._invoke(index, call, self._now_ns(), "final")
                     if (answer is not None and not self._left_more(answer)) or self._node.clock() >= give_up_s:
                         break
