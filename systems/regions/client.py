@@ -19,7 +19,8 @@ _LONGEST_AWAY: Final = 80
 
 
 class RegionClient:
-    """Asks its home region. If that does not answer, it asks the next one, and stays with it for some calls before trying home.
+    """Asks its home region. If that does not answer, it asks the next one, and stays with it for some calls before trying home,
+    unless no other region answers.
 
     Each failed try doubles for how many calls it stays away. A prediction has no effect, so it is safe to ask for it twice.
     """
@@ -33,15 +34,15 @@ class RegionClient:
         self._stay = _FIRST_AWAY
 
     async def invoke(self, call: Call) -> Answer:
-        begin = 0
-        if self._away and len(self._edges) > 1:
+        order = [*range(len(self._edges))]
+        if self._away:
             self._away -= 1
-            begin = 1
+            order = [*order[1:], 0]  # home may be back, and the others gone
         why: Exception | None = None
-        for place, edge in enumerate(self._edges[begin:], start=begin):
+        for place in order:
             try:
                 async with asyncio.timeout(PATIENCE_S):
-                    answer = await edge.invoke(call)
+                    answer = await self._edges[place].invoke(call)
             except (TransportError, TimeoutError) as error:
                 why = error
             except CallFailed as error:
@@ -49,7 +50,8 @@ class RegionClient:
                     raise  # a refusal, which is an answer
                 why = error
             else:
-                self._stay = self._stay if place else _FIRST_AWAY
+                if place == 0:
+                    self._away, self._stay = 0, _FIRST_AWAY
                 return answer
             if place == 0:
                 self._away, self._stay = self._stay, min(2 * self._stay, _LONGEST_AWAY)
