@@ -1,4 +1,4 @@
-"""The disk of the node that joins is full for a while: its moves are rolled back, and done later."""
+"""The disk of the node that joins fills up in the middle of its copies: the moves are rolled back, and done later."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from systems.partitioned import Partitioned
 from workloads.registers import Registers
 
 drill = Drill(
-    system=Partitioned(members=3, spares=1),
-    workload=Registers(keys=60, writes=0.5),
-    load=Load(rate=200, clients=40, seconds=6),
-    faults=[Join("n4").between(1, 5.5), DiskFull("n4").between(1.1, 2.6)],
+    system=Partitioned(members=2, spares=1, partitions=6, batch_kib=1, rate_mb_per_s=0.004, moves_at_once=6),
+    workload=Registers(keys=300, writes=0.6),
+    load=Load(rate=250, clients=60, seconds=9),
+    faults=[Join("n3").between(2, 8.5), DiskFull("n3").when(heard="/pull", nth=2, from_s=2, for_s=4)],
     checks=[linearizable, nothing_lost, one_owner, moved_share],
-    slos=["availability >= 90%"],
+    slos=["availability >= 97%"],
     nightly=True,
 )

@@ -17,11 +17,11 @@ from harness.model.simulated import Harm, Invariant
 from harness.model.system import Address, Client, Node
 from systems.partitioned.bugs import BUGS
 from systems.partitioned.client import PartitionedClient
-from systems.partitioned.invariant import OneOwnerWhoHasIt
 from systems.partitioned.messages import MAP_PATH, MEMBERS_PATH, Change, NotDone
 from systems.partitioned.moving import first_map
 from systems.partitioned.partition_map import Method, PartitionMap
 from systems.partitioned.placing import BOUND
+from systems.partitioned.watch import Watch
 from systems.parts.partitioning.members import Member
 
 __all__ = ["BUGS", "Partitioned"]
@@ -167,7 +167,7 @@ class Partitioned:
         return [self._names()]
 
     def invariant(self) -> Invariant:
-        return OneOwnerWhoHasIt()
+        return Watch()
 
     # ---------------------------------------------------------------------------------------------------- membership
 

@@ -22,6 +22,7 @@ from harness.model.errors import UsageError
 from harness.node.context import NodeContext
 from harness.node.disk import Disk
 from systems.partitioned.bugs import BUGS, Rules
+from systems.partitioned.duties import Heard
 from systems.partitioned.known_map import read_map, write_map
 from systems.partitioned.messages import BEAT_PATH, HOT_PATH, At, Beat, Change, Hot, NotDone, Status
 from systems.partitioned.moving import Seen, advanced, first_map, joined, left, merged, split
@@ -124,9 +125,18 @@ class Coordinator:
         self._statuses: dict[str, Status] = {}
         self._rests_until_s: dict[str, float] = {}
         self._changing = asyncio.Lock()
+        self._rounds = 0
+        """How often it has asked all nodes, and made every change that was due."""
         self._loads = Loads()
         self._told_settled = 0
-        node.show(lambda: {"map": self._map, "opened": True, "moves_at_once": config.moves_at_once})
+        node.show(
+            lambda: {
+                "map": self._map,
+                "opened": True,
+                "moves_at_once": config.moves_at_once,
+                "heard": Heard(now_s=node.clock(), rounds=self._rounds, statuses=self._statuses),
+            }
+        )
         node.report_unsettled(self._unsettled)
 
     @property
@@ -201,6 +211,7 @@ class Coordinator:
         return Seen(
             down=frozenset(name for name in self._map.holders if now_s - self._answered_s.get(name, -SUSPECT_S) >= SUSPECT_S),
             failing=frozenset(name for name, status in self._statuses.items() if status.failing),
+            epochs={name: status.epoch for name, status in self._statuses.items()},
             copied={which: frozenset(names) for which, names in copied.items()},
             resting=frozenset(low for low, until_s in self._rests_until_s.items() if until_s > now_s),
         )
@@ -212,7 +223,10 @@ class Coordinator:
         async with self._changing:
             before = self._map
             after = advanced(before, self._seen(), self._config.moves_at_once)
-            if after is not None and await self._keeper.decide(after):
+            if after is None:
+                self._rounds += 1
+            elif await self._keeper.decide(after):
+                self._rounds += 1
                 self._tell(before)
                 for old in before.moving:
                     new = after.partition_at(old.low)

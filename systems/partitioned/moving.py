@@ -29,7 +29,8 @@ Why no acknowledged write is lost, and no read is stale:
    moves stop, and nodes keep answering clients; after a restart it continues from its map.
 
 In each epoch one node answers clients for a key: the first of the owners. If that node seems to be dead, another one becomes
-the first in an epoch of the same groups. So a wrong suspicion is safe.
+the first in an epoch of the same groups. So a wrong suspicion is safe. A node whose disk fails takes over no newer epoch: it
+goes on under the one that it knows, and another node becomes the first where the epoch changes.
 
 The steps from joint majorities to the new ones follow D. Ongaro and J. Ousterhout, "In Search of an Understandable Consensus
 Algorithm", USENIX ATC 2014, section 6; registers that survive a change of their replicas follow N. Lynch and A. Shvartsman,
@@ -60,6 +61,8 @@ class Seen:
     """Nodes that have not answered for a while."""
     failing: frozenset[str] = frozenset()
     """Nodes whose disks fail."""
+    epochs: Mapping[str, int] = field(default_factory=dict)
+    """The epoch that each node uses."""
     copied: Mapping[tuple[str, int], frozenset[str]] = field(default_factory=dict)
     """By partition and move, the nodes that have a complete copy."""
     resting: frozenset[str] = frozenset()
@@ -115,45 +118,47 @@ def advanced(before: PartitionMap, seen: Seen, at_once: int) -> PartitionMap | N
         if free > 0 and one.epoch != epoch and _may_begin(one, seen):
             partitions[number] = msgspec.structs.replace(one, epoch=epoch, target=one.placed, move=epoch)
             free -= 1
-    after = tuple(_led(one, epoch, seen.down) for one in partitions)
+    after = tuple(_led(one, epoch, seen) for one in partitions)
     return None if after == before.partitions else msgspec.structs.replace(before, epoch=epoch, partitions=after)
 
 
 def _ended(one: Partition, epoch: int, seen: Seen) -> Partition:
-    """A partition after its move, if that is complete or cannot go on; otherwise the same partition."""
+    """A partition after its move, if that cannot go on or is complete; otherwise the same partition."""
     if not one.target:
         return one
-    if set(one.arriving) <= seen.copied.get((one.low, one.move), frozenset()):
-        return msgspec.structs.replace(one, epoch=epoch, owners=one.target, target=(), move=0)
     if set(one.arriving) & (seen.down | seen.failing):
         return msgspec.structs.replace(one, epoch=epoch, target=(), move=0)
+    if set(one.arriving) <= seen.copied.get((one.low, one.move), frozenset()):
+        return msgspec.structs.replace(one, epoch=epoch, owners=one.target, target=(), move=0)
     return one
 
 
 def _may_begin(one: Partition, seen: Seen) -> bool:
     arriving = set(one.placed) - set(one.owners)
-    alive = [name for name in one.owners if name not in seen.down]
+    able = [name for name in one.owners if name not in seen.down | seen.failing]
     return bool(
         not one.is_placed
         and not one.target
         and one.low not in seen.resting
         and len(one.placed) == len(one.owners)
         and not arriving & (seen.down | seen.failing)
-        and len(alive) >= majority(one.owners)
+        and len(able) >= majority(one.owners)
     )
 
 
-def _led(one: Partition, epoch: int, down: frozenset[str]) -> Partition:
+def _led(one: Partition, epoch: int, seen: Seen) -> Partition:
     """A partition whose first owner answers, preferably the one that is placed first."""
-    wanted = one.target or one.placed
+    wanted, first = one.target or one.placed, one.owners[0]
 
-    def rank(name: str) -> tuple[bool, int]:
-        return name in down, wanted.index(name) if name in wanted else len(wanted)
+    def rank(name: str) -> tuple[bool, bool, int]:
+        return name in seen.down, name in seen.failing, wanted.index(name) if name in wanted else len(wanted)
 
-    if one.target and one.owners[0] not in down:  # while it moves, the old owner keeps answering
+    # While it moves, the old owner keeps answering. One whose disk fails does so under the epoch that it knows.
+    stays = seen.epochs.get(first, 0) >= one.epoch if first in seen.failing else bool(one.target)
+    if stays and first not in seen.down:
         return one
     owners = tuple(sorted(one.owners, key=rank))
-    if owners[0] == one.owners[0]:
+    if owners[0] == first:
         return one
     return msgspec.structs.replace(one, epoch=epoch, owners=owners)
 

@@ -20,6 +20,7 @@ from harness.http.message import Request, Response
 from harness.node.context import NodeContext
 from systems.partitioned.bugs import BUGS
 from systems.partitioned.frames import Damaged
+from systems.partitioned.hot_keys import HotKeys
 from systems.partitioned.known_map import KnownMap
 from systems.partitioned.messages import (
     BEAT_PATH,
@@ -61,7 +62,6 @@ from systems.parts.owner import Owner, refusing_other_data
 AGREED_S: Final = 0.005
 """A pause after two nodes have exchanged maps, in case the disk of one of them fails."""
 OPEN_AGAIN_S: Final = 0.05
-HOT_KEYS: Final = 4096
 _OF_NODES: Final = frozenset({REPLICA_PATH, PULL_PATH, BEAT_PATH, MAP_PATH})
 """Paths of requests between nodes and the coordinator of one cluster; each request names its receiver."""
 _REPLICA_REQUEST: Final = cast("type[ReplicaRequest]", ReplicaRequest)
@@ -101,7 +101,7 @@ class Server:
         self._leaving: PartitionMap | None = None
         """The map that the node is about to install: no operation begins on a partition that another node leads there."""
         self._loads: Counter[str] = Counter()
-        self._hot: Counter[str] = Counter()
+        self._hot = HotKeys()
         self._served: dict[str, int] = {}
         self._acknowledged: dict[str, Entry] = {}
         node.show(self._shown)
@@ -157,8 +157,7 @@ class Server:
         partition = self._mine(place)
         if partition is None:
             return self._misdirected(place)
-        self._loads[partition.low] += 1
-        self._count_key(key)
+        self._count(partition.low, key)
         operation = Operation(place, partition, versions, value, self._rules)
         await self._operations.carry_out(operation)
         return self._response(key, operation)
@@ -182,8 +181,7 @@ class Server:
         async def get(key: str) -> None:
             operation = await self._read(self._position(key))
             if operation is not None:
-                self._loads[self._map.partition_at(operation.place).low] += 1
-                self._count_key(key)
+                self._count(self._map.partition_at(operation.place).low, key)
                 if isinstance(operation.outcome, Done):
                     self._tell_served(key, operation)
                     values[key] = operation.outcome.value
@@ -237,15 +235,12 @@ class Server:
 
     def _tell_hot(self, asked: At) -> Response:
         number = self._map.number_at(asked.at)
-        low, high = self._map.partitions[number].low, self._map.high_of(number)
-        counts = {key: n for key, n in self._hot.items() if low <= key and (high is None or key < high)}
-        return Response.json(Hot(counts))
+        return Response.json(Hot(self._hot.between(self._map.partitions[number].low, self._map.high_of(number))))
 
-    def _count_key(self, key: str) -> None:
+    def _count(self, low: str, key: str) -> None:
+        self._loads[low] += 1
         if self._map.method == "range":
-            self._hot[key] += 1
-            if len(self._hot) > HOT_KEYS:
-                self._hot = Counter(dict(self._hot.most_common(HOT_KEYS // 2)))
+            self._hot.count(key)
 
     # ----------------------------------------------------------------------------------------------- among the nodes
 
@@ -306,7 +301,7 @@ class Server:
             Status(
                 epoch=self._known.epoch,
                 copied=self._puller.whole(),
-                failing=self._storage.failing or self._known.failing,
+                failing=self._failing,
                 loads=dict(self._loads),
                 start=self._start,
             )
@@ -319,16 +314,18 @@ class Server:
         assert self._known.map is not None  # noqa: S101 - callers have checked
         return self._known.map
 
+    @property
+    def _failing(self) -> bool:
+        return self._storage.failing or self._known.failing
+
     def _position(self, key: str) -> str:
         return self._rules.position(self._map, key, self._name)
 
     def _mine(self, place: str) -> Partition | None:
         """The partition of a position, if this node answers clients for it."""
         partition = self._map.partition_at(place)
-        serves = self._name in self._rules.leaders(partition)
-        if serves and self._leaving is not None and self._leaving.partition_at(place).owners[0] != self._name:
-            return None
-        return partition if serves else None
+        leaves = self._leaving is not None and self._leaving.partition_at(place).owners[0] != self._name
+        return partition if self._name in self._rules.leaders(partition) and not leaves else None
 
     def _install(self, newer: PartitionMap) -> None:
         """Use another map from now on, if it is newer and the disk stores it."""
@@ -351,8 +348,7 @@ class Server:
         self._puller.go_by(now)
 
     def _misdirected(self, place: str) -> Response:
-        partition = self._map.partition_at(place)
-        why = f"ask {partition.owners[0]}, by the map of epoch {self._known.epoch}"
+        why = f"ask {self._map.partition_at(place).owners[0]}, by the map of epoch {self._known.epoch}"
         return Response.json(Refusal(self._known.epoch, why), MISDIRECTED)
 
     # ------------------------------------------------------------------------------------------------- what is told
@@ -376,6 +372,7 @@ class Server:
             "running": list(self._operations.running),
             "writes": self._operations.writes,
             "versions": self._versions.given,
+            "pulling": self._puller.shown(),
         }
 
     def _unsettled(self) -> dict[str, int]:
@@ -384,6 +381,8 @@ class Server:
             "questions to nodes": self._operations.questions,
             "requests in flight to nodes": sum(peer.in_flight for peer in self._peers.values()),
             "copies under way": self._puller.under_way,
+            "exchanges of maps under way": len(self._agreeing),
+            "disks that count as failing": int(self._failing),
         }
 
 

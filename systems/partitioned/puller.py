@@ -13,6 +13,7 @@ from systems.partitioned.copying import Copy, move_of
 from systems.partitioned.messages import PULL_PATH, Pulled
 from systems.partitioned.partition_map import PartitionMap
 from systems.partitioned.peer import Peer
+from systems.partitioned.rate_rules import Pulling
 from systems.partitioned.storage import Storage, size_of
 
 ANSWER_S: Final = 0.5
@@ -24,9 +25,9 @@ _MIB: Final = 1 << 20
 class Limiter:
     """Limits the average rate of bytes; unused capacity is not saved."""
 
-    def __init__(self, clock: NodeContext, mb_per_s: float) -> None:
+    def __init__(self, clock: NodeContext, bytes_per_s: float) -> None:
         self._clock = clock.clock
-        self._bytes_per_s = mb_per_s * _MIB
+        self._bytes_per_s = bytes_per_s
         self._free_at_s = 0.0
 
     def count(self, size_bytes: int) -> None:
@@ -55,14 +56,24 @@ class Puller:
         self._storage = storage
         self._peers = peers
         self._batch_bytes = batch_bytes
-        self._limiter = Limiter(node, rate_mb_per_s)
+        self._bytes_per_s = rate_mb_per_s * _MIB
+        self._limiter = Limiter(node, self._bytes_per_s)
         self._rules = rules
+        self._pulled_bytes = self._largest_bytes = 0
         self._copies: dict[tuple[str, int], Copy] = {}
         self._tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
 
     @property
     def under_way(self) -> int:
         return len(self._tasks)
+
+    def shown(self) -> Pulling:
+        return Pulling(
+            now_s=self._node.clock(),
+            pulled_bytes=self._pulled_bytes,
+            largest_bytes=self._largest_bytes,
+            bytes_per_s=self._bytes_per_s,
+        )
 
     def whole(self) -> list[tuple[str, int]]:
         """The moves whose copies this node has completed."""
@@ -106,17 +117,19 @@ class Puller:
         part = await self._peers[source].ask(PULL_PATH, copy.request(source, self._batch_bytes), Pulled, ANSWER_S)
         if not isinstance(part, Pulled):
             return False
+        size_bytes = sum(map(size_of, part.held))
+        self._pulled_bytes += size_bytes
+        self._largest_bytes = max(self._largest_bytes, size_bytes)
+        self._limiter.count(size_bytes)  # though the disk may not take it
         note, text = copy.with_part(source, part)
         if self._rules.noted_with_what_was_copied:
             if not await self._storage.put(part.held, {note: text}):
                 return False
         else:
             await self._storage.put([], {note: text})
-            self._limiter.count(sum(map(size_of, part.held)))
             await self._limiter.free()
             await self._storage.put(part.held)
         copy.took(source, text)
-        self._limiter.count(sum(map(size_of, part.held)))
         return True
 
     async def _forget_notes(self) -> None:

@@ -131,10 +131,14 @@ class Storage:
             yield Held(place, self._slots[place].entry)
 
     def forget(self, low: str, high: str | None) -> int:
-        """Discard the entries from `low` to before `high`; returns their number.
+        """Discard the entries from `low` to before `high`, also those on their way to the disk; returns how many it held.
 
         They may come back at the next start, which does no harm: what their new owners have is newer.
         """
+        self._waiting = [
+            ([one for one in held if one.place < low or (high is not None and one.place >= high)], notes, done)
+            for held, notes, done in self._waiting
+        ]
         places = list(self._slots.irange(low, high, inclusive=(True, False)))
         for place in places:
             self._drop(place)

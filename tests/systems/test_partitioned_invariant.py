@@ -8,6 +8,7 @@ from systems.partitioned.invariant import OneOwnerWhoHasIt
 from systems.partitioned.messages import Entry, Held, Version
 from systems.partitioned.moving import Seen, advanced, first_map, joined
 from systems.partitioned.partition_map import PartitionMap
+from systems.partitioned.watch import Watch
 from systems.parts.partitioning.members import Member
 
 NEW = Entry(Version(1, "n1", 1, 1), "new")
@@ -64,3 +65,22 @@ def test_a_node_must_start_again_with_what_it_had_and_a_new_number() -> None:
     assert told == f"n1 started again without {mine}, of which it had version 1 of n1"
     told = looks.broken({"n1": node(now, Holding(), start=3)})
     assert told == "n1 started again as its start 3, after its start 3"
+
+
+def test_a_node_must_discard_what_moves_away_from_it() -> None:
+    now = first_map("range", [Member("n1"), Member("n2")], 1, 2, ("k",))
+    (mine,), (other,) = ([place for place in "ak" if now.partition_at(place).owners == (name,)] for name in ("n1", "n2"))
+    assert Watch().broken({"n1": node(now, Holding({mine: NEW}))}) is None
+    told = Watch().broken({"n1": node(now, Holding({mine: NEW, other: NEW}))})
+    assert told == f"n1 goes by epoch 1 and still holds {other}, which is with n2"
+    assert Watch().broken({"n1": node(now, Holding({other: NEW}, opened=False), start=0)}) is None
+
+
+def test_in_the_end_all_nodes_use_the_same_map() -> None:
+    first = first_map("consistent", [Member("n1"), Member("n2")], 1, 2, ())
+    newer = joined(first, Member("n3"))
+    assert Watch().apart({"n1": node(newer, Holding()), "n2": node(newer, Holding())}) is None
+    told = Watch().apart({"n1": node(newer, Holding()), "n2": node(first, Holding())})
+    assert told == "n2 uses the map of epoch 1, not 2"
+    told = Watch().apart({"n1": node(newer, Holding()), "n2": {**node(newer, Holding()), "map": None}})
+    assert told == "n2 uses the map of epoch 0, not 2"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from random import Random
 from typing import get_args
@@ -102,6 +103,7 @@ def test_whatever_happens_in_whatever_order(seed: int, method: Method, replicas:
                     seen = Seen(
                         down=frozenset(name for name in NAMES if random.random() < 0.2),
                         failing=frozenset(name for name in NAMES if random.random() < 0.1),
+                        epochs={name: random.randint(0, now.epoch) for name in NAMES},
                         copied={
                             (one.low, one.move): frozenset(name for name in one.target if random.random() < 0.7)
                             for one in now.moving
@@ -154,6 +156,13 @@ def test_a_move_to_a_node_that_is_down_or_fails_is_rolled_back_and_not_begun_aga
     assert again.moving[0].move > now.moving[0].move
 
 
+def test_a_copy_on_a_disk_that_fails_by_now_makes_no_owner() -> None:
+    now = moving()
+    after = advanced(now, replace(all_copied(now), failing=frozenset({"n4"})), 1)
+    assert after is not None
+    assert of(after, now).owners == now.moving[0].owners
+
+
 def test_no_more_partitions_move_at_a_time_than_is_asked() -> None:
     assert {len(now.moving) for now in carried_out(joined(made(partitions=64), Member("n4")), at_once=3)} <= {0, 1, 2, 3}
 
@@ -167,6 +176,45 @@ def test_an_owner_that_is_down_is_led_by_another_and_leads_again_when_it_is_back
     back = advanced(led, Seen(), 1)
     assert back is not None
     assert back.partitions[0].owners == (first, second)
+
+
+def test_an_owner_whose_disk_fails_leads_only_epochs_that_it_knows() -> None:
+    """It cannot take a newer one over, and others refuse what it asks under an older one."""
+    now = made(members=4, replicas=3, partitions=1)
+    first, second, _ = now.partitions[0].owners
+    fails = Seen(failing=frozenset({first}), epochs={first: 1})
+    assert advanced(now, fails, 1) is None
+    begun = advanced(left(now, now.partitions[0].owners[2]), fails, 1)
+    assert begun is not None
+    assert begun.partitions[0].target
+    assert begun.partitions[0].owners[0] == second
+    done = advanced(begun, replace(all_copied(begun), failing=fails.failing, epochs=fails.epochs), 1)
+    assert done is not None
+    assert not done.partitions[0].target
+    assert done.partitions[0].owners[0] != first
+    assert advanced(done, fails, 1) is None
+    back = advanced(done, Seen(), 1)
+    assert back is not None
+    assert back.partitions[0].owners[0] == first
+
+
+def test_an_owner_whose_disk_fails_just_as_an_epoch_begins_is_led_by_another() -> None:
+    now = made(replicas=3, partitions=1)
+    first = now.partitions[0].owners[0]
+    [led] = advanced(now, Seen(failing=frozenset({first}), epochs={first: 0}), 1).partitions  # type: ignore[union-attr]
+    assert led.owners[0] != first
+    nobody_better = Seen(failing=frozenset(NAMES), epochs=dict.fromkeys(NAMES, 0))
+    assert advanced(now, nobody_better, 1) is None
+
+
+def test_a_move_waits_for_a_majority_of_owners_whose_disks_take_it_over() -> None:
+    first = made(members=4, replicas=3, partitions=1)
+    now = left(first, first.partitions[0].owners[2])
+    [one] = now.partitions
+    assert not one.is_placed
+    assert advanced(now, Seen(failing=frozenset(one.owners[:1]), epochs={}), 1) is not None
+    two_fail = advanced(now, Seen(failing=frozenset(one.owners[:2]), epochs=dict.fromkeys(NAMES, 1)), 1)
+    assert two_fail is None
 
 
 def test_the_only_replica_stays_the_owner_when_it_is_down() -> None:

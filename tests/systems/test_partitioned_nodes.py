@@ -23,6 +23,7 @@ from systems.partitioned.messages import (
     Beat,
     Entry,
     Places,
+    Refusal,
     ReplicaRequest,
     Scan,
     Scanned,
@@ -91,7 +92,11 @@ def test_a_node_tells_the_coordinator_when_its_disk_takes_data_again_though_noth
 
     async def failing(server: Server) -> bool:
         response = await asked(server, BEAT_PATH, Beat(FIRST.epoch, None))
-        return msgspec.json.decode(unsealed(response.body), type=Status).failing
+        fails = msgspec.json.decode(unsealed(response.body), type=Status).failing
+        tell = node._unsettled
+        assert tell is not None
+        assert tell()["disks that count as failing"] == fails
+        return fails
 
     async def scene() -> list[bool]:
         server = Server(node, Config())
@@ -171,3 +176,42 @@ def test_a_coordinator_that_hangs_up_while_a_node_drains_leaves_it_serving(tmp_p
 
     with reserved(2) as ports:
         assert asyncio.run(scene((ports[0], ports[1]))) == 200
+
+
+def test_an_exchange_of_maps_counts_as_under_way_until_it_is_over_though_nobody_answers(tmp_path: Path) -> None:
+    async def scene(ports: tuple[int, int]) -> list[int]:
+        node = NodeContext(
+            NodeSpec(
+                name="n1", start=0, host=HOST, port=ports[0], data=str(tmp_path), log="", seed=1, peers={"n2": (HOST, ports[1])}
+            )
+        )
+        server, asked, answers = Server(node, Config()), asyncio.Event(), asyncio.Event()
+        await server.open()
+        await told(server, FIRST)
+
+        async def n2(request: Request) -> Response:
+            if request.path != MAP_PATH:
+                return answer(Refusal(2, "the partition has another epoch here"))
+            asked.set()
+            await answers.wait()
+            return Response(500)
+
+        def left() -> int:
+            tell = node._unsettled
+            assert tell is not None
+            return tell()["exchanges of maps under way"]
+
+        listening = await listen(n2, (HOST, ports[1]))
+        async with asyncio.timeout(20):
+            reading = asyncio.create_task(server.handle(Request("GET", f"{KEY_PATH}a")))
+            await asked.wait()
+            found = [left()]
+            answers.set()
+            await reading
+            while left():
+                await asyncio.sleep(0.01)
+        listening.close()
+        return [*found, left()]
+
+    with reserved(2) as ports:
+        assert asyncio.run(scene((ports[0], ports[1]))) == [1, 0]

@@ -64,6 +64,20 @@ def test_ranges_are_read_in_order_from_low_to_before_high_and_after_a_place(tmp_
     assert [one.place for one in storage.between("", None)] == ["a", "d", "e"]
 
 
+def test_what_is_discarded_on_its_way_to_the_disk_does_not_arrive(tmp_path: Path) -> None:
+    storage = opened(tmp_path)
+
+    async def scene() -> bool:
+        putting = asyncio.ensure_future(storage.put([held(place, 1) for place in "abcd"], {"note": "x"}))
+        await asyncio.sleep(0)  # it waits for the commit
+        storage.forget("b", "d")
+        return await putting
+
+    assert asyncio.run(scene())
+    assert values(storage) == {"a": "v", "d": "v"}
+    assert storage.notes == {"note": "x"}
+
+
 def test_a_log_does_not_grow_for_ever(tmp_path: Path) -> None:
     storage = opened(tmp_path, segment_bytes=4096)
     for counter in range(1, 400):

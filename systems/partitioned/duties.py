@@ -1,0 +1,124 @@
+"""What a coordinator owes its nodes by what they have told it: no move waits that could begin, end or be given up.
+
+A move that goes on for too long loses nothing. A history shows it only as calls that fail or take long, and as few of them if
+few keys move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, cast
+
+from systems.partitioned.messages import Status
+from systems.partitioned.partition_map import Partition, PartitionMap, majority
+
+ROUNDS: Final = 3
+"""A coordinator acts on what it has heard in its next round. One may have been under way."""
+REST_S: Final = 0.3
+"""A partition may be left alone for this long after its move was given up."""
+SILENT_S: Final = 0.7
+"""Nobody waits longer than this for a node that does not answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """What a coordinator has heard from its nodes."""
+
+    now_s: float
+    rounds: int
+    """How often it has asked all nodes, and made every change that was due."""
+    statuses: Mapping[str, Status]
+    """The last answer of each node that has answered when it was last asked."""
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is certain of the nodes at one look."""
+
+    statuses: Mapping[str, Status]
+    down: frozenset[str]
+
+    def unfit(self, name: str) -> str | None:
+        """Why nothing can be moved to a node; None if it can be, or nobody knows."""
+        if name in self.down:
+            return "is down"
+        return "has a disk that fails" if name in self.statuses and self.statuses[name].failing else None
+
+    def fit(self, name: str) -> bool:
+        return name in self.statuses and not self.statuses[name].failing
+
+    def has_copied(self, name: str, one: Partition) -> bool:
+        return name in self.statuses and (one.low, one.move) in self.statuses[name].copied
+
+
+class NothingOverdue:
+    """Watches the coordinator from look to look. While its map stays the same, none of these lasts for some of its rounds:
+
+    - All arriving nodes have told that they have their copies, and the move goes on.
+    - An arriving node is down, or has told that its disk fails, and the move goes on.
+    - The first owner is down, or its disk has failed before it could take over the partition's epoch, and others are well.
+    - A partition is not where it should be, could move, and does not.
+    """
+
+    def __init__(self) -> None:
+        self._epoch = 0
+        self._rounds = 0
+        self._silent: dict[str, float] = {}
+        """By node that has not answered at any look since, the time of the first of them."""
+        self._owed: dict[str, tuple[int, float]] = {}
+        """By what was due at each look since, the number of the round, and the time, of the first of them."""
+
+    def broken(self, shown: Mapping[str, Mapping[str, object]]) -> str | None:
+        state = next((one for one in shown.values() if "heard" in one), None)
+        if state is None:
+            return None
+        heard, now = cast(Heard, state["heard"]), cast(PartitionMap, state["map"])
+        if now.epoch != self._epoch or heard.rounds < self._rounds:  # a new map, or a new life of the coordinator
+            self._silent, self._owed = {}, {}
+        self._epoch, self._rounds = now.epoch, heard.rounds
+        names = {name for one in now.partitions for name in (*one.owners, *one.target, *one.placed)}
+        self._silent = {name: self._silent.get(name, heard.now_s) for name in sorted(names - heard.statuses.keys())}
+        known = _Known(
+            heard.statuses, frozenset(name for name, since_s in self._silent.items() if heard.now_s - since_s > SILENT_S)
+        )
+        first = (heard.rounds, heard.now_s)
+        self._owed = {what: self._owed.get(what, first) for what in _owed(now, known, cast(int, state["moves_at_once"]))}
+        for what, (rounds, since_s) in self._owed.items():
+            if heard.rounds - rounds >= ROUNDS and heard.now_s - since_s > REST_S:
+                return f"the coordinator has let {heard.rounds - rounds} rounds pass, and {what}"
+        return None
+
+
+def _owed(now: PartitionMap, known: _Known, moves_at_once: int) -> Iterator[str]:
+    """What is not as it should be, in words."""
+    room = len(now.moving) < moves_at_once
+    for one in now.partitions:
+        if one.target:
+            yield from _to_end(one, known)
+        elif room and not one.is_placed and _can_move(one, known):
+            yield f"the partition from {one.low!r} is with {one.owners}, although it could move to {one.placed}"
+        first, others = one.owners[0], one.owners[1:]
+        leads = first not in known.down and not _behind(one, first, known)
+        if not leads and any(map(known.fit, others)):
+            yield f"{first}, which {known.unfit(first)}, still answers for the partition from {one.low!r}"
+
+
+def _to_end(one: Partition, known: _Known) -> Iterator[str]:
+    """Why a move should have ended."""
+    if all(known.has_copied(name, one) for name in one.arriving):
+        yield f"the partition from {one.low!r} still moves, although {', '.join(one.arriving)} have all of it"
+        return
+    for name in one.arriving:
+        if (why := known.unfit(name)) is not None:
+            yield f"the partition from {one.low!r} still moves to {name}, which {why}"
+
+
+def _can_move(one: Partition, known: _Known) -> bool:
+    arriving = set(one.placed) - set(one.owners)
+    return all(map(known.fit, arriving)) and sum(map(known.fit, one.owners)) >= majority(one.owners)
+
+
+def _behind(one: Partition, name: str, known: _Known) -> bool:
+    """Whether a node cannot take over the partition's epoch, because its disk fails."""
+    return name in known.statuses and known.statuses[name].failing and known.statuses[name].epoch < one.epoch
