@@ -98,7 +98,7 @@ class Follower:
         """Take a piece; returns whether everything in the snapshot is here now, through this piece or before it."""
         state = self._state
         if piece.index <= state.commit:
-            state.receiving.forget()
+            state.receiving.drop_to(state.commit)
             return True
         snapshot = state.receiving.take(leader, piece)
         if snapshot is None:

@@ -89,6 +89,11 @@ class Leader:
         return {name: progress.match for name, progress in self._others.items()}
 
     @property
+    def sending(self) -> Mapping[str, int]:
+        """By other node, the last entry in the snapshot that is being sent to it."""
+        return {name: one.sending.snapshot.index for name, one in self._others.items() if one.sending is not None}
+
+    @property
     def lease_until_ms(self) -> int | None:
         """Before this no other node can lead, if clocks meet the assumption of `Timing.lease_ms`; None: it has no lease."""
         lease_ms, asked_ms = self._state.timing.lease_ms, self.reads.confirmed_ms
@@ -123,9 +128,9 @@ class Leader:
         if isinstance(message, Installing):
             progress.installing(message.index, message.offset)
         elif message.accepted:
-            progress.accepted(message.match)
+            progress.accepted(message.match, self._state.log.base_index)
         else:
-            progress.refused(message.match, self._state.now_ms)
+            progress.refused(message.match)
         return self._advance()
 
     def flush(self) -> None:

@@ -2,10 +2,10 @@
 
 The follower says up to where it has the snapshot, and the leader continues from there: after a lost or duplicated piece or
 answer, and after either of them has restarted. Pieces are kept in memory until all have arrived, and a checksum over the whole
-shows that they belong together. A piece of another snapshot, or of another leader, starts over.
+shows that they belong together. A piece of a newer snapshot, or of another leader, starts over.
 
-The leader finishes the snapshot that it has begun to send, even if it has taken a newer one meanwhile: with a log that is
-compacted often, a follower would otherwise never get a whole one.
+The leader finishes the snapshot that it has begun to send, even if it has taken a newer one meanwhile, or a piece was not
+answered in time: with a log that is compacted often, a follower would otherwise never get a whole one.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ from systems.raft.core.messages import Install, Snapshot
 from systems.raft.rules import CORRECT, Rules
 
 
-class _Which(NamedTuple):
+class Which(NamedTuple):
+    """Which snapshot a piece is from."""
+
     leader: str
     term: int
     last: int
+    """The last entry that it holds."""
     size: int
     checksum: int
 
@@ -66,16 +69,18 @@ class Receiving:
 
     def __init__(self, rules: Rules = CORRECT) -> None:
         self._rules = rules
-        self._which: _Which | None = None
+        self.which: Which | None = None
         self._pieces: list[str] = []
         self.offset = 0
 
     def take(self, leader: str, piece: Install) -> Snapshot | None:
         """Take a piece; returns the snapshot once it is complete."""
-        which = _Which(leader, piece.term, piece.index, piece.size, piece.checksum)
-        if self._which != which and (self._rules.pieces_of_one_snapshot or self._which is None):
+        which, has = Which(leader, piece.term, piece.index, piece.size, piece.checksum), self.which
+        if has is not None and (has.leader, has.term) == (leader, piece.term) and piece.index < has.last:
+            return None  # it is late: the leader has gone on to a newer snapshot
+        if has != which and (self._rules.pieces_of_one_snapshot or has is None):
             self.forget()
-        self._which = which
+        self.which = which
         if piece.offset == self.offset or not self._rules.pieces_in_order:
             self._pieces.append(piece.data)
             self.offset += len(piece.data)
@@ -88,8 +93,13 @@ class Receiving:
             return None
         return Snapshot(piece.index, piece.entry_term, piece.members, data)
 
+    def drop_to(self, index: int) -> None:
+        """Forget a snapshot that holds no entry after an index."""
+        if self.which is not None and self.which.last <= index:
+            self.forget()
+
     def forget(self) -> None:
-        self._which, self._pieces, self.offset = None, [], 0
+        self.which, self._pieces, self.offset = None, [], 0
 
 
 def checksum_of(data: str) -> int:

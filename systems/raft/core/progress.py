@@ -30,11 +30,16 @@ class Progress:
     def may_send(self, now_ms: int, in_flight_bytes: int) -> bool:
         return now_ms >= self.waits_until_ms and self.sent_bytes < in_flight_bytes
 
-    def accepted(self, match: int) -> None:
-        """The node has the leader's log up to `match`."""
+    def accepted(self, match: int, base_index: int) -> None:
+        """The node has the leader's log up to `match`; the leader has the entries after `base_index`.
+
+        The answer may be older than the snapshot that is being sent, which then goes on: the node still lacks what is in it.
+        """
         self.match = max(self.match, match)
         self.next = max(self.next, self.match + 1)
-        self.probing, self.sending, self.waits_until_ms = False, None, 0
+        self.probing = False
+        if self.sending is None or self.match >= min(self.sending.snapshot.index, base_index):
+            self.sending, self.waits_until_ms = None, 0
         if self.next == self.match + 1:
             self.sent_bytes = 0
 
@@ -43,13 +48,14 @@ class Progress:
         if self.sending is not None and self.sending.taken(index, offset):
             self.waits_until_ms = 0
 
-    def refused(self, may_match: int, now_ms: int) -> None:
+    def refused(self, may_match: int) -> None:
         """The node lacks the entry before the sent ones; it may share the leader's log up to `may_match`.
 
         That may be less than it had, because its disk was damaged or the answer is old. In either case entries are sent again.
+        Until the node has the whole snapshot that is being sent, it refuses every heartbeat, which says nothing about pieces.
         """
-        if self.sending is not None and now_ms < self.waits_until_ms:
+        self.match = min(self.match, may_match)
+        if self.sending is not None:
             return
         self.next = min(self.next - 1, may_match) + 1
-        self.match = min(self.match, may_match)
-        self.probing, self.sending, self.waits_until_ms, self.sent_bytes = True, None, 0, 0
+        self.probing, self.waits_until_ms, self.sent_bytes = True, 0, 0

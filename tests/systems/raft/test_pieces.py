@@ -8,7 +8,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from systems.raft.core.messages import Install, Members, Snapshot
+from systems.raft.core.messages import Appended, Install, Members, Snapshot
 from systems.raft.core.pieces import Receiving, Sending
 from systems.raft.rules import CORRECT
 from tests.helpers.raft_group import TIMING, Group
@@ -53,6 +53,18 @@ def begun(group: Group, pieces: int) -> None:
         step(group)
     while not isinstance(group.sent["n1", "n3"][0], Install):
         step(group, "n1", "n3")
+
+
+def overtaken(group: Group) -> int:
+    """The leader takes a newer snapshot while n3 has two pieces of an earlier one; returns the index of that."""
+    begun(group, 2)
+    first = group.nodes["n1"].core.state.snapshot
+    assert first is not None
+    group.propose("n1", "x3")
+    for pair in (("n1", "n2"), ("n2", "n1")):
+        step(group, *pair)
+    group.nodes["n1"].snapshot()
+    return first.index
 
 
 def test_a_long_snapshot_goes_in_pieces_and_is_resumed_after_a_loss(matches_transcript: Matches) -> None:
@@ -127,20 +139,67 @@ def test_a_node_that_dies_midway_is_sent_all_of_it_again() -> None:
 
 def test_a_snapshot_that_was_begun_is_sent_to_its_end_though_there_is_a_newer_one() -> None:
     group = behind()
-    begun(group, 2)
-    first = group.nodes["n1"].core.state.snapshot
-    assert first is not None
-    group.propose("n1", "x3")
-    for pair in (("n1", "n2"), ("n2", "n1")):
-        step(group, *pair)
-    group.nodes["n1"].snapshot()
-    assert group.nodes["n1"].core.state.snapshot != first
-    while group.nodes["n3"].applied < first.index:
-        assert {one.index for one in pieces_of(group)} <= {first.index}
+    first = overtaken(group)
+    while group.nodes["n3"].applied < first:
+        assert {one.index for one in pieces_of(group)} <= {first}
         step(group)
     assert group.nodes["n3"].values == VALUES
     group.run(200)
     assert group.nodes["n3"].values == [*VALUES, "x3"]
+
+
+def test_a_piece_that_was_lost_is_sent_again_though_a_heartbeat_was_refused_in_time() -> None:
+    group = behind()
+    first = overtaken(group)
+    group.drop()
+    group.tick(group.timing.heartbeat_ms, "n1")
+    while ("n1", "n3") in group.sent:
+        group.deliver_one("n1", "n3")
+    group.now_ms += group.timing.election_ms - group.timing.heartbeat_ms
+    while ("n3", "n1") in group.sent:
+        group.deliver_one("n3", "n1")
+    assert [(one.index, one.offset) for one in pieces_of(group)] == [(first, 10)]
+
+
+def test_an_answer_from_before_the_first_piece_does_not_start_it_over() -> None:
+    group = behind()
+    first = overtaken(group)
+    leading = group.nodes["n1"].core.leading
+    assert leading is not None
+    before = Appended(term=1, accepted=True, match=leading.matches["n3"], round=0)
+    group.nodes["n1"].core.step(group.now_ms, "n3", before)
+    group.settle("n1")
+    assert leading.sending == {"n3": first}
+    while group.nodes["n3"].applied < first:
+        step(group)
+    assert group.nodes["n3"].values == VALUES
+
+
+def test_late_pieces_of_an_earlier_snapshot_take_nothing_from_a_newer_one() -> None:
+    group = behind()
+    begun(group, 1)
+    late = pieces_of(group)[0]
+    group.run(60)
+    assert group.nodes["n3"].values == VALUES
+    group.partition(["n1", "n2"], ["n3"])
+    group.propose("n1", "x3")
+    group.deliver()
+    group.run(20)
+    group.nodes["n1"].snapshot()
+    group.heal()
+    begun(group, 2)
+    group.nodes["n3"].core.step(group.now_ms, "n1", late)
+    group.settle("n3")
+    assert group.nodes["n3"].core.state.receiving.offset == 10
+
+
+def test_a_late_piece_of_a_snapshot_that_the_leader_has_given_up_is_ignored() -> None:
+    given_up, newer, receiving = sending(), sending("abcdefghij", 8), Receiving()
+    assert receiving.take("n1", newer.piece(3, 4, 0)) is None
+    assert receiving.take("n1", given_up.piece(3, 4, 0)) is None
+    assert receiving.offset == 4
+    newer.offset = 4
+    assert receiving.take("n1", newer.piece(3, 6, 0)) == newer.snapshot
 
 
 def sending(data: str = "0123456789", index: int = 7) -> Sending:
