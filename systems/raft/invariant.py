@@ -13,6 +13,7 @@ from systems.raft.core.messages import Entry, Members, Vows
 from systems.raft.core.recovery import FORGOTTEN
 from systems.raft.imagined import Committed, ImaginedElections, Voter
 from systems.raft.machine import StateMachine
+from systems.raft.transfers import Transfers
 
 _SHOWN: Final = 30
 """So much is shown before and after the place at which two state machines differ."""
@@ -65,7 +66,8 @@ class RaftSafety:
 
     Election safety, log matching, leader completeness and state machine safety; and, as their basis, that no node goes back to
     an earlier term or votes twice in one, that what a leader counts on is on the other nodes' disks, that nodes agree about
-    the members as of each committed entry, and that no node leads a group that it has left. Elections are also imagined.
+    the members as of each committed entry, that no node leads a group that it has left, and that snapshots which are sent
+    arrive. Elections are also imagined.
     """
 
     def __init__(self) -> None:
@@ -78,6 +80,7 @@ class RaftSafety:
         self._applied: dict[int, tuple[str, int]] = {}
         self._last_committed = 0
         self._elections = ImaginedElections()
+        self._transfers = Transfers()
 
     def broken(self, states: Mapping[str, object]) -> str | None:
         for name, state in states.items():
@@ -87,6 +90,7 @@ class RaftSafety:
             why = self._vow(name, shown.vows) or self._matching(name, shown.core) or self._commit(name, shown.core)
             why = why or self._election(name, shown.core) or self._machine(name, shown)
             why = why or self._counted(name, shown.core, states) or imagined_steps.broken(name, shown.core)
+            why = why or self._transfers.broken(name, shown.core)
             if why is not None:
                 return why
         return self._elections.broken(_voters(states), Committed(self._last_committed, self._committed_term))
