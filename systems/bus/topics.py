@@ -5,12 +5,15 @@ partitions: no other consumer gets what one has leased, and the rest of the part
 expires. If it expires, its messages are delivered again, so each message is delivered at least once. A message that every group
 has settled is forgotten.
 
+Of the partitions that have messages for a group, the one that was leased longest ago comes first. So each has its turn, even if
+another gets messages faster than the group settles them, or has one that no consumer can settle.
+
 A producer numbers its messages, so that one that it sends again is added only once (like Kafka's idempotent producer, KIP-98).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, assert_never
 
 import msgspec
@@ -47,6 +50,8 @@ class Place(msgspec.Struct):
     lease: int | None = None
     """The lease that holds the messages up to `leased`."""
     leased: int = 0
+    last_lease: int = 0
+    """The latest lease of this partition, held or ended. Leases are numbered in the order in which they are given."""
 
 
 class Partition(msgspec.Struct):
@@ -107,6 +112,11 @@ class Topics:
                 held = {partition.groups[group].lease for partition in partitions} - {None}
                 yield from (Expire(topic, group, lease) for lease in sorted(lease for lease in held if lease is not None))
 
+    @property
+    def partitions(self) -> Mapping[str, Sequence[Partition]]:
+        """By topic."""
+        return self._topics
+
     def unsettled(self) -> int:
         """How many messages have not been settled by every group."""
         return sum(partition.end - partition.first for partitions in self._topics.values() for partition in partitions)
@@ -144,14 +154,19 @@ class Topics:
         free = [one for one in waiting if one.groups[group].lease is None or not self._rules.leases_exclude]
         if not free:
             return Taken(0, [], busy=bool(waiting))
-        partition = max(free, key=lambda one: one.end - one.groups[group].settled)
+        partition = self._next(free, group)
         place = partition.groups[group]
         begin = max(place.settled, partition.first)
-        place.lease, place.leased = lease, min(begin + most, partition.end)
+        place.lease = place.last_lease = lease
+        place.leased = min(begin + most, partition.end)
         messages = partition.messages[begin - partition.first : place.leased - partition.first]
         if not self._rules.settled_when_dealt_with:
             self._settle(partition, place)
         return Taken(lease, messages)
+
+    def _next(self, free: Sequence[Partition], group: str) -> Partition:
+        """The one that was leased longest ago."""
+        return min(free, key=lambda one: one.groups[group].last_lease)
 
     def _end(self, topic: str, group: str, lease: int, *, settled: bool) -> bool:
         """End a lease; returns whether it was held, or settled before."""

@@ -147,6 +147,29 @@ def test_a_group_that_is_behind_does_not_hold_the_other_up_and_loses_nothing() -
     assert world.topics.unsettled() == 0
 
 
+@pytest.mark.parametrize("end", [Settle, Expire])
+def test_no_partition_waits_for_another_that_always_has_more(end: type[Settle] | type[Expire]) -> None:
+    world = World()
+    busy, quiet = "busy", next(key for key in map(str, range(9)) if _partition(world, key) != _partition(world, "busy"))
+    world.received()
+    world.publish("waits", quiet)
+    for number in range(9):
+        world.publish(f"m{number}", busy)
+    taken = []
+    for number in range(4):
+        lease = world.take()
+        taken += lease.messages
+        world.do(end("orders", "billing", lease.lease))
+        world.publish(f"more{number}", busy)
+    assert "waits" in taken[:2]
+
+
+def _partition(world: World, key: str) -> int:
+    appended = world.publish("where", key)
+    assert isinstance(appended, Appended)
+    return appended.partition
+
+
 def test_of_an_unknown_group_there_is_nothing() -> None:
     world = World()
     world.publish("m")
