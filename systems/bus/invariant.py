@@ -1,4 +1,4 @@
-"""What holds at any moment of the bus: the safety of the group that replicates it, and that leases last as long as they may."""
+"""What holds at any moment of the bus: its group is safe, leases last as long as they may, and each partition has its turn."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import cast
 
 import msgspec
 
+from systems.bus.imagined import ImaginedConsumers
 from systems.bus.messages import Command, Expire
 from systems.bus.topics import Topics
 from systems.raft.core.core import Core
@@ -15,7 +16,8 @@ from systems.raft.invariant import RaftSafety, Shown
 
 
 class BusSafety:
-    """Raft's invariant; and no leader ends a lease sooner after it knew of it than the lease may last.
+    """Raft's invariant; no leader ends a lease sooner after it knew of it than the lease may last; and, which is imagined, no
+    partition is passed over for long.
 
     A lease that ends too soon shows in a history only if its consumer is late, and then only as a call that failed.
     """
@@ -24,6 +26,7 @@ class BusSafety:
         self._group = RaftSafety()
         self._lease_ms = lease_ms
         self._watches: dict[str, _Leases] = {}
+        self._consumers = ImaginedConsumers()
 
     def broken(self, states: Mapping[str, object]) -> str | None:
         if (why := self._group.broken(states)) is not None:
@@ -32,9 +35,12 @@ class BusSafety:
             if state is None:
                 continue
             shown = cast(Shown, state)
+            topics = cast(Topics, shown.machine)
             watch = self._watches.setdefault(name, _Leases(self._lease_ms))
-            if (why := next(watch.look(shown.core, cast(Topics, shown.machine)), None)) is not None:
+            if (why := next(watch.look(shown.core, topics), None)) is not None:
                 return f"{name} {why}"
+            if shown.core.leading is not None and (why := self._consumers.broken(topics, shown.applied)) is not None:
+                return f"at {name}, {why}"
         return None
 
     def apart(self, states: Mapping[str, object]) -> str | None:

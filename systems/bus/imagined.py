@@ -1,0 +1,79 @@
+"""Imagined consumers: would a group that has only one of them now get messages of all its partitions?
+
+Partitions share the consumers of a group, and a rule for which one comes next may pass over some of them for as long as others
+have more messages. That shows only with fewer consumers than partitions, while messages keep arriving in the wrong place; as
+soon as they stop, everything is delivered. So now and then a copy of the bus is given this load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from typing import Final
+
+import msgspec
+
+from systems.bus.messages import Command, Expire, Settle, Take
+from systems.bus.topics import Partition, Topics
+
+_EVERY: Final = 16
+"""After so many entries the bus is looked at again."""
+
+_LEASES: Final = 2
+"""By then each partition that had something to lease has been leased: so many leases for each partition of the topic."""
+
+
+class ImaginedConsumers:
+    """Imagines one consumer for each group in turn. Another message arrives wherever it takes one; it settles all, or none."""
+
+    def __init__(self) -> None:
+        self._looked_at = 0
+
+    def broken(self, topics: Topics, applied: int) -> str | None:
+        """What this bus, which has applied the entries up to an index, would pass over."""
+        if abs(applied - self._looked_at) < _EVERY:
+            return None
+        self._looked_at = applied
+        for topic, partitions in topics.partitions.items():
+            for group in partitions[0].groups:
+                if len(_due(partitions, group)) < 2:
+                    continue
+                for settles in (True, False):
+                    if (passed_over := _passed_over(topics, applied, topic, group, settles=settles)) is not None:
+                        how = "settles each message" if settles else "settles none"
+                        return (
+                            f"a single consumer of {group} that {how} would get none from partition {passed_over} of {topic} in"
+                            f" {_LEASES * len(partitions)} leases, although some wait there"
+                        )
+        return None
+
+
+def _due(partitions: Sequence[Partition], group: str) -> set[int]:
+    """The partitions that have messages for a group, and that no consumer has leased."""
+    places = [(one, one.groups[group]) for one in partitions]
+    return {number for number, (one, place) in enumerate(places) if place.lease is None and place.settled < one.end}
+
+
+def _passed_over(topics: Topics, applied: int, topic: str, group: str, *, settles: bool) -> int | None:
+    imagined = copy(topics)
+    imagined.restore(topics.snapshot())
+    index, partitions = applied, imagined.partitions[topic]
+    due = _due(partitions, group)
+
+    def do(command: Command) -> int:
+        nonlocal index
+        index += 1
+        imagined.apply(index, msgspec.json.encode(command).decode())
+        return index
+
+    for _ in range(_LEASES * len(partitions)):
+        lease = do(Take(topic, group, 1))
+        number = next((number for number, one in enumerate(partitions) if one.groups[group].lease == lease), None)
+        if number is None:
+            break
+        due.discard(number)
+        if not due:
+            return None
+        partitions[number].messages.append("")
+        do(Settle(topic, group, lease) if settles else Expire(topic, group, lease))
+    return min(due)
