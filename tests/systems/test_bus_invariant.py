@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from systems.bus.invariant import BusSafety
 from systems.bus.messages import Append, Command, Expire, Register, Settle, Take
@@ -98,6 +99,15 @@ def test_a_new_leader_may_have_known_of_a_lease_before() -> None:
     assert bus.group.leader == "n2"
     bus.do(Expire("orders", "billing", lease), leader="n2")
     assert bus.look(after_ms=50) is None
+
+
+def test_a_leader_that_would_pass_partitions_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    bus = Bus()
+    bus.publish(*"abcdefghijklmnopqrst")
+    assert bus.look() is None
+    monkeypatch.setattr(Topics, "_next", lambda _, free, group: free[0])
+    bus.publish(*"abcdefghijklmnopqrst")
+    assert "at n1, a single consumer of billing" in (bus.look() or "")
 
 
 def test_the_safety_of_the_group_is_a_part_of_it() -> None:
