@@ -7,18 +7,21 @@ load is over, even such a transfer comes to its end, and nobody sees that the gr
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from systems.raft.core.core import Core
 from systems.raft.core.leader import Leader
 from systems.raft.core.pieces import Which
 
+_MOST: Final = 2
+"""A node that loses its disk, and answers from before that, can make the leader give a transfer up; hardly twice."""
+
 
 class _Sending(NamedTuple):
-    last: int
-    """The last entry in the snapshot."""
     match: int
-    """What the other node had when that was first seen."""
+    """What the other node had when the first of these was seen."""
+    begun: tuple[int, ...]
+    """The last entries in the snapshots that have been sent to it since."""
 
 
 class _Received(NamedTuple):
@@ -39,7 +42,7 @@ class Transfers:
         return self._begun_anew(name, core) or self._lost(name, core)
 
     def _begun_anew(self, name: str, core: Core) -> str | None:
-        """A leader begins another snapshot only once the last one, or entries after all, have brought the node further."""
+        """A leader begins another snapshot once the last one, or entries after all, have brought the node further."""
         leader = core.leading
         if leader is None:
             self._sending.pop(name, None)
@@ -47,22 +50,26 @@ class Transfers:
         led, before = self._sending.get(name, (leader, {}))
         matches = leader.matches
         kept = before if led is leader else {}
-        begun = {to: one for to, one in kept.items() if to in matches and matches[to] <= one.match}
+        now = {to: one for to, one in kept.items() if to in matches and matches[to] <= one.match}
         for to, last in leader.sending.items():
-            one = begun.setdefault(to, _Sending(last, matches[to]))
-            if one.last != last:
-                return f"{name} begins to send {to} a snapshot up to index {last} before the one up to {one.last} is there"
-        self._sending[name] = leader, begun
+            one = now.get(to, _Sending(matches[to], ()))
+            if last not in one.begun:
+                one = one._replace(begun=(*one.begun, last))
+            if len(one.begun) > _MOST:
+                which = ", ".join(map(str, one.begun))
+                return f"{name} has begun to send {to} snapshots up to index {which}, and {to} is no further"
+            now[to] = one
+        self._sending[name] = leader, now
         return None
 
     def _lost(self, name: str, core: Core) -> str | None:
-        """A node forgets pieces only for those of a newer snapshot, or of another leader, or once it has what is in them."""
+        """Within a term, a node forgets pieces only for those of a newer snapshot, or once it has what is in them."""
         receiving = core.state.receiving
         last = self._received.get(name)
         self._received[name] = _Received(core, receiving.which, receiving.offset)
         if last is None or last.core is not core or last.which is None or receiving.which not in (None, last.which):
             return None
-        if receiving.offset >= last.offset or core.state.commit >= last.which.last:
+        if last.which.term != core.term or receiving.offset >= last.offset or core.state.commit >= last.which.last:
             return None
         return (
             f"{name} had {last.offset} of {last.which.size} characters of {last.which.leader}'s snapshot up to index"
