@@ -78,7 +78,8 @@ class Moments:
             if words[slot + _EVENT] == event and name_match.matches(words, slot + _MATCH, what):
                 words[slot + _SEEN] += 1
                 words[slot + _LEFT] -= 1
-                if words[slot + _LEFT] == 0:
+                # Not if the harness has freed the slot meanwhile: it may have seen it before it was reached, and wake nobody.
+                if words[slot + _LEFT] == 0 and words[slot + _EVENT] == event:
                     self._stop()
 
     def _slots(self) -> range:

@@ -28,6 +28,7 @@ from harness.model.fault_window import FaultWindow
 from harness.model.load import Load
 from harness.model.moment import Event, Moment
 from harness.model.system import System
+from harness.node import name_match
 from harness.node.control import ControlPage
 from harness.node.disk import Disk
 from harness.node.files import Files, SteeredFiles
@@ -219,6 +220,23 @@ def test_the_harness_own_questions_are_no_moments() -> None:
     assert slot is not None
     page.moments.passes(Event.RECEIVED, "/-/node")
     assert page.moments.seen(slot) == 0
+
+
+def test_a_node_does_not_stop_itself_for_a_window_that_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The window ends while the node is about to count: nobody would wake it."""
+    stops: list[str] = []
+    moments = ControlPage(stop=lambda: stops.append("stopped")).moments
+    slot = moments.arm(Moment(event="sent", match="/replica"))
+    assert slot is not None
+
+    def meanwhile(words: memoryview[int], at: int, name: str) -> bool:
+        moments.disarm(slot)
+        assert not moments.reached(slot)
+        return True
+
+    monkeypatch.setattr(name_match, "matches", meanwhile)
+    moments.passes(Event.SENT, "/replica")
+    assert not stops
 
 
 def test_a_schedule_keeps_its_moments(tmp_path: Path) -> None:
