@@ -65,7 +65,7 @@ def test_calls_without_a_free_client_fail_when_the_load_has_ended() -> None:
     unsent = counted.due - counted.sent
     assert reasons(counted)["not sent: no connection was free to the end"] == unsent > 0
     assert counted.latency.count == counted.unanswered.count == unsent + counted.unknown
-    assert counted.latency.percentile_ns(50) >= 150e6  # they waited for longer than a timeout
+    assert (counted.latency.percentile_ns(50) or 0) >= 150e6  # they waited for longer than a timeout
 
 
 def test_answers_that_come_in_pieces_are_put_together() -> None:
