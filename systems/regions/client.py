@@ -34,15 +34,15 @@ class RegionClient:
         self._stay = _FIRST_AWAY
 
     async def invoke(self, call: Call) -> Answer:
-        order = [*range(len(self._edges))]
+        order = list(enumerate(self._edges))
         if self._away:
             self._away -= 1
-            order = [*order[1:], 0]  # home may be back, and the others gone
+            order = [*order[1:], order[0]]  # home may be back, and the others gone
         why: Exception | None = None
-        for place in order:
+        for place, edge in order:
             try:
                 async with asyncio.timeout(PATIENCE_S):
-                    answer = await self._edges[place].invoke(call)
+                    answer = await edge.invoke(call)
             except (TransportError, TimeoutError) as error:
                 why = error
             except CallFailed as error:
