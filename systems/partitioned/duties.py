@@ -19,6 +19,8 @@ REST_S: Final = 0.3
 """A partition may be left alone for this long after its move was given up."""
 SILENT_S: Final = 0.7
 """Nobody waits longer than this for a node that does not answer."""
+LOOKS_S: Final = 0.06
+"""Looks further apart than this say nothing of the time between them, in which a node may have told something else."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +66,7 @@ class NothingOverdue:
     def __init__(self) -> None:
         self._epoch = 0
         self._rounds = 0
+        self._looked_s = 0.0
         self._silent: dict[str, float] = {}
         """By node that has not answered at any look since, the time of the first of them."""
         self._owed: dict[str, tuple[int, float]] = {}
@@ -74,9 +77,10 @@ class NothingOverdue:
         if state is None:
             return None
         heard, now = cast(Heard, state["heard"]), cast(PartitionMap, state["map"])
-        if now.epoch != self._epoch or heard.rounds < self._rounds:  # a new map, or a new life of the coordinator
+        again = now.epoch == self._epoch and heard.rounds >= self._rounds  # else: a new map, or a new life of the coordinator
+        if not again or heard.now_s - self._looked_s > LOOKS_S:
             self._silent, self._owed = {}, {}
-        self._epoch, self._rounds = now.epoch, heard.rounds
+        self._epoch, self._rounds, self._looked_s = now.epoch, heard.rounds, heard.now_s
         names = {name for one in now.partitions for name in (*one.owners, *one.target, *one.placed)}
         self._silent = {name: self._silent.get(name, heard.now_s) for name in sorted(names - heard.statuses.keys())}
         known = _Known(

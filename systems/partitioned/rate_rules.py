@@ -28,7 +28,7 @@ class _Seen:
     now_s: float
     pulled_bytes: int = 0
     ahead_bytes: float = 0.0
-    """By how much it is ahead of a steady copy at the highest rate."""
+    """By how much, at least, it is ahead of a steady copy at the highest rate."""
 
 
 class CopiesKeepToTheirRate:
@@ -51,7 +51,8 @@ class CopiesKeepToTheirRate:
         if seen is None or seen.start != start:
             seen = self._seen[name] = _Seen(start, now.now_s)
         steady_bytes = (now.now_s - seen.now_s) * now.bytes_per_s
-        seen.ahead_bytes = max(0.0, seen.ahead_bytes - steady_bytes) + now.pulled_bytes - seen.pulled_bytes
+        # At least: nobody knows when between two looks it pulled them.
+        seen.ahead_bytes = max(0.0, seen.ahead_bytes - steady_bytes + now.pulled_bytes - seen.pulled_bytes)
         seen.now_s, seen.pulled_bytes = now.now_s, now.pulled_bytes
         most_bytes = 2 * self._at_once * now.largest_bytes
         if self._at_once and seen.ahead_bytes > most_bytes:

@@ -14,7 +14,7 @@ from systems.partitioned.partition_map import PartitionMap
 from systems.parts.partitioning.members import Member
 
 NAMES = ("n1", "n2", "n3", "n4")
-ROUND_S = 0.1
+ROUND_S = 0.05
 
 
 def settled(replicas: int = 1) -> PartitionMap:
@@ -130,6 +130,14 @@ def test_another_owner_must_answer_for_one_that_cannot_take_the_map_over() -> No
     assert "n1, which has a disk that fails, still answers for the partition" in told
     knows = Status(2, failing=True, start=1)
     assert Coordinator().goes_on(now, heard(now, n1=knows), rounds=LONG) is None
+
+
+def test_what_nobody_has_looked_at_for_a_while_is_not_overdue() -> None:
+    now = moving()
+    fails, coordinator = heard(now, n4=FAILS), Coordinator()
+    for _ in range(LONG):
+        assert coordinator.goes_on(now, fails, rounds=ROUNDS) is None
+        coordinator.now_s += 1.0
 
 
 def test_nothing_is_due_at_once_nor_while_the_coordinator_gets_nowhere() -> None:

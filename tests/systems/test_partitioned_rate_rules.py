@@ -18,6 +18,13 @@ def test_a_copy_at_the_highest_rate_keeps_to_it() -> None:
     assert all(look(rule, step * PART / RATE, (step + 1) * PART) is None for step in range(50))
 
 
+def test_what_was_pulled_while_nobody_looked_may_have_taken_all_that_time() -> None:
+    rule = CopiesKeepToTheirRate()
+    assert look(rule, 0.0, 0) is None
+    assert look(rule, 1.0, 10 * PART) is None
+    assert look(rule, 1.0, 13 * PART) is not None
+
+
 def test_a_copy_at_twice_the_rate_does_not() -> None:
     rule = CopiesKeepToTheirRate()
     told = [look(rule, step * PART / RATE / 2, step * PART) for step in range(10)]
