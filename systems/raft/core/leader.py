@@ -93,18 +93,6 @@ class Leader:
         """By other node, the last entry in the snapshot that is being sent to it."""
         return {name: one.sending.snapshot.index for name, one in self._others.items() if one.sending is not None}
 
-    def droppable(self, index: int) -> int:
-        """The last entry, at or before an index, that need not stay in the log because of snapshots that are being sent.
-
-        Without the entries after it, whoever gets such a snapshot would need another one next, and so on for as long as writes
-        go on. But if they are longer than the newest snapshot, that is the shorter way.
-        """
-        state = self._state
-        last = min([index, *(at for at in self.sending.values() if at >= state.log.base_index)])
-        size = sum(len(entry.data) for entry in state.log.slice(last + 1, index))
-        snapshot = 0 if state.snapshot is None else len(state.snapshot.data)
-        return last if size <= max(snapshot, state.timing.in_flight_bytes) else index
-
     @property
     def lease_until_ms(self) -> int | None:
         """Before this no other node can lead, if clocks meet the assumption of `Timing.lease_ms`; None: it has no lease."""

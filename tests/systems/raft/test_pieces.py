@@ -148,29 +148,6 @@ def test_a_snapshot_that_was_begun_is_sent_to_its_end_though_there_is_a_newer_on
     assert group.nodes["n3"].values == [*VALUES, "x3"]
 
 
-def test_entries_follow_a_snapshot_that_newer_ones_have_overtaken() -> None:
-    group = behind()
-    first = overtaken(group)
-    while group.nodes["n3"].applied < first:
-        step(group)
-    assert group.nodes["n1"].core.state.log.base_index == first
-    while group.nodes["n3"].values != [*VALUES, "x3"]:
-        assert not pieces_of(group)
-        step(group)
-    group.nodes["n1"].snapshot()
-    assert group.nodes["n1"].core.state.log.base_index == first + 1
-
-
-@pytest.mark.parametrize(("in_flight_bytes", "kept"), [(4, True), (1, False)])
-def test_entries_that_are_longer_than_the_newest_snapshot_are_not_kept_for_one(in_flight_bytes: int, kept: bool) -> None:
-    group = behind()
-    first = overtaken(group)
-    core = group.nodes["n1"].core
-    core.state.timing = replace(core.state.timing, in_flight_bytes=in_flight_bytes)
-    core.compact(Snapshot(first + 1, 1, core.members, "-"), keep=0)
-    assert core.state.log.base_index == (first if kept else first + 1)
-
-
 def test_a_piece_that_was_lost_is_sent_again_though_a_heartbeat_was_refused_in_time() -> None:
     group = behind()
     first = overtaken(group)
