@@ -128,7 +128,7 @@ class Leader:
         if isinstance(message, Installing):
             progress.installing(message.index, message.offset)
         elif message.accepted:
-            progress.accepted(message.match, self._state.log.base_index)
+            progress.accepted(message.match)
         else:
             progress.refused(message.match)
         return self._advance()

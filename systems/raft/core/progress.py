@@ -30,16 +30,11 @@ class Progress:
     def may_send(self, now_ms: int, in_flight_bytes: int) -> bool:
         return now_ms >= self.waits_until_ms and self.sent_bytes < in_flight_bytes
 
-    def accepted(self, match: int, base_index: int) -> None:
-        """The node has the leader's log up to `match`; the leader has the entries after `base_index`.
-
-        The answer may be older than the snapshot that is being sent, which then goes on: the node still lacks what is in it.
-        """
+    def accepted(self, match: int) -> None:
+        """The node has the leader's log up to `match`."""
         self.match = max(self.match, match)
         self.next = max(self.next, self.match + 1)
-        self.probing = False
-        if self.sending is None or self.match >= min(self.sending.snapshot.index, base_index):
-            self.sending, self.waits_until_ms = None, 0
+        self.probing, self.sending, self.waits_until_ms = False, None, 0
         if self.next == self.match + 1:
             self.sent_bytes = 0
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from systems.raft.core.messages import Appended, Install, Members, Snapshot
+from systems.raft.core.messages import Install, Members, Snapshot
 from systems.raft.core.pieces import Receiving, Sending
 from systems.raft.rules import CORRECT
 from tests.helpers.raft_group import TIMING, Group
@@ -159,20 +159,6 @@ def test_a_piece_that_was_lost_is_sent_again_though_a_heartbeat_was_refused_in_t
     while ("n3", "n1") in group.sent:
         group.deliver_one("n3", "n1")
     assert [(one.index, one.offset) for one in pieces_of(group)] == [(first, 10)]
-
-
-def test_an_answer_from_before_the_first_piece_does_not_start_it_over() -> None:
-    group = behind()
-    first = overtaken(group)
-    leading = group.nodes["n1"].core.leading
-    assert leading is not None
-    before = Appended(term=1, accepted=True, match=leading.matches["n3"], round=0)
-    group.nodes["n1"].core.step(group.now_ms, "n3", before)
-    group.settle("n1")
-    assert leading.sending == {"n3": first}
-    while group.nodes["n3"].applied < first:
-        step(group)
-    assert group.nodes["n3"].values == VALUES
 
 
 def test_late_pieces_of_an_earlier_snapshot_take_nothing_from_a_newer_one() -> None:
