@@ -13,8 +13,8 @@ from systems.raft.core.core import Core
 from systems.raft.core.leader import Leader
 from systems.raft.core.pieces import Which
 
-_MOST: Final = 2
-"""A node that loses its disk, and answers from before that, can make the leader give a transfer up; hardly twice."""
+_MOST: Final = 4
+"""Answers from before a transfer, which come late, can make the leader give it up; hardly so often."""
 
 
 class _Sending(NamedTuple):
