@@ -7,10 +7,24 @@ it holds whatever a write quorum had: it may have been one of that quorum.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import cast
 
 from systems.quorum.messages import Entry, Version
 from systems.quorum.placement import Placement
+
+
+@dataclass
+class _Owed:
+    """What a replica has to hold when it serves again after damage to its log."""
+
+    safe: dict[str, Version]
+    """What enough replicas held when the damage was found."""
+    had: dict[str, Version]
+    """What it held itself."""
+    ended: bool = False
+    """Whether it ended before it was rebuilt. If the next start finds no damage, that was in what was read, not on the disk:
+    then it need only have what it had."""
 
 
 class OneValueAVersion:
@@ -38,17 +52,19 @@ class OneValueAVersion:
         """What each node showed last, which need not be checked again."""
         self._safe: dict[str, Version] = {}
         """The newest version of each key that was ever on enough replicas."""
-        self._owed: dict[str, dict[str, Version]] = {}
-        """Of each replica with a damaged log: what was safe when the damage was found."""
+        self._owed: dict[str, _Owed] = {}
+        """What each replica with a damaged log has to get back."""
         self._deleted: dict[str, Version] = {}
         """The newest tombstone of each key that any node has shown."""
 
     def broken(self, states: Mapping[str, object]) -> str | None:
+        for name in self._owed.keys() - states.keys():
+            self._owed[name].ended = True
         for name, state in states.items():
             entries = cast(Mapping[str, Entry] | None, state)
-            if entries is None:
-                self._last.pop(name, None)  # a damaged log: what it gets from the others is what quorums have
-                self._owed.setdefault(name, dict(self._safe))
+            if entries is None:  # a damaged log: what it gets from the others is what quorums have
+                had = {key: entry.version for key, entry in self._last.pop(name, {}).items()}
+                self._owed.setdefault(name, _Owed(dict(self._safe), had)).ended = False
                 continue
             if (owed := self._owed.pop(name, None)) is not None and (why := self._lacks(name, entries, owed)) is not None:
                 return why
@@ -86,11 +102,12 @@ class OneValueAVersion:
         if len(versions) >= self._holders:
             self._safe[key] = max(versions[self._holders - 1], self._safe.get(key, Version()))
 
-    def _lacks(self, name: str, entries: Mapping[str, Entry], owed: Mapping[str, Version]) -> str | None:
+    def _lacks(self, name: str, entries: Mapping[str, Entry], owed: _Owed) -> str | None:
         """What a replica that serves again after damage does not hold although enough others did."""
         if not self._durable:
             return None
-        for key, version in owed.items():
+        for key, safe in owed.safe.items():
+            version = min(safe, owed.had.get(key, Version())) if owed.ended else safe
             held = entries.get(key, Entry()).version
             dropped = self._tombstones_dropped and self._deleted.get(key, Version()) >= version
             if held < version and not dropped and name in self._placement.homes(key):

@@ -162,6 +162,13 @@ def test_a_replica_that_has_recovered_from_damage_holds_what_a_write_quorum_held
         assert not broken({"n1": None}, {"n2": {"k": new}, "n3": {"k": new}}, {"n1": recovered})
     assert not broken(both, damaged, damaged, {"n1": {"k": new}, "n2": {"k": new}})
     assert not broken(both, damaged, {"n1": {"k": deleted}, "n2": {"k": new}})
+    # One that ended meanwhile, and then found no damage, need only have what it had; one that found it again needs all.
+    others: dict[str, dict[str, Entry] | None] = {"n2": {"k": new}, "n3": {"k": new}}
+    behind, ends, found = others | {"n1": {"k": old}}, others, others | {"n1": None}
+    assert not broken(behind, found, ends, behind)
+    assert broken(behind, found, behind)
+    assert broken(behind, found, ends, others | {"n1": {}})
+    assert broken(behind, found, ends, found, behind)
     # A write quorum of three includes two others, and of one none: but two replicas do not lose their disks in one run.
     assert not broken(both, damaged, {"n1": {}, "n2": {"k": new}}, read=1, write=3)
     assert broken(both, damaged, {"n1": {}, "n2": {"k": new}}, read=3, write=1)
