@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.model.environment import Environment
-from harness.model.errors import FaultError
+from harness.model.errors import FaultError, UsageError
 from harness.model.evidence import Evidence, Targets
 from harness.model.membership import HasMembership
-from harness.model.system import Address
+from harness.model.system import Address, System
+
+
+def check(kind: str, target: str, system: System) -> None:
+    """Raise `UsageError` if a target is a node beside the members, such as one that keeps the list of them."""
+    others = [node.name for node in system.nodes() if not node.replica]
+    if wrong := [name for name in target.split() if name in others]:
+        members = ", ".join(node.name for node in system.nodes() if node.replica)
+        raise UsageError(f"{kind}({target!r}): {wrong[0]} is never a member of {type(system).__name__}. Use {members}.")
 
 
 async def change(environment: Environment, targets: Targets, *, joins: bool) -> Evidence:

@@ -10,6 +10,7 @@ from harness.model.environment import Environment
 from harness.model.evidence import Evidence, Targets
 from harness.model.fault import Aim, Fault
 from harness.model.membership import HasMembership
+from harness.model.system import System
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,9 @@ class Join(Fault):
     aims_at: ClassVar[Aim] = "nodes"
     needs: ClassVar[type | None] = HasMembership
     changes_members: ClassVar[bool] = True
+
+    def check(self, system: System) -> None:
+        _membership.check(type(self).__name__, self.target, system)
 
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:
         return await _membership.change(environment, targets, joins=True)

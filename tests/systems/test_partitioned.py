@@ -74,6 +74,17 @@ def test_join_and_leave_are_for_systems_with_members() -> None:
         Drill(system=Quorum(), workload=Registers(), load=Load(rate=10, seconds=5), faults=[Join("n1").between(1, 2)])
 
 
+@pytest.mark.parametrize("kind", [Join, Leave])
+def test_the_coordinator_is_never_a_member(kind: type[Join | Leave]) -> None:
+    with pytest.raises(UsageError, match=rf"{kind.__name__}\('n1 coordinator'\): coordinator is never .* Use n1, n2, n3, n4\."):
+        Drill(
+            system=Partitioned(),
+            workload=Registers(),
+            load=Load(rate=10, seconds=5),
+            faults=[kind("n1 coordinator").between(1, 2)],
+        )
+
+
 SLOW = ("receiver_killed", "ranges_join", "two_joins", "hot_key", "leader_cut_off", "receiver_lost")
 
 
