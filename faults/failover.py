@@ -12,6 +12,7 @@ from harness.model.errors import FaultError, UsageError
 from harness.model.evidence import Evidence, Targets
 from harness.model.fault import Aim, Fault
 from harness.model.system import HasFailover, System
+from harness.model.window_work import all_done
 
 _ANSWER_S: Final = 1.0
 _PROMOTED_S: Final = 5.0
@@ -49,9 +50,10 @@ class Failover(Fault):
 
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
         others = [name for name in environment.nodes if name not in targets.nodes and await _leads(environment, name)]
-        for name in others:
-            await environment.processes.kill(name, targets.label)
-        again = await started_again(environment, Targets(label=targets.label, nodes=tuple(others), links=()))
+        try:
+            await all_done(environment.processes.kill(name, targets.label) for name in others)
+        finally:  # also if one of them died on its own just then
+            again = await started_again(environment, Targets(label=targets.label, nodes=tuple(others), links=()))
         still = [name for name in others if await _leads(environment, name)]
         told = [injected.text, *again, *(f"{name} still leads" for name in still)]
         return Evidence(acted=bool(injected.acted) and not still, text="; ".join(told))

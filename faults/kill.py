@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -46,9 +45,7 @@ def ended(pids: Mapping[str, int], codes: Iterable[int]) -> str:
 
 async def started_again(environment: Environment, targets: Targets) -> list[str]:
     """Start the nodes that a window took down, all at once. Returns a text for each node that was started."""
-    return [
-        text for text in await asyncio.gather(*(_start(environment, name, targets.label) for name in targets.nodes)) if text
-    ]
+    return [text for text in await all_done(_start(environment, name, targets.label) for name in targets.nodes) if text]
 
 
 async def _start(environment: Environment, name: str, label: str) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from faults import pause
+from faults import failover, pause
+from faults.failover import Failover
 from faults.majority_ring import MajorityRing
 from faults.pause import Pause
 from harness.cluster.cluster import Cluster
@@ -118,5 +119,29 @@ def test_a_node_that_does_not_go_on_keeps_no_other_one_stopped(world: World, mon
             await Pause("n1 n2").heal(cluster, targets, injected)
         for name in targets.nodes:
             assert await cluster.processes.answer_ms(name, 10) > 0
+
+    world.runner.run(scenario())
+
+
+def test_an_old_leader_that_dies_as_a_failover_ends_keeps_no_other_one_down(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def leads(environment: Environment, name: str) -> bool:
+        return name in ("n2", "n3", "n4")
+
+    async def scenario() -> None:
+        cluster, targets = world.cluster, Targets(label="w0", nodes=("n1",), links=())
+        kill, before = cluster.processes.kill, {name: cluster.processes.pid(name) for name in NODES}
+
+        async def kill_unless_dead(name: str, label: str) -> int:
+            if name == "n3":
+                raise FaultError(f"{name} does not run")
+            return await kill(name, label)
+
+        monkeypatch.setattr(failover, "_leads", leads)
+        monkeypatch.setattr(cluster.processes, "kill", kill_unless_dead)
+        with pytest.raises(FaultError, match="n3 does not run"):
+            await Failover("n1").heal(cluster, targets, Evidence(acted=True, text=""))
+        assert {name for name in NODES if cluster.processes.pid(name) != before[name]} == {"n2", "n4"}
 
     world.runner.run(scenario())
