@@ -18,7 +18,7 @@ class RemoveMember(Fault):
     """The targets leave the group but keep running; when the window ends they rejoin it.
 
     An operation rather than a fault: most groups change when machines are replaced. It has acted if the group confirmed the new
-    membership. Targets change one after another.
+    membership, and the old one when the window ends. Targets change one after another.
     """
 
     aims_at: ClassVar[Aim] = "nodes"
@@ -36,7 +36,8 @@ class RemoveMember(Fault):
 class AddMember(Fault):
     """Nodes that run beside the group join it; when the window ends they leave it.
 
-    An operation rather than a fault. It has acted if the group confirmed the new membership.
+    An operation rather than a fault. It has acted if the group confirmed the new membership, and the old one when the window
+    ends.
     """
 
     aims_at: ClassVar[Aim] = "nodes"
@@ -64,4 +65,8 @@ async def _change(environment: Environment, *, add: Sequence[str] = (), remove: 
 
 
 def _both(injected: Evidence, healed: Evidence) -> Evidence:
-    return Evidence(acted=injected.acted, text=f"{injected.text}; {healed.text}")
+    """Evidence of a change and of its undoing: the fault has not acted as declared unless the group confirmed both."""
+    return Evidence(
+        acted=bool(injected.acted) and bool(healed.acted),
+        text=f"{injected.text}; {'' if healed.acted else 'not undone: '}{healed.text}",
+    )
