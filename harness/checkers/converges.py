@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 import pandas as pd
 
@@ -11,9 +9,7 @@ from harness.checkers._calls import NEVER, NotArrays, calls, elements, has
 from harness.checkers._wording import count, quoted
 from harness.model.history import History
 from harness.model.verdict import Verdict
-from harness.model.vocabulary import ADD, INCREMENT, READ, WRITE
-
-_DELETE: Final = "delete"
+from harness.model.vocabulary import ADD, DELETE, INCREMENT, READ, WRITE
 
 
 def converges(history: History) -> Verdict:
@@ -49,7 +45,12 @@ def converges(history: History) -> Verdict:
     keys = last.groupby("key")["seen"].nunique(dropna=False)
     torn = keys.index[keys > 1]
     doubtful = changes[(changes["outcome"] == "unknown").to_numpy(dtype=bool)]
-    certain = [key for key in torn if not _explained(doubtful[doubtful["key"] == key], last["seen"][last["key"] == key])]
+    of_sets = set(last["key"][sets])
+    certain = [
+        key
+        for key in torn
+        if not _explained(doubtful[doubtful["key"] == key], last["seen"][last["key"] == key], of_set=key in of_sets)
+    ]
     if certain:
         who = "" if named else "client "
         shown = last[(last["key"] == certain[0]).to_numpy(dtype=bool)]
@@ -71,12 +72,14 @@ def converges(history: History) -> Verdict:
     )
 
 
-def _explained(doubtful: pd.DataFrame, seen: pd.Series) -> bool:
+def _explained(doubtful: pd.DataFrame, seen: pd.Series, *, of_set: bool) -> bool:
     """Whether changes of a key with unknown outcomes may be why its readers have seen different things."""
-    if not doubtful["kind"].isin([WRITE, _DELETE]).all():
+    if of_set:  # a delete may leave some elements too
+        return not doubtful.empty
+    if not doubtful["kind"].isin([WRITE, DELETE]).all():
         return True
     left = set(doubtful["value"][doubtful["kind"] == WRITE].dropna())
-    gone = (doubtful["kind"] == _DELETE).any() and seen.isna().any()
+    gone = (doubtful["kind"] == DELETE).any() and seen.isna().any()
     return bool(gone or seen.isin(left).any())
 
 

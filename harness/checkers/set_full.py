@@ -13,7 +13,7 @@ from harness.checkers._timeline import Booleans, Integers
 from harness.checkers._wording import count, listed
 from harness.model.history import History
 from harness.model.verdict import Verdict
-from harness.model.vocabulary import ADD, READ, REMOVE
+from harness.model.vocabulary import ADD, DELETE, READ, REMOVE
 
 KINDS: Final = (ADD, REMOVE)
 
@@ -21,8 +21,8 @@ KINDS: Final = (ADD, REMOVE)
 def set_full(history: History) -> Verdict:
     """Elements of a set stay in it once they are known to be there, and only what was added is in it.
 
-    Judges `add`, `remove` and `read` calls on keys that are added to; a read answers all elements as a JSON array. An element
-    is known from when its add was acknowledged or a read had shown it, whichever was sooner. It is
+    Judges `add`, `remove`, `delete` and `read` calls on keys that are added to; a read answers all elements as a JSON array. An
+    element is known from when its add was acknowledged or a read had shown it, whichever was sooner. It is
 
     - **lost** if a read that was sent after that lacks it, and no read that shows it was done after that read was sent;
     - **stale** if a read that was sent after that lacks it, and it is seen again: allowed, and reported with its duration;
@@ -32,9 +32,10 @@ def set_full(history: History) -> Verdict:
 
     Lost, resurrected, unexpected and duplicated elements make a history invalid; an acknowledged one that no read could
     have shown afterwards makes it unknown. An element that is removed counts as there until its first remove was sent, and
-    as gone only if all its adds were acknowledged before that. Calls whose times touch are concurrent. A set that other calls
-    may have changed, such as a delete, is not judged: unknown, if no other is wrong. Whether the reads agree with one order
-    of all calls is for `linearizable` to judge.
+    as gone only if all its adds were acknowledged before that. A `delete` empties a set of what its client has seen, so
+    only elements that were added after every delete of their set was over can be lost. Calls whose times touch are
+    concurrent. A set that other calls may have changed, such as a write, is not judged: unknown, if no other is wrong.
+    Whether the reads agree with one order of all calls is for `linearizable` to judge.
 
     O(m log m) for m elements in all reads together. After Jepsen's checker "set-full".
     """
@@ -44,13 +45,13 @@ def set_full(history: History) -> Verdict:
     reads = reads[reads["key"].isin(tried["key"].unique()).to_numpy(dtype=bool)].sort_values("sent_ns", kind="stable")
     if reads.empty:
         return Verdict(valid=None, why="no read of a set was answered")
-    mixed = Mixed.of(history.ops, (ADD, REMOVE, READ), reads["key"])
-    removes = calls(history, [REMOVE], ("ok", "unknown"))
-    adds, removes, reads = (mixed.without(found) for found in (adds, removes, reads))
+    mixed = Mixed.of(history.ops, (*KINDS, DELETE, READ), reads["key"])
+    removes, deletes = (calls(history, [kind], ("ok", "unknown")) for kind in (REMOVE, DELETE))
+    adds, removes, deletes, reads = (mixed.without(found) for found in (adds, removes, deletes, reads))
     if reads.empty:
         return mixed.verdict()
     try:
-        found = _Elements.of(adds, removes, reads)
+        found = _Elements.of(adds, removes, deletes, reads)
     except NotArrays as error:
         return Verdict(valid=None, why=str(error))
     wrong = [
@@ -94,7 +95,7 @@ class _Elements:
     """For each element the position of the last read that lacks it though it was known, -1 if none does."""
 
     @classmethod
-    def of(cls, adds: pd.DataFrame, removes: pd.DataFrame, reads: pd.DataFrame) -> _Elements:
+    def of(cls, adds: pd.DataFrame, removes: pd.DataFrame, deletes: pd.DataFrame, reads: pd.DataFrame) -> _Elements:
         adds, removes = (found.assign(value=found["value"].fillna("null")) for found in (adds, removes))  # as `elements` does
         owner, _, texts = elements(reads)
         shown = pd.DataFrame({"read": owner, "key": reads["key"].to_numpy()[owner], "value": pd.array(texts, dtype="string")})
@@ -105,11 +106,17 @@ class _Elements:
         adds = adds.assign(element=parts[0], ends_ns=ends_ns(adds))
         removes = removes.assign(element=parts[1], ends_ns=ends_ns(removes))
         shown = shown.assign(element=parts[2], sent=reads["sent_ns"].to_numpy()[owner], done=reads["done_ns"].to_numpy()[owner])
-        return cls._judged(names, adds, removes, reads, shown)
+        return cls._judged(names, adds, removes, deletes, reads, shown)
 
     @classmethod
     def _judged(
-        cls, names: pd.DataFrame, adds: pd.DataFrame, removes: pd.DataFrame, reads: pd.DataFrame, shown: pd.DataFrame
+        cls,
+        names: pd.DataFrame,
+        adds: pd.DataFrame,
+        removes: pd.DataFrame,
+        deletes: pd.DataFrame,
+        reads: pd.DataFrame,
+        shown: pd.DataFrame,
     ) -> _Elements:
         total = len(names)
         acked_ns = _least(adds["ends_ns"], adds["element"], total)
@@ -119,8 +126,9 @@ class _Elements:
         last_add_ns = -_least(-adds["ends_ns"], adds["element"], total)
         added_ns = _least(adds["sent_ns"], adds["element"], total)
         gone_ns = np.where(last_add_ns < removing_ns, removed_ns, NEVER)
+        leaving_ns = np.where(_deleted(names["key"], added_ns, deletes), -NEVER, removing_ns)
         set_of = _Reads(names["key"], reads)
-        late, blind = set_of.lacking(known_ns, removing_ns, shown)
+        late, blind = set_of.lacking(known_ns, leaving_ns, shown)
         last_seen_ns = -_least(-shown["done"], shown["element"], total)
         lost = late & (last_seen_ns < set_of.sent_ns(blind))
         which = shown["element"].to_numpy()
@@ -131,7 +139,7 @@ class _Elements:
             resurrected=_any(which, shown["sent"].to_numpy() > gone_ns[which], total),
             unexpected=_any(which, shown["done"].to_numpy() < added_ns[which], total),
             duplicated=_any(which, shown.duplicated(["read", "element"]).to_numpy(dtype=bool), total),
-            unread=(acked_ns < NEVER) & (removing_ns == NEVER) & (set_of.last_sent_ns <= known_ns),
+            unread=(acked_ns < NEVER) & (leaving_ns == NEVER) & (set_of.last_sent_ns <= known_ns),
             stale_ns=np.where(late & ~lost, set_of.sent_ns(blind) - known_ns, 0),
             shown=shown,
             adds=adds,
@@ -214,6 +222,14 @@ class _Reads:
         return late, self._order[np.maximum(last, 0)]
 
 
+def _deleted(keys: pd.Series, added_ns: Integers, deletes: pd.DataFrame) -> Booleans:
+    """Which elements a delete of their set may have seen: one that was not over when their add was sent."""
+    over = deletes.assign(key=deletes["key"].fillna(""), ends_ns=ends_ns(deletes)).groupby("key")["ends_ns"].max().to_dict()
+    last_ns = np.array([over.get(key, -NEVER) for key in keys.fillna("").array], dtype=np.int64)
+    deleted: Booleans = last_ns >= added_ns
+    return deleted
+
+
 def _least(values: pd.Series, element: pd.Series, total: int) -> Integers:
     """The least value of each element; `NEVER` if it has none."""
     least = np.full(total, NEVER)
@@ -228,7 +244,8 @@ def _any(element: Integers, true: Booleans, total: int) -> Booleans:
 
 def judges(ops: pd.DataFrame) -> pd.Series[bool]:
     """The calls on sets."""
-    return on_keys_with(ops, (ADD, REMOVE), READ)
+    own = on_keys_with(ops, (ADD, REMOVE), READ)
+    return own | ((ops["kind"] == DELETE) & ops["key"].isin(ops["key"][own].unique()))
 
 
 def applies(history: History) -> bool:

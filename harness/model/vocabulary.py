@@ -5,7 +5,7 @@
 | `write` | set a register | the register | what is written, null to delete it; values of a key should differ |
 | `read` | read an object of any kind | the object | what was found; null: nothing there |
 | `cas` | set a register if it holds a value | the register | `[held, new]`; refused: `[old, new, false]`, and `held` if told |
-| `delete` | delete a register | the register | null |
+| `delete` | delete a register, or empty a set | the register or set | null |
 | `append` | add an element to the end of a log, or text to the end of a text | the log or text | the element, the added text |
 | `increment`, `decrement` | add to a counter, subtract from it | the counter | a whole number; null is 1 |
 | `add`, `remove` | put an element into a set, take it out | the set | the element |
@@ -36,6 +36,7 @@ from typing import Final
 
 READ: Final = "read"
 WRITE: Final = "write"
+DELETE: Final = "delete"
 INCREMENT: Final = "increment"
 DECREMENT: Final = "decrement"
 ADD: Final = "add"

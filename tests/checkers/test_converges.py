@@ -59,6 +59,13 @@ def test_a_write_without_an_answer_explains_no_difference_between_other_values()
     assert verdict.valid is False
 
 
+def test_a_delete_without_an_answer_may_leave_some_elements_of_a_set() -> None:
+    reads = 'c1 read s ["a","b"] 20..30 ok final node=n1\nc1 read s ["b"] 40..50 ok final node=n2'
+    added = "c1 add s a 0..9 ok\nc1 add s b 0..9 ok\n"
+    assert converges(history(f"{added}c1 delete s null 10..19 unknown\n{reads}")).valid is None
+    assert converges(history(f"{added}c1 delete s null 10..19 ok\n{reads}")).valid is False
+
+
 def test_a_delete_without_an_answer_explains_that_one_reader_sees_nothing() -> None:
     ops = "c1 write x 1 0..9 ok\nc1 delete x null 0..9 unknown\nc1 read x {} 20..30 ok final node=n1\n"
     ops += "c1 read x 1 40..50 ok final node=n2"
