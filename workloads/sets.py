@@ -17,21 +17,29 @@ FINAL_READS: Final = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Sets:
-    """Calls on `keys` sets, drawn evenly: the share `adds` of them add an element, the rest read all elements."""
+    """Calls on `keys` sets, drawn evenly: shares of them add an element or delete the set, the rest read all elements."""
 
     keys: int = 10
     adds: float = 0.5
+    deletes: float = 0.0
 
     def __post_init__(self) -> None:
         if self.keys < 1:
             raise UsageError(f"Sets(keys={self.keys!r}): must be a whole number of keys, at least 1.")
         if not 0 <= self.adds <= 1:
             raise UsageError(f"Sets(adds={self.adds!r}): must be the share of adds, between 0 and 1.")
+        if not (self.deletes >= 0 and self.adds + self.deletes <= 1):
+            raise UsageError(
+                f"Sets(adds={self.adds!r}, deletes={self.deletes!r}): must be shares of calls, together at most 1."
+            )
 
     def calls(self, random: Random) -> Iterator[Call]:
         for number in count(1):
-            key = f"s{random.randrange(self.keys)}"
-            yield Call("add", key, str(number)) if random.random() < self.adds else Call("read", key)
+            key, drawn = f"s{random.randrange(self.keys)}", random.random()
+            if drawn < self.adds:
+                yield Call("add", key, str(number))
+            else:
+                yield Call("delete" if drawn < self.adds + self.deletes else "read", key)
 
     def varied(self, random: Random) -> Sets:
         """Fewer keys: more happens to each."""

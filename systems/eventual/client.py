@@ -10,7 +10,7 @@ import msgspec
 
 from harness.http.message import Response, TransportError
 from harness.model.system import Address, Answer, Call, CallFailed
-from harness.model.vocabulary import ADD, READ, WRITE
+from harness.model.vocabulary import ADD, DELETE, READ, WRITE
 from systems.eventual.messages import CONTEXT_HEADER, KEY_PATH, Context, Done, Got, NotDone, Put
 from systems.parts.home_node import HomeNode
 from systems.parts.version_vectors import merged
@@ -64,13 +64,16 @@ class EventualClient:
                 return Answer(_union(got.values) if self._siblings else next(iter(got.values), None), name)
             case "add", str(value) if self._siblings:
                 return Answer(None, await self._add(call.key, value))
+            case "delete", _ if self._siblings:
+                got, _ = await self._read(call.key)
+                return Answer(None, await self._write("DELETE", call.key, b"", got.context))
             case "write", str(value) if not self._siblings:
                 put = Put(value, self._session.latest() if self._session else Context())
                 return Answer(None, await self._write("PUT", call.key, msgspec.json.encode(put), Context()))
-            case "delete", _ if not self._siblings:
+            case "delete", _:
                 latest = self._session.latest() if self._session else Context()
                 return Answer(None, await self._write("DELETE", call.key, b"", latest))
-        kinds = (ADD, READ) if self._siblings else (READ, WRITE, "delete")
+        kinds = (ADD, READ, DELETE) if self._siblings else (READ, WRITE, DELETE)
         raise CallFailed(f"there are calls of kinds {', '.join(kinds)} here; this call is {call}")
 
     async def close(self) -> None:

@@ -10,11 +10,14 @@ from random import Random
 import msgspec
 import pytest
 
+from harness.cluster.ports import HOST
 from harness.http.message import Request, Response
-from harness.http.server import Handler
+from harness.http.server import Handler, listen
+from harness.model.system import Call
 from harness.node.context import NodeContext, NodeSpec
 from systems.eventual import Eventual
 from systems.eventual.anti_entropy import AntiEntropy
+from systems.eventual.client import EventualClient
 from systems.eventual.coordinator import MOST_SIBLINGS, Coordinator
 from systems.eventual.files import Files
 from systems.eventual.graves import Graves
@@ -56,6 +59,28 @@ def put(value: str, context: Context = Context(), key: str = "k") -> Request:  #
 
 
 GET = Request("GET", "/kv/k")
+
+
+def test_a_client_deletes_all_siblings_that_it_has_seen(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        context = node(tmp_path, resolve="siblings")
+        server = await listen(Server(context, context.config(Config)).handle, (HOST, 0))
+        address = (HOST, server.sockets[0].getsockname()[1])
+        one, other = (EventualClient(0, [("n1", address)], siblings=True, session=None) for _ in range(2))
+        try:
+            for value in ("1", "2"):
+                await one.invoke(Call("add", "k", value))
+            assert (await other.invoke(Call("read", "k"))).value == '["1","2"]'
+            await other.invoke(Call("delete", "k"))
+            assert (await one.invoke(Call("read", "k"))).value == "[]"
+            await one.invoke(Call("add", "k", "3"))
+            assert (await other.invoke(Call("read", "k"))).value == '["3"]'
+        finally:
+            await one.close()
+            await other.close()
+            server.close()
+
+    asyncio.run(scenario())
 
 
 def test_a_value_is_written_read_and_deleted(tmp_path: Path) -> None:
