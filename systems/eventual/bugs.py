@@ -29,6 +29,12 @@ BUGS: Final = BugCatalog(
         caught_by=("eventual/siblings", "set_full"),
     ),
     Bug(
+        "counts-anew",
+        "a node counts the writes of a key from 1 again after it has dropped the key's tombstone",
+        Parts(keep_siblings=bad.CountsAnew),
+        caught_by=("eventual/siblings_deleted", "set_full"),
+    ),
+    Bug(
         "repair-overwrites",
         "anti-entropy and read repair replace newer values by older ones",
         Parts(replica=bad.RepairOverwrites),

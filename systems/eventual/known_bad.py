@@ -49,6 +49,13 @@ class UnseenReplaced(KeepSiblings):
         return msgspec.json.encode(written(siblings, self._actor, siblings.context, *values, above=self._forgotten))
 
 
+class CountsAnew(KeepSiblings):
+    """Forgets with a tombstone how many writes it had counted, so that later ones have counts that were there before."""
+
+    def counted(self, state: State) -> int:
+        return 0
+
+
 # ------------------------------------------------------------------------------------------------------------- replica
 
 

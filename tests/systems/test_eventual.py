@@ -272,10 +272,18 @@ def test_a_known_bug_is_found_out_by_its_drill() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["deletes", "killed_with_hints", "away_too_long", "queues_full", "siblings", "sessions"])
+@pytest.mark.parametrize(
+    "name", ["deletes", "killed_with_hints", "away_too_long", "queues_full", "siblings", "siblings_deleted", "sessions"]
+)
 def test_each_drill_holds_in_simulation(name: str) -> None:
     _, found = simulated(f"eventual/{name}")
     assert set(found.values()) == {True}, found
+
+
+@pytest.mark.slow
+def test_the_drill_of_deleted_siblings_finds_out_who_counts_their_writes_anew() -> None:
+    _, found = simulated("eventual/siblings_deleted", 1, "system.bug=counts-anew")
+    assert (found["set_full"], found["converges"]) == (False, True)
 
 
 @pytest.mark.slow
