@@ -140,9 +140,8 @@ class Election:
     async def _renew(self, reign: Reign, now_s: float) -> None:
         primary, sent_s = reign.primary, self.now_s()
         asked = primary.next_configuration(now_s)
-        kept: Configuration | None = asked
-        if not await self._keeper.replace(primary.configuration, asked):
-            kept = await self._keeper.read()
+        accepted = await self._keeper.replace(primary.configuration, asked)
+        kept = asked if accepted else await self._keeper.read()
         if kept is None:
             raise KeeperUnreachable("the keepers have lost the configuration")
         self.heard(kept)
@@ -151,7 +150,7 @@ class Election:
         if not primary.kept(kept):
             self.step_down(f"{kept.primary} is the primary of epoch {kept.epoch}, say the keepers")
             return
-        if kept == asked:
+        if accepted:  # else an earlier attempt may have been, and others have known this version since then
             self.lease.renewed(sent_s)
             self._renew_at_s = now_s + RENEW_S
         reign.advance()

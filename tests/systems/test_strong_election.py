@@ -12,6 +12,7 @@ import pytest
 
 from systems.strong.bugs import CORRECT
 from systems.strong.election import ANSWERED_WITHIN_S, GIVES_WAY_S, PATIENCE_S, Election
+from systems.strong.keeper import KeeperUnreachable
 from systems.strong.lease import LEASE_S, RENEW_S
 from systems.strong.messages import Canvass, Configuration, ReplicaAnswer, ReplicaRequest, Willing
 from systems.strong.replica import Replica, Take
@@ -21,6 +22,8 @@ OTHERS = NAMES[1:]
 STEP_S = 0.01
 FULL_UNTIL_S = 4.0
 LATE_S = 20.0
+RENEWED = 3
+"""The version by which n1 first renews its lease, after it has claimed an epoch."""
 
 
 class World:
@@ -33,6 +36,7 @@ class World:
         self.canvassed: list[str] = []
         self.looked = 0
         self.check_disk: Callable[[], None] = lambda: None
+        self.takes_entries = False
         self._reached = reached
 
     def clock(self) -> float:
@@ -50,8 +54,7 @@ class World:
 
     def peer(self, name: str) -> Any:
         async def ask(request: ReplicaRequest, timeout_s: float) -> ReplicaAnswer | None:
-            assert isinstance(request, Canvass)
-            if name not in self._reached:
+            if name not in self._reached or not isinstance(request, Canvass):
                 return None
             self.canvassed.append(name)
             return Willing()
@@ -61,12 +64,14 @@ class World:
     def election(self, heard: Configuration | None = None) -> Election:
         """The part of n1, which has heard what the keepers have, unless it is said what else."""
 
-        def full(replica: Replica, written: Take) -> None:
-            raise OSError("no space left for entries")
+        def take(replica: Replica, written: Take) -> None:
+            if not self.takes_entries:
+                raise OSError("no space left for entries")
+            replica.took(written)
 
         node = SimpleNamespace(name="n1", clock=self.clock, random=Random(1), log=lambda _: None)
         storage = SimpleNamespace(replica=Replica(epoch=1), check=lambda: self.check_disk(), promise=lambda *_, **__: None)
-        teller = SimpleNamespace(leads=lambda _: None, take=full)
+        teller = SimpleNamespace(leads=lambda _: None, take=take, committed=lambda *_: None)
         election = Election(
             cast(Any, node), cast(Any, self), cast(Any, storage), cast(Any, teller), {name: self.peer(name) for name in OTHERS},
             replicas=NAMES, all_in_sync=True, rules=CORRECT,
@@ -83,6 +88,19 @@ class World:
                 await asyncio.sleep(0)
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
+
+
+class AnswerLost(World):
+    """The keepers accept the first renewal, and n1 waits in vain for their answer."""
+
+    async def replace(self, known: Configuration, asked: Configuration) -> bool:
+        if known != self.configuration:
+            return False
+        await super().replace(known, asked)
+        if asked.version == RENEWED:
+            self.now_s += 0.9 * LEASE_S
+            raise KeeperUnreachable("no answer")
+        return True
 
 
 def test_a_replica_that_reaches_the_keepers_and_no_majority_of_the_replicas_claims_nothing() -> None:
@@ -144,3 +162,18 @@ def test_a_primary_whose_disk_does_not_take_entries_leaves_it_to_the_others_for_
     asyncio.run(world.keep(world.election(), lambda: len(world.claimed_s) == 2))
     first_s, second_s = world.claimed_s
     assert second_s - first_s > LEASE_S + GIVES_WAY_S
+
+
+def test_a_renewal_whose_answer_was_lost_extends_the_lease_no_further_when_it_is_found_to_be_in_force() -> None:
+    """Another replica may have heard of it at once, and takes over when it has known it for as long as a lease."""
+    world = AnswerLost()
+    world.takes_entries = True
+    election, too_long_s = world.election(), []
+
+    def renewed_again() -> bool:
+        if election.holds_lease and world.now_s >= world.claimed_s[-1] + LEASE_S:
+            too_long_s.append(world.now_s - world.claimed_s[-1])
+        return world.configuration.version > RENEWED
+
+    asyncio.run(world.keep(election, renewed_again))
+    assert not too_long_s
