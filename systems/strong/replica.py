@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from systems.strong.bugs import CORRECT, Rules
-from systems.strong.log import Log
+from systems.strong.log import NOTHING, Log
 from systems.strong.machine import Machine
 from systems.strong.messages import (
     Append,
@@ -91,7 +91,7 @@ class Replica:
         if self._is_earlier(request):
             return Refused(self.epoch)
         if isinstance(request, Install):
-            return Restore(request.snapshot, [], Matched(request.snapshot.index))
+            return self._place_snapshot(request.snapshot)
         log, after, entries = self.log, request.previous.index, request.entries
         if not self._continues(request.previous):
             return Diverged(log.ends())
@@ -99,6 +99,12 @@ class Replica:
         while entries and self._is_there(Position(entries[0].epoch, after + 1)):
             after, entries = after + 1, entries[1:]
         return Take(after, entries, Matched(matched))
+
+    def _place_snapshot(self, snapshot: Snapshot) -> Take | Restore:
+        end = snapshot.ends[-1] if snapshot.ends else NOTHING
+        if self.log.has(end):  # it is late: what has come after it since must not be lost
+            return Take(end.index, [], Matched(end.index))
+        return Restore(snapshot, [], Matched(snapshot.index))
 
     def beyond(self, request: Fence) -> Fenced | NotReady | Refused:
         """The answer: everything that this log has beyond the other one, if this one is more complete."""

@@ -32,7 +32,7 @@ from systems.strong.messages import (
     Write,
 )
 from systems.strong.protocol import Canvassing, Primary, Takeover, claimed, first, may_claim
-from systems.strong.replica import Replica, Take
+from systems.strong.replica import Replica, Restore, Take
 
 NAMES = ("n1", "n2", "n3")
 
@@ -60,7 +60,7 @@ def append(epoch: int, previous: Position, *found: int, committed: int = 0, esta
     )
 
 
-def taken(of: Replica, request: Append) -> Matched:
+def taken(of: Replica, request: Append | Install) -> Matched:
     placed = of.place(request)
     assert isinstance(placed, Take)
     of.took(placed)
@@ -126,6 +126,20 @@ def test_a_late_request_cuts_nothing_off() -> None:
     backup = replica(1, 1, 1)
     assert taken(backup, append(1, Position(1, 1), 1)) == Matched(2)
     assert backup.log.last == Position(1, 3)
+
+
+def test_a_late_snapshot_takes_nothing_away() -> None:
+    """It was sent twice, since it was not answered in time, and arrives again after entries that are acknowledged by now."""
+    of, backup = replica(1, 1, 1), replica()
+    of.commit(2)
+    install = Install(configuration=configuration(1), snapshot=of.snapshot(), committed=2, established=True)
+    placed = backup.place(install)
+    assert isinstance(placed, Restore)
+    backup.restored(placed)
+    assert taken(backup, append(1, Position(1, 2), 1, committed=3)) == Matched(3)
+    backup.commit(3)
+    assert taken(backup, install) == Matched(2)
+    assert (backup.log.last, backup.committed) == (Position(1, 3), 3)
 
 
 def test_one_that_lost_its_log_says_nothing_of_it_until_a_primary_has_completed_it() -> None:
