@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 
 import msgspec
 import torch
@@ -17,6 +18,7 @@ from systems.parameter_server.saving import Saving
 from systems.parameter_server.term import CHECKPOINTS, LOOK_S, WAIT_S, Changes, Settings, until_work
 from systems.parameter_server.updates import Task, Updates, Used
 from systems.parameter_server.weighing import apply_update, update_trainer, weight
+from systems.parts.checkpoint.refusals import NoValidCheckpoint, Refusal
 from systems.parts.checkpoint.store import Checkpoint, Checkpoints, Schedule
 from systems.parts.sampler import LedgerState
 from systems.training.bugs import load
@@ -160,7 +162,7 @@ class Updating:
 
     def _of_term(self, term: int) -> Checkpoints:
         schedule = Schedule(every=self._settings.checkpoint_every, keep=self._settings.checkpoints_kept)
-        return Checkpoints(self._node.shared(f"{CHECKPOINTS}-{term}"), self._trainer.identity(), schedule)
+        return Checkpoints(self._node.shared(_folder(term)), self._trainer.identity(), schedule)
 
     def _resume(self) -> Used:
         """Resume the newest sound checkpoint of the highest term that has one; returns the batches used by then."""
@@ -174,7 +176,20 @@ class Updating:
         return msgspec.json.decode(found.progress, type=Progress).used
 
     def _newest(self) -> tuple[int, Checkpoint | None]:
+        """The newest sound checkpoint and its term. Raises `NoValidCheckpoint` if there are only damaged ones."""
+        refused: list[Refusal] = []
         for term in range(self.term - 1, 0, -1):
-            if (found := self._of_term(term).newest()) is not None:
-                return term, found
+            try:
+                found = self._of_term(term).newest()
+            except NoValidCheckpoint as error:
+                refused += [replace(one, file=f"{_folder(term)}/{one.file}") for one in error.refusals]
+                continue
+            if found is not None:
+                return term, replace(found, refused=(*refused, *found.refused))
+        if refused:
+            raise NoValidCheckpoint(refused)
         return 0, None
+
+
+def _folder(term: int) -> str:
+    return f"{CHECKPOINTS}-{term}"

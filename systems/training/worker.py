@@ -35,9 +35,6 @@ COLLECTIVE_S: Final = 20.0
 _LONG_S: Final = 0.3
 """Shorter waits are normal."""
 
-_REMEMBERED: Final = 8
-"""The number of recent checkpoints whose progress is remembered; one of them is being written."""
-
 _ACCUSED_S: Final = 2.0
 """How long to wait for the coordinator to end a group in which a member computes wrongly."""
 
@@ -108,6 +105,7 @@ class Worker:
         self._waits_since_s: float | None = None
         self._agreed: _Agreed | None = None
         self._saving: dict[int, tuple[int, msgspec.Raw, str]] = {}
+        """By step, since the saver was last idle: one is being written, and the later ones were refused meanwhile."""
         self._saver = Saver(checkpoints, written=self._written, failed=self._not_saved, copied=trainer.copied)
 
     # ---------------------------------------------------------------------------------------------------- for others
@@ -259,12 +257,14 @@ class Worker:
         """Complete a step whose sum some member holds, because a lost member may have applied it: the step stands.
 
         Repeating it without that member would give other bits, unless the method is repeatable. A rank applies a sum only when
-        all hold it. So if one has applied it, all remaining members of its group hold it.
+        all hold it. So if one has applied it, all remaining members of its group hold it: until they have applied it or got
+        another state, whatever happens to the groups in between.
         """
-        agreed, self._agreed = self._agreed, None
         if self._trainer.method.repeatable:
+            self._agreed = None
             return
-        held = agreed.generation if agreed is not None and agreed.step == self.step else 0
+        agreed = self._agreed if self._agreed is not None and self._agreed.step == self.step else None
+        held = 0 if agreed is None else agreed.generation
         found = self._collective(lambda: group.exchange([self.step, held]))
         furthest = max(step for step, _ in found)
         newest = max(generation for step, generation in found if step == furthest)
@@ -320,7 +320,7 @@ class Worker:
             data = self._collective(lambda: group.broadcast(data, source))
             if held[group.rank] != held[source]:
                 self._trainer.decode(data)
-                self._has_state = True
+                self._has_state, self._agreed = True, None
                 self._records.event(
                     events.Restored(
                         generation=form.generation,
@@ -367,9 +367,9 @@ class Worker:
         """Begin a checkpoint of all steps so far; returns for how many seconds that stalled the training."""
         step = self._trainer.step
         tensors = self._trainer.tensors()
+        if self._saver.wait(0):
+            self._saving.clear()  # none of them is being written any more
         self._saving[step] = generation, self._trainer.progress(), digest_of(tensors)
-        while len(self._saving) > _REMEMBERED:
-            del self._saving[min(self._saving)]
         return self._saver.save(step, group.rank, group.world, tensors, self._trainer.private_tensors(self._name))
 
     def _written(self, step: int, world: int, shard: Shard) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+
 import msgspec
 import torch
 
 from harness.node.disk import Disk
-from systems.parts.checkpoint.manifest import Identity
-from systems.parts.checkpoint.store import Checkpoints, Schedule, part_of
+from systems.parts.checkpoint.manifest import Identity, Shard
+from systems.parts.checkpoint.store import Checkpoints, Schedule, Tensors, part_of
 
 IDENTITY = Identity(model="two layers", data="digits", seed=7, shards=12, batch=96)
 SCHEDULE = Schedule(every=10, keep=2)
@@ -43,3 +45,15 @@ def loaded(disk: Disk) -> int | None:
     assert all(torch.equal(found.tensors[name], tensor) for name, tensor in wanted.items())
     assert msgspec.json.decode(found.progress) == {"ledger": found.step * IDENTITY.batch}
     return found.step
+
+
+class SlowFirst(Checkpoints):
+    """Its first write waits until the test lets it continue."""
+
+    def __init__(self, *settings: object) -> None:
+        super().__init__(*settings)  # type: ignore[arg-type]
+        self.go_on = threading.Event()
+
+    def write_shard(self, step: int, rank: int, world: int, tensors: Tensors) -> Shard:
+        self.go_on.wait()
+        return super().write_shard(step, rank, world, tensors)

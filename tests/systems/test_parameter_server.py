@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import msgspec
 import pytest
@@ -12,14 +13,21 @@ import torch
 from harness.model.errors import UsageError
 from harness.model.system import links_of
 from harness.model.training_events import NotSaved, Saved
+from harness.node.context import NodeContext
 from harness.node.disk import Disk
 from systems.parameter_server import ParameterServer
+from systems.parameter_server.bugs import CORRECT
 from systems.parameter_server.messages import Damaged
 from systems.parameter_server.parameters import parameters_of, row_bytes, rows_of, take_parameters
 from systems.parameter_server.saving import Saving
-from systems.parts.checkpoint.manifest import Shard
-from systems.parts.checkpoint.store import Checkpoints, Schedule, Tensors
+from systems.parameter_server.term import Settings
+from systems.parameter_server.updating import Progress, Updating
+from systems.parameter_server.weighing import update_trainer
+from systems.parts.checkpoint.refusals import NoValidCheckpoint
+from systems.parts.checkpoint.store import Checkpoints, Schedule
+from systems.training.records import Records, rows
 from systems.training.trainer import Trainer
+from tests.helpers.checkpoints import SlowFirst
 
 
 def test_workers_call_both_servers_and_servers_call_all_workers_and_each_other() -> None:
@@ -77,18 +85,6 @@ def test_gradients_of_another_length_are_refused() -> None:
         rows_of(row_bytes(torch.zeros(2, 3)), 2, 4)
 
 
-class SlowFirst(Checkpoints):
-    """Its first write waits until the test lets it continue."""
-
-    def __init__(self, *settings: object) -> None:
-        super().__init__(*settings)  # type: ignore[arg-type]
-        self.go_on = threading.Event()
-
-    def write_shard(self, step: int, rank: int, world: int, tensors: Tensors) -> Shard:
-        self.go_on.wait()
-        return super().write_shard(step, rank, world, tensors)
-
-
 def do_a_step(trainer: Trainer) -> None:
     rows = torch.empty(trainer.order.shards, trainer.row)
     trainer.contribute(range(trainer.order.shards), rows)
@@ -114,3 +110,38 @@ def test_a_checkpoint_that_is_still_being_written_when_the_next_is_due_resumes_a
     assert found is not None
     resumed.resume(found)
     assert (resumed.step, resumed.digest()) == (1, digest)
+
+
+def updates_saved(folder: Path, term: int, steps: int) -> Path:
+    """Save a checkpoint of a term after so many updates; returns the file with its tensors."""
+    trainer = update_trainer(Trainer, "digits", 1, 1)
+    for _ in range(steps):
+        do_a_step(trainer)
+    root = folder / "shared" / f"checkpoints-{term}"
+    checkpoints = Checkpoints(Disk(root), trainer.identity(), Schedule(every=1))
+    state = trainer.ledger.state
+    shard = checkpoints.write_shard(steps, 0, 1, trainer.tensors())
+    checkpoints.commit(steps, [shard], msgspec.Raw(msgspec.json.encode(Progress(state.step, state.sha256))))
+    return root / shard.name
+
+
+def third_term(folder: Path) -> Updating:
+    settings = Settings(
+        name="standby", workers=("worker1",), model="digits", seed=1, step_s=0, checkpoint_every=1, checkpoints_kept=2,
+        staleness=None, parts=1, rules=CORRECT,
+    )  # fmt: skip
+    node = SimpleNamespace(shared=lambda name: Disk(folder / "shared" / name), event=lambda *_: None)
+    return Updating(3, settings, cast(NodeContext, node), Records(folder, "standby"))
+
+
+def test_a_term_whose_checkpoints_are_all_damaged_leaves_those_of_the_term_before(tmp_path: Path) -> None:
+    older, newer = updates_saved(tmp_path, 1, 1), updates_saved(tmp_path, 2, 2)
+    newer.write_bytes(newer.read_bytes()[:-1])
+    third_term(tmp_path)
+    kinds = [(one["kind"], msgspec.json.decode(str(one["detail"]))) for one in rows(tmp_path).events]
+    [(_, refused), (_, resumed)] = kinds
+    assert (refused["step"], refused["file"]) == (2, "checkpoints-2/every1-keep2-2.json")
+    assert (resumed["step"], resumed["of_generation"]) == (1, 1)
+    older.unlink()
+    with pytest.raises(NoValidCheckpoint, match=r"None of 2 checkpoints .*checkpoints-2/.*checkpoints-1/"):
+        third_term(tmp_path)

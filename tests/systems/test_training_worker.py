@@ -1,0 +1,100 @@
+"""The thread that trains: what it does with a sum that a lost group agreed on, and how its checkpoints are reported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+import torch
+
+from harness.node.disk import Disk
+from systems.parts.checkpoint.store import Checkpoints, Schedule
+from systems.parts.gloo.group import Group
+from systems.training import exchange
+from systems.training.exchange import Combined, State
+from systems.training.links import Links
+from systems.training.messages import Form, Written
+from systems.training.records import Records, rows
+from systems.training.trainer import Trainer
+from systems.training.worker import Calls, Worker, _Agreed
+from tests.helpers.checkpoints import SlowFirst
+
+ALONE = cast(Group, SimpleNamespace(rank=0, world=1))
+
+
+def worker_of(
+    trainer: Trainer, folder: Path, checkpoints: Checkpoints | None = None, written: list[Written] | None = None
+) -> Worker:
+    """A worker without links to any other rank."""
+    return Worker(
+        "rank0",
+        trainer=trainer,
+        checkpoints=checkpoints or Checkpoints(Disk(folder / "checkpoints"), trainer.identity(), Schedule(every=20)),
+        links=cast(Links, None),
+        coordinators={},
+        records=Records(folder, "rank0"),
+        calls=Calls(
+            stepped=lambda _: None,
+            written=(written if written is not None else []).append,
+            collective=lambda _: None,
+            accused=lambda _: None,
+        ),
+        step_s=0,
+    )
+
+
+def do_a_step(trainer: Trainer) -> None:
+    trainer.apply([torch.zeros(trainer.row)])
+
+
+def form(generation: int) -> Form:
+    return Form(generation=generation, members=("rank0",), coordinator="coordinator")
+
+
+class Lost:
+    """A group that loses a member before it has exchanged anything."""
+
+    def exchange(self, numbers: list[int]) -> list[list[int]]:
+        raise RuntimeError("Connection closed by peer")
+
+
+class Alone:
+    """A group of one member."""
+
+    def exchange(self, numbers: list[int]) -> list[list[int]]:
+        return [numbers]
+
+
+def test_a_sum_that_all_held_is_applied_though_the_next_group_ends_before_it_is_settled(tmp_path: Path) -> None:
+    trainer = Trainer("digits", 1, method=exchange.method("allreduce"))
+    worker = worker_of(trainer, tmp_path)
+    worker._has_state = True
+    total = torch.zeros(trainer.row)
+    worker._agreed = _Agreed(
+        generation=1, step=0, begun_ns=0, collective_ns=0, combined=Combined(total=total.numpy(), state=State())
+    )
+    with pytest.raises(RuntimeError, match="closed by peer"):
+        worker._settle(form(2), cast(Group, Lost()))
+    worker._settle(form(3), cast(Group, Alone()))
+    assert worker.step == 1
+    worker._settle(form(4), cast(Group, Alone()))
+    assert worker.step == 1, "it is applied once"
+
+
+def test_a_save_that_takes_as_long_as_many_checkpoints_is_reported_and_the_next_one_is_done(tmp_path: Path) -> None:
+    trainer, written = Trainer("digits", 1), list[Written]()
+    checkpoints = SlowFirst(Disk(tmp_path / "checkpoints"), trainer.identity(), Schedule(every=1))
+    worker = worker_of(trainer, tmp_path, checkpoints, written)
+    for _ in range(12):
+        do_a_step(trainer)
+        worker._save(1, ALONE)
+    checkpoints.go_on.set()
+    assert worker._saver.wait(30)
+    do_a_step(trainer)
+    worker._save(2, ALONE)
+    assert worker._saver.wait(30)
+    assert [(one.generation, one.step) for one in written] == [(1, 1), (2, 13)]
+    told = rows(tmp_path).events
+    assert [one["kind"] for one in told] == ["not saved"] * 11, told
