@@ -11,7 +11,7 @@ import torch
 
 from harness.node.crashpoints import MemoryFiles, crash_points
 from harness.node.disk import Disk
-from systems.parts.checkpoint.refusals import NoValidCheckpoint, OtherJob
+from systems.parts.checkpoint.refusals import NoValidCheckpoint, OtherJob, StillNeeded
 from systems.parts.checkpoint.store import Checkpoints, Schedule, digest_of, part_of, withdraw
 from tests.helpers.checkpoints import IDENTITY, SCHEDULE, loaded, opened, save, state_at
 
@@ -51,6 +51,53 @@ def test_the_last_ones_are_kept_and_no_more(tmp_path: Path) -> None:
     for step in (100, 90, 80):
         assert loaded(disk) == step
         (tmp_path / f"{SCHEDULE.slot(step)}.json").unlink()
+
+
+def write_a_part(disk: Disk, step: int) -> bool:
+    """Write one of two parts of a checkpoint that is not completed; False if that was refused."""
+    try:
+        opened(disk).write_shard(step, 0, 2, part_of(state_at(step), 0, 2))
+    except StillNeeded:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("keep", [1, 2, 3])
+def test_checkpoints_that_are_never_completed_leave_the_last_complete_one(keep: int) -> None:
+    disk, schedule = in_memory({}), Schedule(every=10, keep=keep)
+    for step in (10, 20, 30, 40):
+        save(opened(disk, schedule=schedule), step)
+    refused = []
+    for step in range(50, 200, 10):  # the disk of the other rank is full, or there is no coordinator
+        try:
+            opened(disk, schedule=schedule).write_shard(step, 0, 2, part_of(state_at(step), 0, 2))
+        except StillNeeded as error:
+            refused.append(step)
+            assert str(error) == "it would overwrite step 40, the last one that is complete"
+        assert loaded(disk) == 40
+    assert refused == [step for step in range(50, 200, 10) if schedule.slot(step) == schedule.slot(40)]
+    save(opened(disk, schedule=schedule), 210 if schedule.slot(200) == schedule.slot(40) else 200)
+    assert (loaded(disk) or 0) >= 200
+
+
+def test_one_checkpoint_that_is_not_completed_costs_no_other_one() -> None:
+    disk = in_memory({})
+    save(opened(disk), 10)
+    save(opened(disk), 20)
+    assert write_a_part(disk, 30)
+    for step in (40, 50, 60):
+        save(opened(disk), step)
+        assert loaded(disk) == step
+
+
+def test_a_training_that_has_gone_back_overwrites_what_it_did_not_resume_from() -> None:
+    disk = in_memory({})
+    for step in (10, 20, 30):
+        save(opened(disk), step)
+    withdraw(disk, 10)
+    for step in (20, 30, 40):
+        save(opened(disk), step)
+        assert loaded(disk) == step
 
 
 def test_another_schedule_overwrites_nothing_of_this_one() -> None:

@@ -6,7 +6,8 @@ none: a flipped bit comes back as another weight. Here every byte of every file 
 tensor is made of it.
 
 Files rotate through `keep + 1` slots, and each is replaced atomically (temporary file, fsync, rename, fsync of the folder). So
-the last `keep` checkpoints stay readable while the next is written, nothing has to be deleted, and a crash leaves no litter.
+the last `keep` checkpoints stay readable while the next is written, nothing has to be deleted, and a crash leaves no litter. If
+checkpoints are not completed for a while (a full disk, no coordinator), the last complete one is not overwritten.
 
 Import from the modules: `manifest` and `refusals` do not need PyTorch; `saver` and `store` do.
 """

@@ -32,6 +32,10 @@ class OtherJob(CheckpointError):
     """A sound checkpoint of another job: another model, other data, another seed, other shards."""
 
 
+class StillNeeded(CheckpointError):
+    """A checkpoint that must not be overwritten yet: the newest complete one."""
+
+
 class NoValidCheckpoint(CheckpointError):
     """There are checkpoints, but none is sound. Starting over would throw the training away, so the user must decide."""
 

@@ -14,6 +14,7 @@ from typing import Final
 import torch
 
 from systems.parts.checkpoint.manifest import Shard
+from systems.parts.checkpoint.refusals import StillNeeded
 from systems.parts.checkpoint.store import Checkpoints, Tensors, part_of
 
 NOTHING: Final[Tensors] = MappingProxyType({})
@@ -95,6 +96,8 @@ class Saver:
                 self._written(step, world, self._checkpoints.write_shard(step, rank, world, tensors))
             except OSError as error:
                 self._failed(step, error.strerror or str(error))
+            except StillNeeded as error:
+                self._failed(step, str(error))
             except Exception as error:  # this save's failure, and not that of all later ones
                 self._failed(step, f"{type(error).__name__}: {error}")
             finally:

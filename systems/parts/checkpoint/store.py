@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,7 +15,7 @@ from harness.node.disk import Disk
 from systems.parts import checksums
 from systems.parts.checkpoint import manifest as manifests
 from systems.parts.checkpoint.manifest import NO_PROGRESS, Identity, Manifest, Shard
-from systems.parts.checkpoint.refusals import CheckpointError, Damaged, NoValidCheckpoint, OtherJob, Refusal
+from systems.parts.checkpoint.refusals import CheckpointError, Damaged, NoValidCheckpoint, OtherJob, Refusal, StillNeeded
 
 Tensors = Mapping[str, torch.Tensor]
 
@@ -45,7 +46,15 @@ class Schedule:
 
         Another schedule has other names, so it never overwrites what this one keeps.
         """
-        return f"every{self.every}-keep{self.keep}-{step // self.every % (self.keep + 1)}"
+        return self._slot(step // self.every % (self.keep + 1))
+
+    @property
+    def slots(self) -> Sequence[str]:
+        """All slots."""
+        return [self._slot(number) for number in range(self.keep + 1)]
+
+    def _slot(self, number: int) -> str:
+        return f"every{self.every}-keep{self.keep}-{number}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +81,12 @@ class Checkpoints:
         self.schedule = schedule
 
     def write_shard(self, step: int, rank: int, world: int, tensors: Tensors) -> Shard:
-        """Write one rank's tensors to the disk; they count once a manifest names them."""
+        """Write one rank's tensors to the disk; they count once a manifest names them.
+
+        Raises `StillNeeded` if that would overwrite the newest complete checkpoint: those since then were not completed, and
+        this one may not be either.
+        """
+        self._check_not_needed(step)
         name = f"{self.schedule.slot(step)}-{rank}of{world}{_SHARD}"
         data = save(dict(tensors))
         self._disk.replace(name, data)
@@ -109,6 +123,17 @@ class Checkpoints:
         if refused:
             raise NoValidCheckpoint(refused)
         return None
+
+    def _check_not_needed(self, step: int) -> None:
+        complete: dict[str, int] = {}
+        for slot in self.schedule.slots:
+            with contextlib.suppress(CheckpointError, OSError):
+                manifest = manifests.decode(self._disk.read(f"{slot}{_MANIFEST}") or b"")
+                if manifest.step < step and not manifest.withdrawn:  # the training did not resume from a later one
+                    complete[slot] = manifest.step
+        slot = self.schedule.slot(step)
+        if slot in complete and complete[slot] == max(complete.values()):
+            raise StillNeeded(f"it would overwrite step {complete[slot]}, the last one that is complete")
 
     def _candidates(self, refused: list[Refusal]) -> Iterable[tuple[str, Manifest]]:
         """The readable manifests with their file names, in the order in which they are tried."""
