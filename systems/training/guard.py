@@ -99,9 +99,9 @@ class Guard:
         self._clean: dict[str, int] = {}
 
     def joins(self, members: Sequence[str]) -> None:
-        """A group begins; all its members hold the same state."""
-        for name in members:
-            self._clean.setdefault(name, self._trainer.step)
+        """A group begins; all its members hold the same state. If that is an earlier one, later audits count no more."""
+        step = self._trainer.step
+        self._clean |= {name: min(step, self._clean.get(name, step)) for name in members}
         self.ends()
 
     def begins(self) -> None:

@@ -267,6 +267,20 @@ def test_a_rank_that_is_always_a_little_wrong_is_named_within_a_round(wrong: int
     assert named(ends) == {(frozenset([wrong]), 0)}
 
 
+def test_audits_of_steps_that_were_taken_back_do_not_excuse_a_rank() -> None:
+    ranks = Ranks(3, every=1)
+    begun = ranks.trainers[0].encode()
+    for _ in range(3):  # each is audited once
+        assert ranks.step() == [None, None, None]
+    for trainer, guard in zip(ranks.trainers, ranks.guards, strict=True):
+        trainer.decode(begun)
+        guard.joins(ranks.names)
+    ranks.flips(2, "gradient", always=True)
+    while (ends := ranks.step()) == [None, None, None]:
+        assert ranks.trainers[0].step < 3
+    assert named(ends) == {(frozenset([2]), 0)}
+
+
 def test_a_gradient_that_is_far_too_long_is_named_without_an_audit_and_not_applied() -> None:
     ranks = Ranks(3, every=100)
     assert ranks.step() == [None] * 3
