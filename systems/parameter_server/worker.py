@@ -148,6 +148,8 @@ class Worker:
                 continue
             self._promises.heard(self._node.clock())
             await under_way.answered()
+            if not self._obeys(work.term, server):
+                continue  # it has another master since: that one's parameters must stay
             self._take(work, parameters)
             if work.whole:
                 await self._compute_whole(client, server, work)

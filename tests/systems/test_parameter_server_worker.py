@@ -1,0 +1,71 @@
+"""A worker that changes its master."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import msgspec
+
+from harness.http.client import HttpClient
+from harness.node.context import NodeContext
+from harness.node.disk import Disk
+from systems.parameter_server.messages import Buffer, Work
+from systems.parameter_server.worker import Config, Worker, _UnderWay
+
+
+def work(step: int) -> Work:
+    """Work of the master of term 1."""
+    return Work(
+        term=1, step=step, batch=step, shards=(step,), whole=False, progress=msgspec.Raw(b"null"), loss=0.0, gradient_norm=0.0
+    )
+
+
+class Served(Worker):
+    """A worker whose master hands out steps 0 and 1, and has not answered the push of step 0."""
+
+    def __init__(self, folder: Path) -> None:
+        node = SimpleNamespace(
+            name="worker1",
+            data=folder,
+            disk=Disk(folder / "disk"),
+            peers={"master": ("127.0.0.1", 1)},
+            clock=asyncio.get_running_loop().time,
+        )
+        super().__init__(cast(NodeContext, node), Config(servers=("master", "standby"), model="digits", seed=1))
+        self.answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.taken: list[int] = []
+        self._left = [work(0), work(1)]
+
+    async def _pull(self, client: HttpClient, term: int, seen: int, pushing: tuple[int, ...]) -> tuple[Work, Buffer] | None:
+        return (self._left.pop(0), b"") if self._left else await asyncio.get_running_loop().create_future()
+
+    def _take(self, work: Work, parameters: Buffer) -> None:
+        self.taken.append(work.step)
+
+    async def _compute(self, client: HttpClient, server: str, work: Work) -> _UnderWay:
+        return _UnderWay(work.shards, asyncio.create_task(self._answered()))
+
+    async def _answered(self) -> bool:
+        return await asyncio.shield(self.answer)
+
+
+async def taken(folder: Path, *, other_master: bool) -> list[int]:
+    """The steps whose parameters the worker takes."""
+    worker = Served(folder)
+    working = asyncio.create_task(worker.work_for("master"))
+    await asyncio.sleep(0.01)
+    assert worker.taken == [0]
+    if other_master:
+        assert worker._obeys(2, "standby")
+    worker.answer.set_result(True)
+    await asyncio.sleep(0.01)
+    working.cancel()
+    return worker.taken
+
+
+def test_parameters_are_not_taken_from_a_master_that_was_replaced_while_a_push_to_it_was_under_way(tmp_path: Path) -> None:
+    assert asyncio.run(taken(tmp_path / "same", other_master=False)) == [0, 1]
+    assert asyncio.run(taken(tmp_path / "other", other_master=True)) == [0]
