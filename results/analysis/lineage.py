@@ -78,13 +78,27 @@ def _start(process: RankProcess, earlier: Sequence[Placed]) -> int | None:
 
 
 def standing(placed: Iterable[Placed], rank: int) -> list[DoneStep]:
-    """The steps of one rank that stand in the end: no later process began at or before them."""
+    """The steps of one rank that stand in the end, by their numbers: no later process began at or before them.
+
+    If the rank resumed after steps that it had not recorded, because it died as another one finished them or was not there yet,
+    these are the other's.
+    """
     steps: list[DoneStep] = []
+    earlier: list[Placed] = []
     for one in placed:
         if one.process.rank == rank and one.start is not None:
             del steps[one.start :]
+            steps += [_latest(earlier, number) for number in range(len(steps), one.start)]
             steps += one.process.steps
+        earlier.append(one)
     return steps
+
+
+def _latest(earlier: Iterable[Placed], number: int) -> DoneStep:
+    """The step of this number as it was done last. There is one if a later process began after it."""
+    starts = [(one.process, one.start) for one in earlier if one.start is not None and one.start <= number < one.reached]
+    process, start = starts[-1]
+    return process.steps[number - start]
 
 
 def rollbacks(placed: Sequence[Placed]) -> list[Rollback]:
@@ -94,7 +108,7 @@ def rollbacks(placed: Sequence[Placed]) -> list[Rollback]:
         before = [other for other in placed[:number] if other.process.rank == one.process.rank and other.start is not None]
         if not before or one.start is None or one.start >= before[-1].reached:
             continue
-        known = standing(before, one.process.rank)[one.start :]
+        known = standing(placed[:number], one.process.rank)[one.start :]
         again = list(zip(known, one.process.steps, strict=False))
         found.append(
             Rollback(

@@ -54,6 +54,39 @@ def test_a_process_goes_on_after_the_step_whose_parameters_it_begins_with() -> N
     assert (lost.lost, lost.replayed, lost.equal) == (10, 10, 10)
 
 
+def killed_as_the_other_finished_a_step() -> list[RankProcess]:
+    """Rank 1 dies within step 30, which rank 0 finishes and saves; both resume after it. 40 steps in total."""
+    return [
+        process(0, 10, 100, "m0", models(0, 30), gone_ms=410),
+        process(1, 11, 100, "m0", models(0, 29), gone_ms=399),
+        *(process(rank, 20 + rank, 1400, "m30", models(30, 40)) for rank in (0, 1)),
+    ]
+
+
+def test_a_step_that_only_the_other_rank_lived_to_record_stands() -> None:
+    placed = place(killed_as_the_other_finished_a_step())
+    assert [one.start for one in placed] == [0, 0, 30, 30]
+    for rank in (0, 1):
+        assert [step.parameters for step in standing(placed, rank)] == models(0, 40)
+    assert first_difference(placed, 2) is None
+    assert rollbacks(placed) == []
+    metrics = measure(placed, 2, first_fault_ns=390 * MS, started_ns=0, ended_ns=1600 * MS, finished=True, sent_bytes=0)
+    assert (metrics.steps, metrics.lost_steps) == (40, 0)
+
+
+def test_ranks_that_differ_after_such_a_step_are_found_at_the_right_one() -> None:
+    *first, zero, one = killed_as_the_other_finished_a_step()
+    one.steps[4] = DoneStep(begun_ns=one.steps[4].begun_ns, done_ns=one.steps[4].done_ns, parameters="x")
+    assert first_difference(place([*first, zero, one]), 2) == (34, ["m35", "x"])
+
+
+def test_a_rank_that_joins_later_has_the_steps_of_those_before_it() -> None:
+    late = process(2, 30, 1400, "m30", models(30, 40), world=3)
+    placed = place([*killed_as_the_other_finished_a_step(), late])
+    assert [step.parameters for step in standing(placed, 2)] == models(0, 40)
+    assert first_difference(placed, 3) is None
+
+
 def test_one_that_begins_with_the_first_parameters_begins_anew() -> None:
     placed = place([process(0, 1, 100, "m0", models(0, 5), world=1), process(0, 2, 900, "m0", models(0, 2), world=1)])
     assert [one.start for one in placed] == [0, 0]
