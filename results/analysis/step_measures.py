@@ -20,6 +20,8 @@ class StepMeasures:
     """How many different steps were done."""
     intervals_ms: NDArray[np.float64]
     """Ascending: the time from one step's end to the next one's."""
+    stopped_ms: float
+    """The time from the last step's end to the last call of the load, if no step was done after that; otherwise 0."""
     clean_intervals: int
     """How many of these ended before the first fault, not counting the warm-up."""
     goodput: float | None
@@ -32,7 +34,7 @@ class StepMeasures:
     @property
     def stall_s(self) -> float | None:
         """The longest time without a new step."""
-        return float(self.intervals_ms[-1]) / 1e3 if len(self.intervals_ms) else None
+        return max(float(self.intervals_ms[-1]), self.stopped_ms) / 1e3 if len(self.intervals_ms) else None
 
 
 def measure_steps(history: History) -> StepMeasures:
@@ -44,16 +46,24 @@ def measure_steps(history: History) -> StepMeasures:
     first_fault_ns = int(injected.min()) if len(injected) else np.iinfo(np.int64).max
     intervals_ms = np.diff(done_ns) / 1e6
     clean = intervals_ms[WARM_UP:][done_ns[1 + WARM_UP :] < first_fault_ns]
-    span_ms = float(intervals_ms.sum())
+    stopped_ms = _stopped_ms(history, done_ns)
+    span_ms = float(intervals_ms.sum()) + stopped_ms
     usual_ms = np.mean if own["computed_at"].notna().any() else np.median  # asynchronous updates come in bunches
     return StepMeasures(
         steps=len(done_ns),
         intervals_ms=np.sort(intervals_ms),
+        stopped_ms=stopped_ms,
         clean_intervals=len(clean),
         goodput=len(intervals_ms) * float(usual_ms(clean)) / span_ms if len(clean) >= CLEAN and span_ms else None,
         lost_steps=_lost(own),
         bytes_per_step=_bytes_per_step(history.links, set(own["node"]), len(done_ns)),
     )
+
+
+def _stopped_ms(history: History, done_ns: NDArray[np.int64]) -> float:
+    """A training that never recovers does no last step by which its time could be measured."""
+    load = history.load
+    return max(0, int(load["due_ns"].max()) - int(done_ns[-1])) / 1e6 if len(load) and len(done_ns) else 0.0
 
 
 def _bytes_per_step(links: pd.DataFrame, nodes: set[str], steps: int) -> float | None:

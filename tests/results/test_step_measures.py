@@ -46,6 +46,29 @@ def test_half_the_time_at_a_standstill_is_half_the_goodput() -> None:
     assert measured.lost_steps == 0
 
 
+def test_a_training_that_never_came_back_stands_still_until_the_loads_end() -> None:
+    calls: list[dict[str, object]] = [
+        {
+            "phase": phase,
+            "client": 1,
+            "kind": "step",
+            "key": "next",
+            "outcome": "unknown",
+            "due_ns": int(at_ms * MS),
+            "sent_ns": int(at_ms * MS),
+            "done_ns": 9000 * MS,
+        }
+        for phase, at_ms in (("load", 100), ("load", 2000), ("final", 8000))
+    ]
+    steps = steps_of("rank0", *steady(0, 51, 0))
+    measured = found(History.of(calls, [window(0.45, 0.55)], steps=steps))
+    assert measured.goodput == pytest.approx(50 * 10 / 2000)
+    assert measured.stall_s == pytest.approx(1.5)
+    alive = found(History.of(calls, [window(0.45, 0.55)], steps=steps_of("rank0", *steady(0, 202, 0))))
+    assert alive.goodput == pytest.approx(1)
+    assert alive.stall_s == pytest.approx(0.01)
+
+
 def test_a_step_counts_once_however_often_ranks_did_it() -> None:
     both = trained(
         steps_of("rank0", *steady(0, 20, 0)), steps_of("rank1", *steady(0, 20, 3)), steps_of("control", *steady(0, 90, 0))
