@@ -90,7 +90,7 @@ class ScriptRun:
         """Wait for the first step. Meanwhile, create the links as soon as the number of ranks is known."""
         spec = self._spec
         by_s = time.monotonic() + spec.start_s
-        waiting = (self._journals, self._log, spec.command, lambda: self._exit_code, by_s)
+        waiting = (self._journals, self._log, spec.command, self._ended, by_s)
         system = TorchScript(command=spec.command, ranks=await ranks_known(*waiting))
         check_faults(spec.faults, system)
         self._planned = plan_faults(spec.faults, system, spec.limit_s, spec.seed)
@@ -113,9 +113,7 @@ class ScriptRun:
     async def _over(self, environment: ScriptEnvironment, first_ns: int) -> Ended:
         """Wait until the command has ended, makes no more steps, or takes too long."""
         limit_ns, steps, stepped_ns = first_ns + round(self._spec.limit_s * 1e9), 0, time.monotonic_ns()
-        while self._exit_code is None:
-            if self._lost is not None:
-                raise self._lost
+        while self._ended() is None:
             self._journals.read()
             self._place(environment)
             now_ns = time.monotonic_ns()
@@ -163,6 +161,12 @@ class ScriptRun:
             self._exit_code, self._gone_ns = code, time.monotonic_ns()
         elif name == PLANE:
             self._lose(FaultError("The fault plane ended during the run; what it would have shown is unknown."))
+
+    def _ended(self) -> int | None:
+        """The command's exit code; None while it runs. Raises a `HarnessError` if the fault plane or the warden has died."""
+        if self._exit_code is None and self._lost is not None:
+            raise self._lost
+        return self._exit_code
 
     def _lose(self, error: HarnessError) -> None:
         self._lost = error
