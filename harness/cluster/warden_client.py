@@ -21,6 +21,12 @@ from harness.node.context import NodeSpec
 END_TIMEOUT_S: Final = 10.0
 """The warden normally kills all nodes and ends well within this time; after it, the warden is killed."""
 
+_END_BYTES: Final = 1 << 16
+"""So much of a log is read for its last lines."""
+
+_LONGEST: Final = 400
+"""A program that prints its progress without line breaks logs one line of any length."""
+
 HARNESS_RUN: Final = "HARNESS_RUN"
 """An environment variable of every process of a run: the folder of its logs. `harness heal` finds leftovers of runs by it."""
 
@@ -134,9 +140,15 @@ class WardenClient:
 
 
 def last_lines(log: Path, count: int) -> str:
-    """The end of a log file on one line, or a note that it is empty."""
-    with contextlib.suppress(FileNotFoundError):
-        lines = log.read_text(errors="replace").strip().splitlines()
+    """The end of a log file on one line, without the middle of long lines, or a note that it is empty."""
+    with contextlib.suppress(FileNotFoundError), log.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _END_BYTES))
+        lines = file.read().decode(errors="replace").strip().splitlines()
         if lines:
-            return " | ".join(line.strip() for line in lines[-count:])
+            return " | ".join(_shortened(line.strip()) for line in lines[-count:])
     return "(nothing was logged)"
+
+
+def _shortened(line: str) -> str:
+    half = _LONGEST // 2
+    return line if len(line) <= _LONGEST else f"{line[:half]} … {line[-half:]}"

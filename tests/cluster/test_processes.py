@@ -215,6 +215,10 @@ def test_the_last_lines_of_a_log(tmp_path: Path) -> None:
     assert last_lines(log, 3) == "(nothing was logged)"
     log.write_bytes(b"one\n  two\nthr\xffee\nfour\n\n")
     assert last_lines(log, 3) == "two | thr\ufffdee | four"
+    log.write_bytes(b"." * 1_000_000 + b" step 3\nKilled")
+    end = last_lines(log, 3)
+    assert len(end) < 500
+    assert end.endswith(". step 3 | Killed")
 
 
 async def until_async(true: Callable[[], object]) -> None:
