@@ -177,6 +177,8 @@ def _parse(text: bytes) -> RequestHead:
     reader.feed_whole(text)
     method = reader.parser.get_method().decode("latin-1")
     fields = reader.fields()
+    if fields.encoded and not fields.chunked:  # httptools refuses this, too, but not beside an offer to upgrade
+        raise Malformed("a Transfer-Encoding that does not end with chunked: nobody can tell where the body ends")
     timeout = reader.found.relevant.get(b"timeout-ms")
     try:
         timeout_ms = None if timeout is None else deadlines.timeout_ms(timeout)
@@ -193,6 +195,6 @@ def _parse(text: bytes) -> RequestHead:
         timeout_ms=timeout_ms,
         target=reader.found.url,
         text=text,
-        expects_continue=reader.found.relevant.get(b"expect", b"").lower() == b"100-continue",
+        expects_continue=fields.version == "1.1" and reader.found.relevant.get(b"expect", b"").lower() == b"100-continue",
         version=fields.version,
     )

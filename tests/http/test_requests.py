@@ -135,6 +135,7 @@ def test_damaged_requests_are_the_same_requests_as_for_httptools(
         b"Transfer-Encoding: gzip",
         b"Transfer-Encoding: chunked, gzip",
         b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+        b"Connection: upgrade\r\nUpgrade: h2c\r\nTransfer-Encoding: gzip",
         b"Content-Length : 3",
         b"Content-Length: 3, 3",
         b"X: a\r\n folded",
@@ -145,6 +146,14 @@ def test_ambiguous_heads_are_refused(headers: bytes) -> None:
     parser = RequestParser()
     assert parser.feed(b"POST / HTTP/1.1\r\n" + headers + b"\r\n\r\n") == []
     assert parser.failure is not None
+
+
+@pytest.mark.parametrize(("version", "told"), [(b"1.1", True), (b"1.0", False)])
+def test_only_a_client_that_knows_interim_responses_is_told_to_continue(version: bytes, told: bool) -> None:
+    """RFC 9110, section 10.1.1: a client of HTTP/1.0 would take `100 Continue` for the response."""
+    parser = RequestParser()
+    assert parser.feed(b"POST / HTTP/%b\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n" % version) == []
+    assert parser.take_continue() is told
 
 
 @pytest.mark.parametrize(
