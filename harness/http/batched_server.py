@@ -122,8 +122,7 @@ class _Connection(asyncio.Protocol):
             self._transport.write(CONTINUE)
         for message in messages:
             if message.head.timeout_ms is not None:
-                for batch in self._timed_batches(messages):
-                    self._hand_over(batch)
+                self._hand_over(*self._timed_batches(messages))
                 break
         else:
             if messages:
@@ -140,8 +139,13 @@ class _Connection(asyncio.Protocol):
             deadline = None if timeout_ms is None else Deadline(now_s + timeout_ms / 1e3, timeout_ms)
             yield RequestBatch(list(alike), self, deadline)
 
-    def _hand_over(self, batch: RequestBatch) -> None:
-        self._add(batch)
+    def _hand_over(self, *batches: RequestBatch) -> None:
+        for batch in batches:  # all before the first is finished: a client is told to continue after the answers to all of them
+            self._add(batch)
+        for batch in batches:
+            self._handle(batch)
+
+    def _handle(self, batch: RequestBatch) -> None:
         try:
             self._handler(batch)
         except Exception as error:  # one batch's failure is its response

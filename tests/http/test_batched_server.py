@@ -191,6 +191,21 @@ def test_expect_gets_100_continue_once_earlier_requests_are_answered() -> None:
     assert bodies(answer) == [b"body"]
 
 
+def test_expect_gets_100_continue_once_requests_with_other_timeouts_are_answered() -> None:
+    """Otherwise the client takes it for an interim response to the second request, and waits for one to the third."""
+
+    async def scenario() -> bytes:
+        async with serving(echo) as address:
+            reader, writer = await asyncio.open_connection(*address)
+            whole = post(b"third", b"expect: 100-continue\r\n")
+            writer.write(post(b"first", b"timeout-ms: 100\r\n") + post(b"second", b"timeout-ms: 200\r\n") + whole[:-5])
+            told = await asyncio.wait_for(reader.readuntil(b"100 Continue\r\n\r\n"), 10)
+            writer.close()
+            return told
+
+    assert bodies(asyncio.run(scenario())) == [b"first", b"second", b""]
+
+
 def test_a_client_that_left_does_not_disturb_others() -> None:
     async def scenario() -> tuple[bool, Response]:
         batches: list[RequestBatch] = []
