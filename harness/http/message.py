@@ -64,11 +64,16 @@ class Request(msgspec.Struct, frozen=True):
 
     def decode(self, kind: type[T]) -> T:
         """The JSON body as `kind`. Raises `BadBody` if it is not one; the server then answers 400 with the reason."""
-        try:
-            decoded: T = _decoder(cast(Hashable, kind)).decode(self.body)
-        except _UNDECODABLE as error:
-            raise BadBody(str(error)) from error
-        return decoded
+        return decoded(self.body, kind)
+
+
+def decoded(body: bytes, kind: type[T]) -> T:
+    """The JSON body of a request as `kind`. Raises `BadBody` if it is not one."""
+    try:
+        value: T = _decoder(cast(Hashable, kind)).decode(body)
+    except _UNDECODABLE as error:
+        raise BadBody(str(error)) from error
+    return value
 
 
 class Response(msgspec.Struct, frozen=True):

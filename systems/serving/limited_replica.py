@@ -14,7 +14,7 @@ import msgspec
 import torch
 
 from harness.http.batched_server import RequestBatch
-from harness.http.message import Response
+from harness.http.message import BadBody, Response
 from harness.http.requests import Message
 from harness.http.writing import encode_response
 from harness.node.context import NodeContext
@@ -74,7 +74,7 @@ class Server:
     async def _predict(self, message: Message, batch: RequestBatch) -> bytes:
         try:
             row = row_of(message.body)
-        except msgspec.MsgspecError as error:
+        except BadBody as error:
             return encode_response(Response(400, f"bad request body: {error}".encode()))
         async with self._turn:
             if self.expired(batch):

@@ -6,12 +6,10 @@ import struct
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
+from harness.http.message import decoded
 from systems.serving.messages import PIXELS, PredictRequest
 
 _pack: Final = struct.Struct(f"{PIXELS}d").pack
-_decode: Final = msgspec.json.Decoder(PredictRequest).decode
 
 
 def row(pixels: Sequence[float]) -> bytes:
@@ -20,8 +18,8 @@ def row(pixels: Sequence[float]) -> bytes:
 
 
 def row_of(body: bytes) -> bytes:
-    """The row of a request's body. Raises `msgspec.MsgspecError`, which says why, if the body is not a request."""
-    return _pack(*_decode(body).pixels)
+    """The row of a request's body. Raises `BadBody`, which says why, if the body is not a request."""
+    return _pack(*decoded(body, PredictRequest).pixels)
 
 
 def usual_in_python(body: bytes) -> bytes | None:

@@ -28,7 +28,7 @@ import msgspec
 import torch
 
 from harness.http.batched_server import RequestBatch
-from harness.http.message import Response
+from harness.http.message import BadBody, Response, decoded
 from harness.http.plain import framed
 from harness.http.requests import Message
 from harness.http.writing import encode_response, response_start
@@ -156,13 +156,13 @@ class Server:
             encode = partial(self._encode_and_keep, cache, body)
         try:
             self._batcher.add(message, usual(body) or row_of(body), encode)
-        except msgspec.MsgspecError as error:
+        except BadBody as error:
             message.answer = encode_response(Response(400, f"bad request body: {error}".encode()))
 
     def _reload(self, body: bytes) -> Response:
         try:
-            name = msgspec.json.decode(body, type=ReloadRequest).weights
-        except msgspec.MsgspecError as error:
+            name = decoded(body, ReloadRequest).weights
+        except BadBody as error:
             return Response(400, f"bad request body: {error}".encode())
         try:
             model = Classifier(_weights(self._folder, name))

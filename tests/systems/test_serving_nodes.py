@@ -118,6 +118,7 @@ def test_a_replica_answers_as_the_model_does(folder: Path, ports: list[int], tmp
         b'{"pixels":' + msgspec.json.encode(["0"] * 64) + b"}",
         b'{"pixels":' + msgspec.json.encode([None] * 64) + b"}",
         b'{"pixels":' + b"[1e999" + b",0" * 63 + b"]}",
+        b'{"more":' + b"[" * 20_000 + b"]" * 20_000 + b"}",
     ],
 )
 def test_a_replica_refuses_what_is_no_image(folder: Path, ports: list[int], tmp_path: Path, sent: bytes) -> None:

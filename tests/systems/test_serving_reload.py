@@ -135,9 +135,10 @@ def test_a_version_for_which_the_disk_has_no_room_is_refused_and_the_model_stays
     with_replica(folder, tmp_path, scenario, cache=1000)
 
 
-def test_a_reload_that_names_no_file_is_a_bad_request(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("sent", [b"{}", b'{"weights":"\xff"}'])
+def test_a_reload_that_names_no_file_is_a_bad_request(folder: Path, tmp_path: Path, sent: bytes) -> None:
     async def scenario(client: HttpClient) -> None:
-        response = await client.request("POST", "/reload", b"{}", timeout_s=10)
+        response = await client.request("POST", "/reload", sent, timeout_s=10)
         assert response.status == 400
         assert response.body.startswith(b"bad request body: ")
 
