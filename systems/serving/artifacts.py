@@ -73,7 +73,7 @@ def manifest(at: Path) -> Manifest | None:
     try:
         found = msgspec.json.decode((at / MANIFEST).read_bytes(), type=Manifest)
         undamaged = all(_sha256((at / name).read_bytes()) == digest for name, digest in found.sha256.items())
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, UnicodeDecodeError, msgspec.MsgspecError):
         return None
     return found if undamaged else None
 

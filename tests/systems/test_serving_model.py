@@ -81,7 +81,7 @@ def test_prepared_once_is_prepared(trained: Path, remade: list[list[str]]) -> No
 
 
 @pytest.mark.parametrize("name", [artifacts.WEIGHTS, artifacts.STALE_WEIGHTS, artifacts.DIGITS, artifacts.MANIFEST])
-@pytest.mark.parametrize("damage", ["flipped bit", "cut short", "empty", "gone"])
+@pytest.mark.parametrize("damage", ["flipped bit", "no text", "cut short", "empty", "gone"])
 def test_what_is_damaged_is_made_again(trained: Path, remade: list[list[str]], name: str, damage: str) -> None:
     whole = (trained / name).read_bytes()
     try:
@@ -89,6 +89,8 @@ def test_what_is_damaged_is_made_again(trained: Path, remade: list[list[str]], n
             case "flipped bit":
                 middle = len(whole) // 2
                 (trained / name).write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
+            case "no text":  # a byte that UTF-8 does not have
+                (trained / name).write_bytes(whole[:-8] + b"\xff" + whole[-7:])
             case "cut short":
                 (trained / name).write_bytes(whole[: len(whole) // 2])
             case "empty":
