@@ -64,6 +64,10 @@ class MoodyClient:
                     await asyncio.Event().wait()
                 case "own timeout":
                     raise TimeoutError
+                case "wait for what is cancelled":
+                    waited = asyncio.get_running_loop().create_future()
+                    waited.cancel()
+                    await waited
                 case "refuse twice" if self._asked <= 2:
                     raise CallFailed("not yet")
                 case "empty after three" if self._asked > 3:
@@ -154,6 +158,15 @@ def test_a_client_that_returns_no_answer_is_told_so(tmp_path: Path, key: str, re
     assert seen[-1].unknown == len(ops) == 10
     assert set(ops["outcome"]) == {"unknown"}
     assert set(ops["error"]) == {f"invoke must return an Answer with a text or None, not {returned}"}
+
+
+def test_a_client_that_waits_for_something_cancelled_is_told_so_and_goes_on(tmp_path: Path) -> None:
+    """Some libraries cancel what a call waits for when they close its connection."""
+    load = Load(rate=100, seconds=0.1, arrivals="constant", clients=2)
+    ops, seen = generate(tmp_path, Moody(), Keys(keys=("wait for what is cancelled",)), load)
+    assert seen[-1].unknown == len(ops) == 10
+    assert set(ops["outcome"]) == {"unknown"}
+    assert ops["error"].str.startswith("what the client waited for was cancelled (test_generator.py, line ").all()
 
 
 def test_a_workload_whose_calls_are_no_texts_is_told_so(tmp_path: Path) -> None:

@@ -208,6 +208,11 @@ class Generator:
             outcome, error, answer = "unknown", str(reason), Answer(reason.value)
         except TimeoutError:
             outcome, error = "unknown", f"no answer within {self._load.timeout_ms:g} ms"
+        except asyncio.CancelledError as reason:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():  # the run ends
+                raise
+            outcome, error = "unknown", f"what the client waited for was cancelled{_where(reason)}"
         except Exception as reason:  # whatever went wrong, the call may have taken effect
             outcome, error = "unknown", f"{type(reason).__name__}: {reason}{_where(reason)}"
         if not _is_answer(answer):
@@ -261,7 +266,7 @@ def _are_texts(texts: Sequence[object], or_none: Sequence[object]) -> bool:
     return all(isinstance(one, str) for one in texts) and all(one is None or isinstance(one, str) for one in or_none)
 
 
-def _where(error: Exception) -> str:
+def _where(error: BaseException) -> str:
     """Where in the client's own file an error was raised, unless it is a network error."""
     frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)][1:]
     if isinstance(error, OSError | TransportError) or not frames:
