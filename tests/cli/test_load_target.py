@@ -45,6 +45,8 @@ def test_what_is_no_url_is_refused(url: str) -> None:
 def test_a_request_is_the_bytes_of_http() -> None:
     target = target_of("http://127.0.0.1:8000/x", allow_remote=False)
     assert request_bytes(target, "GET", [], None) == b"GET /x HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n\r\n"
+    for body in (b'{"name":"\xe9"}', b"[" * 20_000):  # Latin-1, and too deep to be decoded
+        assert b"Content-Type" not in request_bytes(target, "POST", [], body)
     posted = request_bytes(target, "POST", ["Host: other", "A:b"], b"12345")
     assert posted == b"POST /x HTTP/1.1\r\nHost: other\r\nA: b\r\nContent-Length: 5\r\n\r\n12345"
 

@@ -84,10 +84,10 @@ def _utf8(text: str) -> str:
 
 
 def _is_json(body: bytes) -> bool:
-    """Whether a body is a JSON object or array; a single number or word may be anything."""
+    """Whether a body is a JSON object or array; a number or a word may be anything, and so may what is too deep to read."""
     try:
         return isinstance(msgspec.json.decode(body), dict | list)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
 
 
