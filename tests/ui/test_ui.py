@@ -176,6 +176,49 @@ def test_a_load_that_is_stopped_while_it_starts_leaves_nothing() -> None:
     assert done.returncode == 0, done.stderr
 
 
+ENGINE_DIES = """
+import socket, sys
+from locust.env import Environment
+import gevent, psutil
+from harness.model.load import Load
+from workloads.load.engine import Exchange
+from workloads.load.locust.load import EngineLoad
+from workloads.load.locust.setup import Setup
+
+silent = socket.create_server(("127.0.0.1", 0))
+environment = Environment()
+runner = environment.create_local_runner()
+setup = Setup(
+    title="", entry=silent.getsockname(), exchanges=(Exchange(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n"),), seed=1, depth=1,
+    per_user=1, load=Load(rate=1, seconds=1, clients=2), slos=(), control=None, secret="", arguments=())
+load = EngineLoad(setup, environment)
+load.set_users(5)
+(engine,) = psutil.Process().children()
+engine.kill()
+if sys.argv[1] == "noticed":
+    with gevent.Timeout(60):
+        while not runner.exceptions:
+            gevent.sleep(0.05)
+    load.set_users(6)
+    (another,) = psutil.Process().children()
+    assert another != engine
+load.set_users(0)
+assert not psutil.Process().children(), psutil.Process().children()
+(shown,) = runner.exceptions.values()
+assert shown["count"] == 1 and "ended before the load did" in shown["msg"], shown
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("when", ["noticed", "stopped at once"])
+def test_an_engine_that_dies_is_shown_as_an_error_and_the_load_can_be_stopped_and_begun_anew(when: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ENGINE_DIES, when],
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [["--processes", "2"], pytest.param([], marks=pytest.mark.nightly)])
 def test_headless_load_is_counted_whole(tmp_path: Path, options: list[str]) -> None:

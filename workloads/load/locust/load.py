@@ -88,9 +88,16 @@ class EngineLoad:
         if self._merging is not None:
             self._merging.kill()
         try:
-            self._take(self._engine.stop())
+            self._take(self._stopped(self._engine))
         finally:
             self.close()
+
+    def _stopped(self, engine: Engine) -> Snapshot:
+        try:
+            return engine.stop()
+        except RuntimeError as error:
+            self._tell(error)
+            return engine.snapshot()
 
     def _merge(self) -> None:
         while self._engine is not None:
@@ -98,6 +105,21 @@ class EngineLoad:
             with self._lock:
                 if self._engine is not None:
                     self._take(self._engine.snapshot())
+                    self._end_if_broken(self._engine)
+
+    def _end_if_broken(self, engine: Engine) -> None:
+        """If the engine has died, say so, and let the next number of users begin the load anew."""
+        try:
+            engine.check()
+        except RuntimeError as error:
+            self._tell(error)
+            self._merging = None  # this is the greenlet itself, which `close` would kill halfway
+            self.close()
+
+    def _tell(self, error: RuntimeError) -> None:
+        """Have locust show an error of the engine, and end with an exit code other than 0."""
+        logging.getLogger(__name__).error("The load has ended by itself: %s.", error)
+        self._environment.events.user_error.fire(user_instance=None, exception=error, tb=None)
 
     def _take(self, snapshot: Snapshot) -> None:
         if self._merged is None:
