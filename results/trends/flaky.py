@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from results.analysis.proportions import Interval, wilson
-from results.trends.nights import Night, RunOutcome
+from results.trends.nights import Night, RunOutcome, latest_definitions
 
 WINDOW_NIGHTS: Final = 30
 
@@ -54,26 +54,32 @@ class Flaky:
 
 
 _Run = tuple[Night, RunOutcome]
+_Code = tuple[str, str]
+"""A commit, and the night if there were changes that are not committed."""
 
 
 def flaky_drills(nights: Sequence[Night]) -> tuple[Flaky, ...]:
     """The drills that both passed and failed at one commit in the last 30 nights; the one that fails most often first.
 
     `nights` are all nights, the earliest first. Only runs with a drill's latest definition count. Nights without a commit are
-    left out: their code may have changed in between.
+    left out: their code may have changed in between. So may changes that are not committed: they count as one night's alone.
     """
     last = nights[-WINDOW_NIGHTS:]
-    definitions = {run.drill: run.definition for night in last for run in night.runs}
-    by_drill: dict[str, dict[str, list[_Run]]] = {}
+    definitions = latest_definitions(last)
+    by_drill: dict[str, dict[_Code, list[_Run]]] = {}
     for night in last:
         for run in night.runs if night.commit else ():
-            if run.definition == definitions[run.drill]:
-                by_drill.setdefault(run.drill, {}).setdefault(night.commit, []).append((night, run))
+            if run.definition == definitions.get(run.drill):
+                by_drill.setdefault(run.drill, {}).setdefault(_code_of(night), []).append((night, run))
     found = (_flaky(drill, by_commit) for drill, by_commit in by_drill.items())
     return tuple(sorted((one for one in found if one is not None), key=lambda one: (-one.rate, one.drill)))
 
 
-def _flaky(drill: str, by_commit: Mapping[str, Sequence[_Run]]) -> Flaky | None:
+def _code_of(night: Night) -> _Code:
+    return night.commit, night.name if night.commit.endswith("+") else ""
+
+
+def _flaky(drill: str, by_commit: Mapping[_Code, Sequence[_Run]]) -> Flaky | None:
     judged = {commit: [each for each in runs if each[1].verdict != "unknown"] for commit, runs in by_commit.items()}
     passing = [commit for commit, runs in judged.items() if any(run.as_expected for _, run in runs)]
     mixed = tuple(commit for commit in passing if not all(run.as_expected for _, run in judged[commit]))
@@ -83,7 +89,7 @@ def _flaky(drill: str, by_commit: Mapping[str, Sequence[_Run]]) -> Flaky | None:
     failed = [each for each in counted if not each[1].as_expected]
     return Flaky(
         drill=drill,
-        commits=mixed,
+        commits=tuple(dict.fromkeys(commit for commit, _ in mixed)),
         runs=len(counted),
         failed=len(failed),
         unknown=sum(len(by_commit[commit]) - len(judged[commit]) for commit in passing),

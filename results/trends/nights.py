@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -16,7 +17,7 @@ class RunOutcome:
 
     drill: str
     definition: str
-    """A digest of the drill: an edited drill counts as a different one."""
+    """A digest of the drill: an edited drill counts as a different one. Empty for a run that came to no result."""
     seed: int
     verdict: RunVerdict
     as_expected: bool
@@ -45,6 +46,11 @@ class Night:
     facts: tuple[tuple[str, str], ...] = ()
     """What the night ran on, by name: CPU, kernel, Python, each package. Nights whose facts differ are not compared."""
     runs: tuple[RunOutcome, ...] = ()
+
+
+def latest_definitions(nights: Iterable[Night]) -> dict[str, str]:
+    """By drill, its definition in the last of these nights that tells it: a run that came to no result does not."""
+    return {run.drill: run.definition for night in nights for run in night.runs if run.definition}
 
 
 def changed_facts(earlier: Night, later: Night) -> str:

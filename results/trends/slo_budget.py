@@ -18,7 +18,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Final
 
-from results.trends.nights import Night, RunOutcome
+from results.trends.nights import Night, RunOutcome, latest_definitions
 
 WINDOWS_NIGHTS: Final = (7, 30, 90)
 PERIOD_NIGHTS: Final = 90
@@ -125,11 +125,11 @@ def budgets(nights: Sequence[Night], objective: float = OBJECTIVE) -> tuple[Budg
     if not 0 < objective < 1:
         raise ValueError(f"an objective is a share between 0 and 1, not {objective}")
     period = nights[-PERIOD_NIGHTS:]
-    definitions = {run.drill: run.definition for night in period for run in night.runs}
+    definitions = latest_definitions(period)
     answers: dict[tuple[str, str], dict[int, list[bool | None]]] = {}
     for number, night in enumerate(period):
         for run in night.runs:
-            if run.definition == definitions[run.drill]:
+            if run.definition == definitions.get(run.drill):
                 for slo, met in _answers(run):
                     answers.setdefault((run.drill, slo), {}).setdefault(number, []).append(met)
     found = []

@@ -31,7 +31,17 @@ def test_all_commits_at_which_it_passed_count_and_those_at_which_it_is_broken_do
 def test_what_changed_with_the_code_or_the_drill_is_not_flaky() -> None:
     assert flaky_drills([night(0, run(), commit="a"), night(1, run("fail"), commit="b")]) == ()
     assert flaky_drills([night(0, run(), commit=""), night(1, run("fail"), commit="")]) == ()
+    assert flaky_drills([night(0, run(), commit="a+"), night(1, run("fail"), commit="a+")]) == (), "what is not committed"
+    (within,) = flaky_drills([night(0, run(), run("fail"), commit="a+"), night(1, run(), run("fail"), commit="a+")])
+    assert (within.commits, within.runs, within.failed) == (("a+",), 4, 2)
     assert flaky_drills(nights([[run()], [run("fail", definition="d2")]])) == ()
+
+
+def test_a_run_that_came_to_no_result_hides_no_flaky_drill() -> None:
+    nothing = run("unknown", definition="")
+    (found,) = flaky_drills(nights([[run(), run("fail")], [nothing]]))
+    assert (found.runs, found.failed) == (2, 1)
+    assert flaky_drills(nights([[nothing]])) == ()
 
 
 def test_always_failing_and_never_judged_are_not_flaky() -> None:

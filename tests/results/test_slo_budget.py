@@ -49,6 +49,13 @@ def test_an_unknown_run_tells_nothing_even_of_an_slo_that_it_seems_to_meet() -> 
     assert (found.left, found.burns[0].long_rate, found.fires) == (1.0, None, False)
 
 
+def test_a_run_that_came_to_no_result_does_not_begin_a_new_budget() -> None:
+    nothing = run("unknown", definition="", slo=None)
+    (found,) = budgets(nights([[run()], [missed()], [run(), nothing]]))
+    assert [(window.met, window.missed) for window in found.attained] == [(2, 1)] * 3
+    assert budgets(nights([[nothing]])) == ()
+
+
 def test_one_night_cannot_fire_an_alert_and_two_of_three_do() -> None:
     assert not only("-").fires
     assert not only("+" * 29 + "-").fires
