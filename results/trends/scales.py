@@ -78,6 +78,8 @@ class Scale:
         return max(self.usual_spread * abs(level), self.least(level)) if self.transform == "linear" else self.usual_spread
 
 
+_COUNTS: Final = Scale(transform="linear", least_relative=0.05, least_absolute=0.5, usual_spread=0.05)
+"""For how often processes were started, and for metrics without a unit of which less is better."""
 _BY_NAME: Final = {
     "p50": Scale(transform="log", least_relative=0.03, least_absolute=0.02, usual_spread=0.2),
     "rate": Scale(transform="log", least_relative=0.01, least_absolute=0.0, usual_spread=0.02),
@@ -85,13 +87,12 @@ _BY_NAME: Final = {
     "recovery": Scale(transform="linear", least_relative=0.02, least_absolute=0.02, usual_spread=0.05),
     "cpu": Scale(transform="log", least_relative=0.03, least_absolute=0.01, usual_spread=0.1),
     "memory": Scale(transform="log", least_relative=0.01, least_absolute=1.0, usual_spread=0.01),
+    "starts": _COUNTS,
 }
 _BY_UNIT: Final = {
     "ms": Scale(transform="log", least_relative=0.05, least_absolute=0.02, usual_spread=0.6),
     "": Scale(transform="share", least_relative=0.25, least_absolute=0.0003, usual_spread=0.5),
 }
-_COUNTS: Final = Scale(transform="linear", least_relative=0.05, least_absolute=0.5, usual_spread=0.05)
-"""For metrics without a unit of which less is better, such as how often processes were started."""
 _OTHERS: Final = Scale(transform="log", least_relative=0.05, least_absolute=0.0, usual_spread=0.1)
 
 

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from results.record.nights.figures import STARTS
 from results.trends.findings import Findings
 from results.trends.judging import Options, judge
-from results.trends.series import Better, Series
+from results.trends.scales import scale_of
+from results.trends.series import Better, Metric, Series
 from tests.helpers.simulated_nights import QUIET, relative, series_of
 
 
@@ -26,6 +28,12 @@ RARELY = Options(false_alarms_per_year=0.001)
 
 def told(findings: Findings) -> list[tuple[str, str, str]]:
     return [(change.series.drill, change.kind, change.night) for change in findings.changes]
+
+
+def test_how_often_processes_were_started_is_compared_as_it_is() -> None:
+    scale = scale_of(Metric(name=STARTS.name, unit=STARTS.unit, better=STARTS.better))
+    assert scale.transform == "linear"
+    assert [scale.counts(2.0, after) for after in (2.4, 2.5)] == [False, True]
 
 
 def test_a_step_is_found_in_its_night_and_in_no_other_series() -> None:
