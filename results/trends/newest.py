@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,8 @@ from results.trends.scales import Scale, scale_of
 from results.trends.series import Metric, Series
 
 Array = NDArray[np.float64]
+
+_A_MOMENT: Final = timedelta(microseconds=1)
 
 
 def newest_jumps(series: Sequence[Series], scales: Sequence[Scale], figures: Sequence[Array]) -> list[Finding]:
@@ -95,12 +99,28 @@ def _by_night(series: Sequence[Series], newest: int | None = None) -> list[tuple
 
     All nights, or only the `newest` ones of each series.
     """
+    began = _in_order(series)
     measured: dict[tuple[datetime, str], dict[int, int]] = {}
     for at, one in enumerate(series):
         begin = 0 if newest is None else max(0, len(one.points) - newest)
         for count, point in enumerate(one.points[begin:], begin + 1):
-            measured.setdefault((point.began_utc, point.night), {})[at] = count
-    return [(night, measured[began, night]) for began, night in sorted(measured)]
+            measured.setdefault((began[point.night], point.night), {})[at] = count
+    return [(night, measured[at, night]) for at, night in sorted(measured)]
+
+
+def _in_order(series: Sequence[Series]) -> dict[str, datetime]:
+    """When each night began, or just after the night that was recorded before it: the clock may have gone back."""
+    began = {point.night: point.began_utc for one in series for point in one.points}
+    for _ in series:  # each pass may move nights that other series measured in between
+        moved = False
+        for one in series:
+            for earlier, later in pairwise(one.points):
+                if began[later.night] < began[earlier.night]:
+                    began[later.night] = began[earlier.night] + _A_MOMENT
+                    moved = True
+        if not moved:
+            break
+    return began
 
 
 def _finding(series: Series, scale: Scale, jumped: Jump, p: float, night: str, seen: str) -> Finding:

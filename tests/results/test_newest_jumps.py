@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import numpy as np
 import pytest
 
 from results.trends.findings import Findings
 from results.trends.judging import judge
 from results.trends.series import Series
+from tests.helpers.outcomes import figures, steady
 from tests.helpers.simulated_nights import QUIET, SHARED, relative, series_of, suite, until
 
 REPLICA_KILLED = {
@@ -152,3 +156,13 @@ def test_how_many_nights_it_takes(factor: float, slow: list[int], mornings: list
     values[slow, 10:] *= factor
     drills = [series_of(one, drill=f"d/{at}") for at, one in enumerate(values)]
     assert [len(judge([until(one, nights) for one in drills]).new) for nights in (11, 12)] == mornings
+
+
+def test_the_newest_night_is_the_one_that_was_recorded_last_even_if_a_clock_was_ahead() -> None:
+    quiet = figures([*steady(12), 40.0])
+    points = list(quiet.points)
+    points[8] = replace(points[8], began_utc=points[8].began_utc + timedelta(days=1000))
+    assert [(one.kind, one.night) for one in judge([quiet]).changes] == [("jump", points[-1].night)]
+    assert [(one.kind, one.night) for one in judge([replace(quiet, points=tuple(points))]).changes] == [
+        ("jump", points[-1].night)
+    ]
