@@ -85,6 +85,19 @@ def test_files_of_pytest_benchmark_become_nights_in_the_order_of_their_times(whe
     assert mean.points[0].commit == "c" * 12
 
 
+def test_a_metric_that_two_tools_tell_in_different_units_has_one_in_the_history(where: str, tmp_path: Path) -> None:
+    (tmp_path / "load_stats_history.csv").write_text(HISTORY)
+    benchmark_file(tmp_path / "a", 1, "2026-03-01T12:00:00+00:00", 0.3)
+    database = HistoryDatabase.open(where, create=True)
+    take_in(database, found_in([tmp_path / "load_stats_history.csv"]))
+    take_in(database, found_in([tmp_path / "a"]))
+    (run,) = (run for run in database.runs() if run.drill.startswith("tests/"))
+    assert database.figures_of(run.id) == pytest.approx({"min": 0.27, "median": 0.3, "mean": 300, "max": 360})
+    assert {name: measure.unit for name, measure in database.measures().items()} == {
+        "p50": "ms", "mean": "ms", "max": "ms", "rate": "1/s", "availability": "", "min": "s", "median": "s",
+    }  # fmt: skip
+
+
 STATS = """\
 Type,Name,Request Count,Failure Count,Median Response Time,Average Response Time,Min Response Time,Max Response Time,\
 Average Content Size,Requests/s,Failures/s,50%,66%,75%,80%,90%,95%,98%,99%,99.9%,99.99%,100%

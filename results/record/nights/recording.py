@@ -26,6 +26,8 @@ from results.record.result import CheckResult
 
 _SLACK: Final = timedelta(minutes=5)
 """Added to a run's time limit, before a night on another machine counts as broken off."""
+_FACTORS: Final = {("s", "ms"): 1e3, ("ms", "s"): 1e-3}
+"""From a figure's unit to the one in which the history keeps its metric: drills measure `max` in ms, pytest-benchmark in s."""
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,15 +175,20 @@ def _short(check: CheckResult) -> CheckResult:
 
 
 def add_figures(connection: sa.Connection, run: int, figures: Sequence[tuple[Measure, float]]) -> None:
-    """Add a run's figures in a write transaction, and the metrics that the history does not know yet."""
+    """Add a run's figures in a write transaction, and the metrics that the history does not know yet.
+
+    A metric has one unit, that of the first figure. Figures in another one are converted.
+    """
     if not figures:
         return
-    known = dict(connection.execute(sa.select(schema.metrics.c.name, schema.metrics.c.id)).all())
+    metrics = schema.metrics.c
+    known = {name: (key, unit) for name, key, unit in connection.execute(sa.select(metrics.name, metrics.id, metrics.unit))}
     rows = []
     for measure, value in figures:
         if measure.name not in known:
-            known[measure.name] = insert(connection, schema.metrics, msgspec.structs.asdict(measure))
-        rows.append({"run_id": run, "metric_id": known[measure.name], "value": value})
+            known[measure.name] = insert(connection, schema.metrics, msgspec.structs.asdict(measure)), measure.unit
+        key, unit = known[measure.name]
+        rows.append({"run_id": run, "metric_id": key, "value": value * _FACTORS.get((measure.unit, unit), 1.0)})
     connection.execute(sa.insert(schema.figures), rows)
 
 
