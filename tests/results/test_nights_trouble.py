@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import psutil
 import pytest
 
 from harness.model.errors import HarnessError, UsageError
@@ -126,3 +127,11 @@ def test_a_night_elsewhere_broke_off_when_nothing_was_heard_of_it_for_too_long()
     assert broke_off(elsewhere, now - timedelta(minutes=1))
     assert not broke_off(here, now - timedelta(minutes=1)), "a process that is seen to live may take its time"
     assert broke_off(Holder(host=here.host, world=here.world, pid=here.pid, started=here.started - 1), now), "a pid used again"
+
+
+def test_a_clock_that_is_set_during_a_night_does_not_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    here, older = Holder.this_process(), psutil.Process().create_time()
+    of_older = Holder(host=here.host, world=here.world, pid=here.pid, started=older)
+    assert not broke_off(of_older, None), "an older version told the time since 1970"
+    monkeypatch.setattr(psutil.Process, "create_time", lambda _: older + 60)
+    assert not broke_off(here, None)
