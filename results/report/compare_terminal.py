@@ -35,12 +35,14 @@ def pair_line(number: int, values: Mapping[Subject, tuple[float, float]], not_co
 def said_of(one: ComparedMetric) -> str:
     """The result for one metric in words: "slower by 5.2% [4.1%, 6.3%]", "no difference seen; larger than 3% is excluded"."""
     low, high = one.interval
-    if one.verdict == "none" or one.effect is None:
+    less, more = _WORDS.get(one.unit, ("lower", "higher"))
+    if one.verdict == "none":
         if low is None or high is None:
             return "too few pairs to exclude anything"
         largest = max(abs(low), abs(high))
         return "no difference at all" if largest == 0 else f"no difference seen; larger than {_percent(largest)} is excluded"
-    less, more = _WORDS.get(one.unit, ("lower", "higher"))
+    if one.effect is None:  # A has none of it, so there is no ratio
+        return f"{more}, from {_number(one.a)} to {_number(one.b)} {one.unit}".rstrip()
     missing = ", of what is missing to 100%" if one.metric == "availability" else ""
     bounds = "" if low is None or high is None else f" [{_percent(low)}, {_percent(high)}]"
     small = "; too small to count" if one.verdict == "small" else ""

@@ -51,6 +51,14 @@ def test_less_throughput_is_worse() -> None:
     assert said_of(metric_of(look.compared[0])).startswith("lower by ")
 
 
+def test_what_a_does_not_have_at_all_is_told_by_its_amount() -> None:
+    recovery, comparison = Subject(drill="d", metric=Metric(name="recovery", unit="s", better="lower")), Comparison(10)
+    for at in range(10):
+        look = comparison.add({recovery: (0.0, 0.5 + at / 100)})
+    assert look.regressed
+    assert said_of(metric_of(look.compared[0])) == "slower, from 0 to 0.545 s"
+
+
 def test_a_difference_that_is_certain_and_small_does_not_count() -> None:
     look, _ = looked(1.01, noise=0.001)
     assert not look.regressed
