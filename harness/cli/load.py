@@ -124,12 +124,12 @@ def _find_max(
     console: Console,
 ) -> Measured | None:
     """The measurement of the best step, or of the last one if none held; appends each step to `tried`."""
-    best: Measured | None = None
+    held: dict[float, Measured] = {}
     last: Measured | None = None
     needed = max((samples_needed(slo.percentile) for slo in slos if slo.percentile is not None), default=1)
 
     def probe(rate: float) -> LoadStep:
-        nonlocal best, last
+        nonlocal last
         seconds = max(task.load.seconds, 1.2 * needed / rate)
         faster = msgspec.structs.replace(task, load=dataclasses.replace(task.load, rate=rate, seconds=seconds))
         check_engine(faster, processes)
@@ -139,19 +139,23 @@ def _find_max(
             raise KeyboardInterrupt
         step = _step(rate, last, slos)
         if step.outcome == "held":
-            best = last
+            held[rate] = last
         return step
+
+    def best() -> Measured | None:
+        """A rate may have held once and missed twice, so the last measurement that held is not always that of the result."""
+        return held.get(found(tried).rate_per_s or 0.0)
 
     try:
         for step in steps(probe, task.load.rate):
             tried.append(step)
             console.print(step_line(step), soft_wrap=True)
-            if best is None and not step.availability:
+            if not held and not step.availability:
                 break  # nothing works: the rate is not the problem
     except KeyboardInterrupt:
-        kept = best or last
+        kept = best() or last
         return None if kept is None else dataclasses.replace(kept, interrupted=True)
-    return best or last
+    return best() or last
 
 
 def _step(rate: float, measured: Measured, slos: Sequence[SLO]) -> LoadStep:

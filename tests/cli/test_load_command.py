@@ -9,16 +9,22 @@ import socket
 import subprocess
 import sys
 import threading
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
+from harness.cli import load as load_command
+from harness.cli.load_measuring import Measured, Watch
 from harness.cli.main import run
 from harness.cluster.ports import reserved
+from results.analysis.histogram import Histogram
 from results.record.load_result import LoadResult, decode
 from tests.helpers.answering import accepting, answering
 from tests.helpers.engine import environment
+from workloads.load.engine import EngineTask, Snapshot
 from workloads.load.target import request_bytes, target_of
 
 SHORT = ("--rate", "100", "--seconds", "0.3", "--warm-up", "0.1", "--connections", "4")
@@ -204,6 +210,35 @@ def test_a_search_keeps_each_try_with_its_figures(load: Loads) -> None:
     assert all(step.outcome == "held" or step.why for step in result.steps)
     assert out.count("/s  missed") == sum(step.outcome == "missed" for step in result.steps)
     assert any(step.p50_ms is not None or step.availability for step in result.steps)
+
+
+def counted(calls: int, latency_ms: float) -> Snapshot:
+    """The counts of a second in which all calls were answered after the same time."""
+    latency = Histogram()
+    latency.record(np.full(calls, int(latency_ms * 1e6), np.int64))
+    return Snapshot(
+        at_ns=0, seconds=1.0, due=calls, sent=calls, ok=calls, failed=0, wrong=0, unknown=0, latency=latency, service=latency,
+        unanswered=Histogram(), send_lag=Histogram(), read_lag=Histogram(), cpu_s=0.0, starved_s=0.0, busy_s=0.0, queued_s=0.0,
+        saturated_s=0.0, blocked_s=0.0, failures=(), finished=True,
+    )  # fmt: skip
+
+
+def test_the_figures_of_a_search_are_those_of_the_rate_that_it_found(load: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: Counter[float] = Counter()
+
+    def measured(task: EngineTask, _processes: int, _watch: Watch) -> Measured:
+        """Up to 1000 a second every try holds, above only the second of three."""
+        tries[task.load.rate] += 1
+        holds = task.load.rate <= 1000 or tries[task.load.rate] == 2
+        whole = counted(round(task.load.rate), 1.0 if holds else 100.0)
+        return Measured(whole=whole, half=counted(0, 1.0), series=(), interrupted=False)
+
+    monkeypatch.setattr(load_command, "measure", measured)
+    code, _, result = load.result_of(
+        "http://127.0.0.1:9/", "--find-max", "--rate", "1000", "--seconds", "1", "--slo", "max < 10ms"
+    )
+    assert (code, result.max_rate_per_s, result.asked_per_s) == (0, 1000, 1000)
+    assert result.metrics.requests == 1000
 
 
 def test_a_search_ends_at_once_if_nothing_works(load: Loads) -> None:
