@@ -63,15 +63,10 @@ def record_night(order: NightOrder, database: HistoryDatabase, console: Console)
     recording = Recording(database, plan)
     for warning in recording.warnings:
         console.print(warning, style="yellow", markup=False, soft_wrap=True)
-    interrupted, results = False, []
     try:
-        specs, keeper = [run.spec for run in runs], _Keeper(recording, runs)
-        series = run_orders(specs, suite_exit_code, keeper, console, runs=order.runs, not_run=order.lacking, brief=True)
-        interrupted, results = series.interrupted, series.results
+        interrupted, results = _run(order, runs, recording, console)
         for place, named in enumerate(() if interrupted else simulated, start=len(runs)):
             _simulate(named, place, minutes / len(simulated), recording, order.runs, console)
-    except (FaultError, NodeDown) as error:  # no run has a result, but the night is complete
-        console.print(f"? unknown: {error}", style="yellow", markup=False, soft_wrap=True)
     except BaseException as error:
         with suppress(HarnessError):  # report the first error, not this one
             recording.break_off("interrupted" if isinstance(error, KeyboardInterrupt) else str(error))
@@ -82,6 +77,19 @@ def record_night(order: NightOrder, database: HistoryDatabase, console: Console)
         recording.complete()
     _say(recording.name, database, console)
     return NightRun(name=recording.name, results=results, interrupted=interrupted)
+
+
+def _run(
+    order: NightOrder, runs: Sequence[PlannedRun], recording: Recording, console: Console
+) -> tuple[bool, Sequence[Result]]:
+    """Make the runs of the night. Returns whether it was interrupted, and the results."""
+    specs, keeper = [run.spec for run in runs], _Keeper(recording, runs)
+    try:
+        series = run_orders(specs, suite_exit_code, keeper, console, runs=order.runs, not_run=order.lacking, brief=True)
+    except (FaultError, NodeDown) as error:  # no run has a result, but the night goes on
+        console.print(f"? unknown: {error}", style="yellow", markup=False, soft_wrap=True)
+        return False, []
+    return series.interrupted, series.results
 
 
 def _simulate(named: NamedDrill, place: int, minutes: float, recording: Recording, runs: Path, console: Console) -> None:
@@ -96,7 +104,7 @@ def _simulate(named: NamedDrill, place: int, minutes: float, recording: Recordin
         shown = replay(named, tally.wrong[0].seed, (), runs)
         measured = measured_of(shown.result, shown.history, shown.run_dir, 1)
     else:
-        measured = held_in_simulation(named, tally.held, tally.summary_line, began_utc, first)
+        measured = held_in_simulation(named, tally.held + tally.caught, tally.summary_line, began_utc, first)
     told = f"{name}: {measured.why or tally.summary_line}"
     console.print(told, style="red" if tally.wrong else None, markup=False, soft_wrap=True, highlight=False)
     figures = {"figures": (), "histogram": None, "not_counted": "it was simulated"}

@@ -82,12 +82,13 @@ def measured_of(result: Result, history: History, run_dir: Path, repeat: int) ->
     )
 
 
-def held_in_simulation(named: NamedDrill, held: int, told: str, began_utc: datetime, seed: int) -> Measured:
+def held_in_simulation(named: NamedDrill, expected: int, told: str, began_utc: datetime, seed: int) -> Measured:
     """What the history keeps of a drill's simulated seeds, none of which was wrong; `seed` is the first of them.
 
-    A seed that could not be judged does not change the verdict on the others. If none held, the verdict is unknown.
+    `expected` is how many held, or caught the weakness that the drill is known to have. A seed that could not be judged does
+    not change the verdict on the others. If none ended as expected, the verdict is unknown.
     """
-    verdict: RunVerdict = "pass" if held else "unknown"
+    verdict: RunVerdict = "pass" if expected else "unknown"
     return Measured(
         drill=named.name,
         repeat=1,

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-import pytest
+import io
+from collections.abc import Callable
+from pathlib import Path
 
+import pytest
+from rich.console import Console
+
+from harness.cli import night_recorder
+from harness.cli.night_recorder import NightOrder
+from harness.cli.running import Series
 from harness.cli.seeds import Tally
+from harness.model.errors import NodeDown
 from harness.model.verdict import RunVerdict
 from harness.run import catalog
 from harness.simulation.seed_run import Outcome
 from harness.simulation.worker import Reply, Task
+from results.record.nights.database import HistoryDatabase
+from results.record.nights.rows import RecordedRun
+from results.record.result import suite_exit_code
 
 
 def reply(verdict: RunVerdict | None, seed: int, *found: str) -> Reply:
@@ -60,3 +72,38 @@ def test_a_known_weakness_that_its_drill_catches_is_no_failure() -> None:
     assert (tally.counts, tally.verdict) == ("of 2 seeds 1 held, 1 caught", "pass")
     assert not tally.add(task, reply("fail", 3, "nothing_lost", "invariant"))
     assert (tally.counts, tally.verdict) == ("of 3 seeds 1 held, 1 caught, 1 failed", "fail")
+
+
+def night_of_simulations(folder: Path, monkeypatch: pytest.MonkeyPatch, run_orders: Callable[..., Series]) -> list[RecordedRun]:
+    """The runs of a night whose real runs are those of `run_orders`. The one seed simulated catches the known weakness."""
+
+    def count_seeds(tally: Tally, *_: object) -> None:
+        tally.add(Task(drill="eventual/clock_skewed", settings=(), seed=1), reply("fail", 1, "nothing_lost"))
+
+    monkeypatch.setattr(night_recorder, "count_seeds", count_seeds)
+    monkeypatch.setattr(night_recorder, "run_orders", run_orders)
+    database = HistoryDatabase.open(folder / "history.sqlite", create=True)
+    order = NightOrder(
+        suite=None, drills=[catalog.find_drill("eventual/clock_skewed")], lacking=[], repeats=1, seed=1, plane="embedded",
+        runs=folder, simulate_minutes=1.0,
+    )  # fmt: skip
+    night_recorder.record_night(order, database, Console(file=io.StringIO()))
+    [night] = database.nights()
+    assert night.state == "complete"
+    return database.runs()
+
+
+def test_a_night_in_which_every_seed_caught_the_known_weakness_went_as_expected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [run] = night_of_simulations(tmp_path, monkeypatch, lambda *_, **__: Series(exit_code_of=suite_exit_code))
+    assert (run.drill, run.verdict, run.as_expected) == ("eventual/clock_skewed (simulated)", "pass", True)
+    assert run.why == "of 1 seed 0 held, 1 caught"
+
+
+def test_a_night_whose_runs_came_to_no_result_is_still_simulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_ends(*_: object, **__: object) -> Series:
+        raise NodeDown("n1 did not start")
+
+    [run] = night_of_simulations(tmp_path, monkeypatch, none_ends)
+    assert run.drill == "eventual/clock_skewed (simulated)"
