@@ -90,7 +90,7 @@ def items(nightly: Nightly, pages: RunPages) -> list[Item]:
         found.append(
             Item(mark="open", word="Broke off", text=f"the night {nightly.last.name}: {broke_off_words(nightly.last)}")
         )
-    if len(nightly.nights) > 1 and (changed := changed_facts(nightly.nights[-2], nightly.last)):
+    if changed := _new_ground(nightly.nights):
         text = f"{changed}. Figures from before are not compared with those from now on"
         found.append(Item(mark="open", word="New ground", text=text))
     return found + [change_item(change, pages) for change in new if not change.worse]
@@ -131,6 +131,16 @@ def _ended(runs: Sequence[RunOutcome], nightly: Nightly, pages: RunPages) -> Ite
             links=[link for run in of_drill for link in pages.of_run(run, f"the run with seed {run.seed}")],
             drill=drill,
         )
+
+
+def _new_ground(nights: Sequence[Night]) -> str:
+    """How the last night's facts differ from those of the night before; empty if any earlier night had the same facts.
+
+    Machines that share a history take turns: the figures of each are compared with its own.
+    """
+    last, earlier = nights[-1], nights[:-1]
+    known = any(not changed_facts(night, last) for night in reversed(earlier))
+    return "" if known or not earlier else changed_facts(earlier[-1], last)
 
 
 def _since(run: RunOutcome, nights: Sequence[Night]) -> str:

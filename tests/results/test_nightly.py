@@ -122,6 +122,8 @@ def test_the_gravest_comes_first_and_new_ground_is_said() -> None:
     of = Nightly(nights=[*of.nights[:-1], other], findings=of.findings)
     assert [word for word, _ in told(of)] == ["Wrong", "SLO missed", "Worse", "Unknown", "New ground"]
     assert told(of)[-1][1].startswith("Python 3.11.2 → 3.12.1, numpy 2.0 is new.")
+    again = Nightly(nights=[*of.nights, night(13, *of.last.runs)], findings=of.findings)
+    assert "New ground" not in [word for word, _ in told(again)], "it is compared with the nights before that one"
 
 
 def test_a_budget_that_burns_is_told() -> None:
