@@ -111,8 +111,8 @@ def _comparison(runs: Sequence[_Bound]) -> Comparison:
     names = [run.result.drill for run in runs]
     common = commonpath([name.rpartition("/")[0] for name in names])
     end_s = max(run.end_s for run in runs)
-    labels = [name.removeprefix(f"{common}/") for name in names]
-    measured = {label: parted(run.calls, run.result.faults, run.end_s) for label, run in zip(labels, runs, strict=True)}
+    labels = [_label(run.result, names, common) for run in runs]
+    measured = [(label, parted(run.calls, run.result.faults, run.end_s)) for label, run in zip(labels, runs, strict=True)]
     step_s = next((step for step in _STEPS_S if end_s / step <= _TICKS), _STEPS_S[-1])
     faults = runs[0].result.faults
     return Comparison(
@@ -123,6 +123,12 @@ def _comparison(runs: Sequence[_Bound]) -> Comparison:
         systems=tuple(_system(label, run, end_s) for label, run in zip(labels, runs, strict=True)),
         tables=tuple(_table(fault, measured) for fault in faults),
     )
+
+
+def _label(result: Result, names: Sequence[str], common: str) -> str:
+    """The drill's name without what all names have in common; with the seed, if the drill ran more than once."""
+    short = result.drill.removeprefix(f"{common}/")
+    return short if names.count(result.drill) == 1 else f"{short}, seed {result.seed}"
 
 
 def _end_s(result: Result, history: History) -> float:
@@ -187,7 +193,7 @@ def _path(bottoms: np.ndarray, tops: np.ndarray) -> str:
 # -------------------------------------------------------------------------------------------------------------- the table
 
 
-def _table(fault: FaultWindow, measured: dict[str, list[Parted]]) -> Table:
+def _table(fault: FaultWindow, measured: Sequence[tuple[str, list[Parted]]]) -> Table:
     """What clients on the sides of one window saw, by system."""
     names = ("reads done", "writes done", "longest silence", "stale reads", "most behind", "agreed again")
     columns = (
@@ -197,7 +203,7 @@ def _table(fault: FaultWindow, measured: dict[str, list[Parted]]) -> Table:
     )
     rows = [
         Row(cells=(system, *_side_cells(side), _agreed(found)) if not place else ("", *_side_cells(side), ""))
-        for system, windows in measured.items()
+        for system, windows in measured
         for found in windows
         if found.window.label == fault.label
         for place, side in enumerate(found.sides)

@@ -92,6 +92,14 @@ def test_only_runs_under_the_same_faults_are_compared() -> None:
     assert comparisons(runs[1:]) == []
 
 
+def test_each_run_of_one_drill_has_its_rows() -> None:
+    found = of(BEFORE, PARTED, AFTER)
+    (shown,) = comparisons([(concluded(found, drill="cap/a", seed=seed), found, f"run-{seed}") for seed in (1, 2)])
+    assert [system.name for system in shown.systems] == ["a, seed 1", "a, seed 2"]
+    (table,) = shown.tables
+    assert [row.cells[0] for row in table.rows] == ["a, seed 1", "", "a, seed 2", ""]
+
+
 def test_the_page_shows_them_in_lanes_and_figures(tmp_path: Path) -> None:
     found = of(BEFORE, PARTED, AFTER)
     for name in ("cap/left", "cap/right"):
