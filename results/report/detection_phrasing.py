@@ -40,6 +40,11 @@ def verdict(detection: Detection) -> str:
         parts.append(f"{_count(len(bugs) - len(judged), 'known bug')} without a run that counts.")
     alarms, clean = sum(row.alarms for row in correct), sum(row.decided for row in correct)
     parts.append(f"{_count(alarms, 'false alarm')} in {_count(clean, 'run')} of the correct systems.")
+    searched = [row for row in detection.rows if not row.decided and row.as_expected is False]  # only simulation decided these
+    if not_found := [str(row.bug) for row in searched if row.bug is not None]:
+        parts.append(f"Not found by simulation: {', '.join(not_found)}.")
+    if alarmed := [row.drill for row in searched if row.bug is None]:
+        parts.append(f"Simulation raised a false alarm: {', '.join(alarmed)}.")
     if unknown := sum(row.unknown for row in detection.rows):
         parts.append(f"{_count(unknown, 'run')} could not be judged.")
     if lacking := {row.drill for row in detection.rows if row.lacks}:

@@ -159,6 +159,15 @@ def test_the_verdict_says_what_was_missed_and_what_is_not_known() -> None:
     )
 
 
+def test_the_verdict_says_what_simulation_alone_found_wrong() -> None:
+    missed = msgspec.structs.replace(row(), simulated=Simulated(seeds=9, cpu_s=1.0, failed=0))
+    alarmed = msgspec.structs.replace(row(bug=None), simulated=Simulated(seeds=9, cpu_s=1.0, failed=2))
+    found = matrix(alarmed, missed)
+    assert found.exit_code == 1
+    assert "Not found by simulation: early-ack. Simulation raised a false alarm: quorum/slow_link." in verdict(found)
+    assert "imulation" not in verdict(matrix(CLEAN, row("missed")))
+
+
 def test_the_terminal_shows_the_table_and_how_to_repeat_what_is_wrong() -> None:
     out = io.StringIO()
     console = Console(file=out, width=150)
