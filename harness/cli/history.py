@@ -105,7 +105,7 @@ def _list(arguments: argparse.Namespace) -> None:
     nights = database.nights(drill=arguments.drill, suite=arguments.suite, since=arguments.since)
     console = new_console()
     if nights:
-        print_nights(nights, database.runs(drill=arguments.drill, since=arguments.since), console)
+        print_nights(nights, database.runs(since=arguments.since), console)
     else:
         console.print(f"No matching night in {database.name}.", markup=False, soft_wrap=True)
 

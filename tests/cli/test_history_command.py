@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from msgspec.structs import replace
 
 from harness.cli.main import run
 from results.record.nights.database import HistoryDatabase
@@ -36,6 +37,14 @@ def test_list_and_its_filters(folder: Path, capsys: pytest.CaptureFixture[str]) 
     for filtered in (["--drill", "quorum/healthy"], ["--suite", "quorum"]):
         run(["history", "list", *filtered])
         assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]] == ["20260301T020000Z"]
+    both = replace(plan(day=2), planned=2)
+    record(HistoryDatabase.open("runs/history.sqlite"), both, [measured(), measured("quorum/isolated")])
+    run(["history", "list", "--drill", "quorum/isolated"])
+    [line] = capsys.readouterr().out.splitlines()[1:]
+    assert line.split()[5:] == ["complete", "2", "2", "2", "pass"], "the whole night, of which no run is missing"
+
+
+def test_list_since_a_day(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(["history", "list", "--since", "2026-03-02"])
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]] == ["20260302T020000Z"]
     run(["history", "list", "--since", "0d"])
