@@ -66,6 +66,10 @@ def execute(arguments: argparse.Namespace) -> int:
     """Simulate; the exit code is that of the gravest verdict of any seed."""
     if arguments.swarm is not None and arguments.seed is None:
         raise UsageError("--swarm belongs to one seed. Name the seed: --seed S.")
+    if arguments.seed is not None and arguments.twice:
+        raise UsageError("--twice does not apply to --seed, which runs it once and keeps it. Ask for --seeds N instead.")
+    if arguments.seed is not None and arguments.json_file is not None:
+        raise UsageError("--json does not apply to --seed: the run's folder has its result.json. Leave it out.")
     drills = [_found(name, arguments.settings) for name in arguments.names]
     if arguments.json_file is not None:
         check_writable(arguments.json_file)
@@ -104,10 +108,10 @@ def _sweep(named: NamedDrill, arguments: argparse.Namespace, drills: int) -> Tal
 
 async def _compare(all_tasks: Iterator[Task], tally: Tally) -> None:
     for task in all_tasks:
-        difference = await twice(task)
+        reply, difference = await twice(task)
         if difference is not None:
             raise HarnessError(f"Seed {task.seed} of {task.drill} is not one run: {difference}")
-        tally.seeds += 1
+        tally.add(task, reply)
 
 
 def _seeds(arguments: argparse.Namespace, drills: int) -> Iterator[int]:
@@ -123,6 +127,11 @@ def _print(tally: Tally, wall_s: float, arguments: argparse.Namespace, console: 
         told = f"? unknown: {name}: no seed was run. Give it more --minutes, or --seeds N."
         console.print(told, style="yellow", markup=False, soft_wrap=True, highlight=False)
         return
+    if arguments.twice:
+        there = tally.seeds + len(tally.broken)
+        console.print(f"✔ {name}: {there} seeds, each twice the same run", markup=False, highlight=False)
+        if tally.held + tally.caught == there:
+            return
     for line in tally.broken[:3]:
         console.print(f"? unknown: {name}: {line}", style="yellow", markup=False, soft_wrap=True, highlight=False)
     if wrong := tally.wrong:
@@ -134,9 +143,6 @@ def _print(tally: Tally, wall_s: float, arguments: argparse.Namespace, console: 
     for one in tally.failed[:3]:
         told = f"? unknown: {name}: seed {one.seed}: {one.why}"
         console.print(told, style="yellow", markup=False, soft_wrap=True, highlight=False)
-    if arguments.twice:
-        console.print(f"✔ {name}: {tally.seeds} seeds, each twice the same run", markup=False, highlight=False)
-        return
     figures = f"{tally.simulated_s:,.0f} simulated s in {wall_s:.1f} s, {tally.seeds / wall_s * 60:.0f} seeds a minute"
     mark = "?" if tally.unknown else "✔"
     console.print(f"{mark} {name}: {tally.counts}, {figures}", markup=False, soft_wrap=True, highlight=False)

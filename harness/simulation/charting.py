@@ -51,7 +51,9 @@ def chart(judged: Judged, result: Result) -> SequenceChart:
     ]
     return SequenceChart(
         title=f"{result.drill}, seed {result.seed}",
-        verdict="; ".join(check.why for check in judged.checks if check.valid is False) or "every check held",
+        verdict="; ".join(check.why for check in judged.checks if check.valid is False)
+        or judged.outcome.why  # missed SLOs, and what is unknown
+        or "every check held",
         hosts=(CLIENT, *judged.recorded.cluster.nodes),
         messages=tuple(_sent(message, start_s) for message in kept),
         events=tuple(events[:_MOST_EVENTS]),

@@ -81,16 +81,16 @@ async def sweep(tasks: Iterator[Task], jobs: int, on_reply: Callable[[Task, Repl
             group.create_task(keep_working())
 
 
-async def twice(task: Task) -> str | None:
-    """Simulate a task in two processes with different hash seeds. The first event that differs; None if there is none."""
+async def twice(task: Task) -> tuple[Reply, str | None]:
+    """Simulate a task in two processes with different hash seeds: a reply, and the first event that differs, None if none."""
     async with Worker.opened(1) as one, Worker.opened(2) as other:
         first, second = await asyncio.gather(one.work(task), other.work(task))
         if (first.outcome, first.error) == (second.outcome, second.error):
-            return None
+            return first, None
         again = msgspec.structs.replace(task, record=True)
         first, second = await asyncio.gather(one.work(again), other.work(again))
     left, right = first.trail or [], second.trail or []
     for number, (one_did, other_did) in enumerate(zip(left, right, strict=False)):
         if one_did != other_did:
-            return f"event {number} is {one_did!r} in one process, and {other_did!r} in another"
-    return f"one run has {len(left)} events and the other one {len(right)}; up to there they are the same"
+            return first, f"event {number} is {one_did!r} in one process, and {other_did!r} in another"
+    return first, f"one run has {len(left)} events and the other one {len(right)}; up to there they are the same"

@@ -38,6 +38,9 @@ def test_a_seed_that_is_unknown_did_not_hold_and_one_that_failed_outweighs_it(tm
     assert unknown.returncode == 4, unknown.stderr
     assert "? told/unknown: of 2 seeds 0 held, 2 are unknown, " in unknown.stdout
     assert harness(tmp_path, "simulate", "told/wrong", "told/unknown", "--seed", "1").returncode == 1
+    [chart] = (tmp_path / "runs" / "told" / "unknown").glob("*/messages.html")
+    assert "as_told: so it is told" in chart.read_text()
+    assert "every check held" not in chart.read_text()
 
 
 def test_no_seed_at_all_is_unknown(tmp_path: Path) -> None:
@@ -71,6 +74,18 @@ def test_each_seed_twice_is_the_same_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_seed_that_fails_twice_alike_has_failed(tmp_path: Path) -> None:
+    write_drill(tmp_path, "told/wrong", JUDGED_SO.format(valid=False))
+    asked = ("told/wrong", "--seeds", "2", "--twice", "--shrink", "0.001", "--json", "out.json")
+    done = harness(tmp_path, "simulate", *asked)
+    assert done.returncode == 1, done.stderr
+    assert "2 seeds, each twice the same run" in done.stdout
+    assert "✘ told/wrong: of 2 seeds 0 held, 2 failed" in done.stdout
+    [summary] = json.loads((tmp_path / "out.json").read_text())
+    assert (summary["held"], summary["verdict"], len(summary["failed"])) == (0, "fail", 2)
+
+
+@pytest.mark.slow
 def test_a_stored_seed_says_if_it_was_found_with_other_code(tmp_path: Path) -> None:
     (tmp_path / "swarm.json").write_text('{"plain": true, "code": {"commit": "1a2b3c", "digest": "of older code"}}')
     again = ("simulate", "featured/slow_features", "--seed", "1", "--set", "load.rate=10", "--swarm")
@@ -89,6 +104,8 @@ def test_a_stored_seed_says_if_it_was_found_with_other_code(tmp_path: Path) -> N
         (("training/worker_killed",), "cannot be simulated: it trains with torch.distributed"),
         (("quorum/isolated", "--seed", "x"), "invalid int value: 'x'"),
         (("quorum/isolated", "--swarm", "nowhere.json"), "Name the seed: --seed S"),
+        (("quorum/isolated", "--seed", "1", "--twice"), "Ask for --seeds N instead"),
+        (("quorum/isolated", "--seed", "1", "--json", "out.json"), "the run's folder has its result.json"),
         (("quorum/isolated", "--seed", "1", "--swarm", "nowhere.json"), "Cannot read nowhere.json"),
     ],
 )
