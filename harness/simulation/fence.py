@@ -69,6 +69,7 @@ def fence() -> Iterator[None]:
         replace(random, name, f"draws from a shared random stream (random.{name}); nodes have `node.random`")
     replace(threading.Thread, "start", "starts a thread; nodes use none")
     replace(os, "urandom", "draws from the machine's entropy (os.urandom); nodes have `node.random`")
+    replace(random, "_urandom", "draws from the machine's entropy (secrets, random.SystemRandom); nodes have `node.random`")
     plain_init = random.Random.__init__
 
     def seeded(self: random.Random, x: Any = None) -> None:

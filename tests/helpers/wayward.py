@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import secrets
 import socket
 import threading
 import time
@@ -60,6 +61,8 @@ def _misbehave(does: str) -> None:
             random.random()
         case "stream":
             random.Random()
+        case "secret":
+            secrets.token_hex()
         case "hang":
             while True:
                 pass

@@ -33,6 +33,7 @@ def simulate(does: str, *, callback_s: float = 0.00002) -> None:
         ("clock", "asks the machine's clock (time.time)", "time.time()"),
         ("random", "draws from a shared random stream (random.random)", "random.random()"),
         ("stream", "makes a random stream without a seed", "random.Random()"),
+        ("secret", "draws from the machine's entropy (secrets, random.SystemRandom)", "random.py"),
     ],
 )
 def test_what_no_seed_decides_is_refused_even_if_the_node_swallows_the_error(does: str, what: str, line: str) -> None:
