@@ -12,7 +12,7 @@ from harness.model.environment import Environment
 from harness.model.errors import FaultError, NodeDown, UsageError
 from harness.model.evidence import Evidence, Targets
 from harness.model.fault import Aim, Fault
-from harness.model.window_work import over_within
+from harness.model.window_work import all_done, over_within
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class CrashLoop(Fault):
         return seen or injected
 
     async def _loops(self, environment: Environment, targets: Targets, over: asyncio.Event) -> Evidence:
-        loops = await asyncio.gather(*(self._loop(environment, name, targets.label, over) for name in targets.nodes))
+        loops = await all_done(self._loop(environment, name, targets.label, over) for name in targets.nodes)
         each = zip(targets.nodes, loops, strict=True)
         text = "; ".join(f"{name} killed {kills}×, started again {starts}×{last}" for name, (kills, starts, last) in each)
         return Evidence(acted=all(kills > 1 for kills, _, _ in loops), text=text)

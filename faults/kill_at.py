@@ -14,7 +14,7 @@ from harness.model.environment import Environment
 from harness.model.errors import FaultError, UsageError
 from harness.model.evidence import Evidence, Targets
 from harness.model.fault import Aim, Fault
-from harness.model.window_work import unless_over
+from harness.model.window_work import all_done, unless_over
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class KillAt(Fault):
         self, environment: Environment, targets: Targets, offsets: dict[str, int], over: asyncio.Event
     ) -> Evidence:
         killing = (self._kill(environment, name, targets.label, offsets[name], over) for name in targets.nodes)
-        seen = await asyncio.gather(*killing)
+        seen = await all_done(killing)
         return Evidence(acted=all(one.acted for one in seen), text="; ".join(one.text for one in seen))
 
     async def _kill(self, environment: Environment, name: str, label: str, offset: int, over: asyncio.Event) -> Evidence:

@@ -16,7 +16,7 @@ Work = Callable[[asyncio.Event], Coroutine[Any, Any, Evidence]]
 
 async def seen_on_each(watches: Iterable[Coroutine[Any, Any, tuple[bool, str]]]) -> Evidence:
     """Watch several nodes concurrently. Each watch returns whether the fault acted, and what was seen; it must act on all."""
-    seen = await asyncio.gather(*watches)
+    seen = await all_done(watches)
     return Evidence(acted=all(acted for acted, _ in seen), text="; ".join(text for _, text in seen))
 
 
