@@ -37,10 +37,16 @@ def has(history: History, *kinds: str) -> bool:
     return bool(history.ops["kind"].isin(kinds).any())
 
 
-def on_keys_with(ops: pd.DataFrame, kinds: Collection[str], other: str) -> pd.Series[bool]:
-    """A mask of the calls of these kinds, and of calls of the other kind on the same keys."""
+def on_keys_with(ops: pd.DataFrame, kinds: Collection[str], *others: str) -> pd.Series[bool]:
+    """A mask of the calls of these kinds, and of calls of the other kinds on the same keys."""
     own = ops["kind"].isin(list(kinds))
-    return own | ((ops["kind"] == other) & ops["key"].isin(ops["key"][own].unique()))
+    return own | (ops["kind"].isin(others) & ops["key"].isin(ops["key"][own].unique()))
+
+
+def unknown_changes(ops: pd.DataFrame, known: Collection[str]) -> pd.DataFrame:
+    """The calls that may have changed their keys in a way that is not known to a checker of these kinds."""
+    harmless = ops["kind"].isin([*known, *ELSEWHERE]) | (ops["outcome"] == "failed")
+    return ops[~harmless.to_numpy(dtype=bool)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +59,8 @@ class Mixed:
     @classmethod
     def of(cls, ops: pd.DataFrame, known: Collection[str], keys: pd.Series) -> Mixed:
         """Those among `keys`, for a checker that knows these kinds."""
-        known_or_failed = ops["kind"].isin([*known, *ELSEWHERE]) | (ops["outcome"] == "failed")
-        other = ops[~known_or_failed.to_numpy(dtype=bool) & ops["key"].isin(keys.unique()).to_numpy(dtype=bool)]
+        other = unknown_changes(ops, known)
+        other = other[other["key"].isin(keys.unique()).to_numpy(dtype=bool)]
         return cls(
             keys=sorted("" if pd.isna(key) else str(key) for key in other["key"].unique()),
             kinds=sorted(map(str, other["kind"].unique())),
@@ -117,6 +123,11 @@ def elements(found: pd.DataFrame) -> tuple[Integers, Integers, list[str]]:
     owner = np.repeat(np.arange(len(arrays)), lengths)
     place = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     return owner, place, [_text(element) for array in arrays for element in array]
+
+
+def as_elements(values: pd.Series) -> pd.Series:
+    """The values of calls with one element each, as `elements` tells them: null is the text "null"."""
+    return values.fillna("null")
 
 
 def _array(found: pd.DataFrame, at: int, text: object) -> list[object]:

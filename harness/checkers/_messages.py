@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from harness.checkers._calls import NEVER, calls, elements, ends_ns, has
+from harness.checkers._calls import NEVER, as_elements, calls, elements, ends_ns, has
 from harness.checkers._wording import count, listed
 from harness.model.history import History
 from harness.model.verdict import Verdict
@@ -37,7 +37,7 @@ def messages(history: History) -> Messages:
     sends = calls(history, SENDS, ("ok", "unknown"))
     sends = sends.assign(ok=(sends["outcome"] == "ok").to_numpy(dtype=bool), ends_ns=ends_ns(sends))
     sends = sends.rename(columns={"value": "message"}).reset_index(names="op")
-    sends = sends.assign(message=sends["message"].fillna("null"))  # as `elements` does
+    sends = sends.assign(message=as_elements(sends["message"]))
     answers = calls(history, RECEIVES)
     receipts = _received(answers)
     answers = answers.assign(empty=~answers.index.isin(receipts["op"]))

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from harness.checkers._calls import NEVER, Mixed, NotArrays, calls, elements, ends_ns, on_keys_with
+from harness.checkers._calls import NEVER, Mixed, NotArrays, as_elements, calls, elements, ends_ns, on_keys_with
 from harness.checkers._timeline import Booleans, Integers
 from harness.checkers._wording import count, listed
 from harness.model.history import History
@@ -96,7 +96,7 @@ class _Elements:
 
     @classmethod
     def of(cls, adds: pd.DataFrame, removes: pd.DataFrame, deletes: pd.DataFrame, reads: pd.DataFrame) -> _Elements:
-        adds, removes = (found.assign(value=found["value"].fillna("null")) for found in (adds, removes))  # as `elements` does
+        adds, removes = (found.assign(value=as_elements(found["value"])) for found in (adds, removes))
         owner, _, texts = elements(reads)
         shown = pd.DataFrame({"read": owner, "key": reads["key"].to_numpy()[owner], "value": pd.array(texts, dtype="string")})
         both = pd.concat([adds[["key", "value"]], removes[["key", "value"]], shown[["key", "value"]]])
@@ -244,8 +244,7 @@ def _any(element: Integers, true: Booleans, total: int) -> Booleans:
 
 def judges(ops: pd.DataFrame) -> pd.Series[bool]:
     """The calls on sets."""
-    own = on_keys_with(ops, (ADD, REMOVE), READ)
-    return own | ((ops["kind"] == DELETE) & ops["key"].isin(ops["key"][own].unique()))
+    return on_keys_with(ops, (ADD, REMOVE), READ, DELETE)
 
 
 def applies(history: History) -> bool:

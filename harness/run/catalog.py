@@ -6,9 +6,10 @@ import dataclasses
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar, cast, get_type_hints
 
 import msgspec
@@ -297,6 +298,10 @@ def _checker(name: str) -> Checker:
     return checker
 
 
+def _module_of(checker: Checker) -> ModuleType:
+    return importlib.import_module(checker.__module__)
+
+
 def checkers_for(history: History) -> list[Checker]:
     """The checkers that have something to judge in a history: those whose module's `applies(history)` is true.
 
@@ -307,19 +312,18 @@ def checkers_for(history: History) -> list[Checker]:
 
 
 def _unasked(checker: Checker) -> Checker:
-    module = importlib.import_module(checker.__module__)
-    found: Checker = module.unasked() if hasattr(module, "unasked") else checker
-    return found
+    unasked: Callable[[], Checker] = getattr(_module_of(checker), "unasked", lambda: checker)
+    return unasked()
 
 
 def _applies(checker: Checker, history: History) -> bool:
-    applies = getattr(importlib.import_module(checker.__module__), "applies", None)
+    applies = getattr(_module_of(checker), "applies", None)
     return applies is not None and bool(applies(history))
 
 
 def judged_rows(checker: Checker, ops: pd.DataFrame) -> pd.Series:
     """A mask of the operations that a checker judges. Its module lists their kinds in `KINDS`, or has `judges(ops)`."""
-    module = importlib.import_module(checker.__module__)
+    module = _module_of(checker)
     rows: pd.Series = module.judges(ops) if hasattr(module, "judges") else ops["kind"].isin(getattr(module, "KINDS", ()))
     return rows
 
@@ -328,7 +332,7 @@ def judged_kinds() -> dict[str, list[str]]:
     """The kinds of calls that checkers name in `KINDS`, each with the names of its checkers."""
     kinds: dict[str, list[str]] = {}
     for name, checker in checkers().items():
-        for kind in getattr(importlib.import_module(checker.__module__), "KINDS", ()):
+        for kind in getattr(_module_of(checker), "KINDS", ()):
             kinds.setdefault(kind, []).append(name)
     return kinds
 

@@ -147,7 +147,7 @@ class KeepSiblings:
         return [(f"{version.dot.count} of {version.dot.node}", version.value) for version in _siblings(state).versions]
 
     def imagined(self) -> Resolution:
-        return self  # it has no state of its own
+        return self  # a write does not change it
 
 
 def _latest(state: State | None) -> Latest:

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from harness.checkers._calls import unknown_changes
 from harness.checkers._transactions.cycles import gravest_cycle
 from harness.checkers._transactions.dependencies import Dependencies, Edge, Kind, dependencies
 from harness.checkers._transactions.graph import Integers
@@ -17,7 +18,7 @@ from harness.checkers._transactions.reading import KIND, NotATransaction
 from harness.checkers._wording import count, listed
 from harness.model.history import History
 from harness.model.verdict import Verdict
-from harness.model.vocabulary import ELSEWHERE, READ
+from harness.model.vocabulary import READ
 
 _NO_ORDER: Final = ("unwritten", "G1a", "G1b", "duplicate", "incompatible")
 """The phenomena that even the weakest level forbids, in any order, the gravest first."""
@@ -115,8 +116,7 @@ def judge(history: History, level: Level) -> Verdict:
 
 def _leave_out_what_others_changed(seen: Observations, ops: pd.DataFrame) -> None:
     """Mark the keys that calls other than transactions may have changed: a read may have seen what one of those wrote."""
-    known = ops["kind"].isin([KIND, READ, *ELSEWHERE]) | (ops["outcome"] == "failed")
-    first = ops[~known.to_numpy(dtype=bool)].drop_duplicates("key")
+    first = unknown_changes(ops, (KIND, READ)).drop_duplicates("key")
     changed = {
         str(key): f"{key} was changed by a {kind} (op {row})"
         for row, key, kind in zip(first.index, first["key"], first["kind"], strict=True)
