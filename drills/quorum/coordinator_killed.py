@@ -18,4 +18,5 @@ drill = Drill(
     faults=[Kill("one").between(1, 3)],
     checks=[linearizable, nothing_lost, replicas_return],
     slos=["p99 < 500ms", "availability >= 95%", "recovery < 3s"],
+    nightly=True,
 )

@@ -17,4 +17,5 @@ drill = Drill(
     faults=[Kill("one").between(1.5, 2.7)],
     checks=[predictions_correct, replicas_return],
     slos=["p99 < 400ms", "availability >= 99.9%", "recovery < 1s"],
+    nightly=True,
 )

@@ -43,7 +43,7 @@ class Drill:
     """Each node, and the load generator, gets a network namespace of its own and calls the others directly: no
     proxies. For `Blackhole`, `CutPackets` and `RateLimit`. Needs root."""
     nightly: bool = False
-    """Left out of the default suite, which takes about two minutes; run by name, by folder, or with `-m nightly`."""
+    """Left out of the default suite, which takes less than four minutes; run by name, by folder, or with `-m nightly`."""
 
     def __post_init__(self) -> None:
         for name, example in (("faults", 'Kill("n1").between(2, 4)'), ("checks", "linearizable"), ("slos", '"p99 < 50ms"')):
