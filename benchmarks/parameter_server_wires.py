@@ -55,7 +55,7 @@ def over_http(folder: Path, model: str, workers: int, steps: int) -> Timed:
         while (done := records.steps_done(folder / "nodes" / "master")) < steps and time.monotonic() < until_s:
             if ended := [node.name for node, process in zip(nodes, processes, strict=True) if not process.is_alive()]:
                 raise ChildProcessError(f"{', '.join(ended)} ended after {done} of {steps} steps")
-            time.sleep(0.02)
+            time.sleep(0.1)  # each look takes time from the nodes
     if done < steps:
         raise TimeoutError(f"{done} of {steps} steps in {_TIMEOUT_S:g} s")
     found = [one for one in records.read(folder / "nodes" / "master") if isinstance(one, records.Done)][:steps]

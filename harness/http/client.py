@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from harness.http.framing import Malformed
-from harness.http.message import Broken, Headers, Response, TimedOut, TransportError, Unreachable
+from harness.http.message import Broken, Headers, Pieces, Response, TimedOut, TransportError, Unreachable
 from harness.http.moments import watch
 from harness.http.pool import Connection, ConnectionPool
 from harness.http.responses import ReceivedResponse, ResponseParser
-from harness.http.writing import encode_request
+from harness.http.writing import request_parts
 from harness.model.moment import Event
 from harness.model.system import Address
 
@@ -44,9 +44,14 @@ class HttpClient:
         self._pool = ConnectionPool(_Connection, address)
         self._host = f"{address[0]}:{address[1]}"
 
-    async def request(self, method: str, path: str, body: bytes = b"", *, timeout_s: float, headers: Headers = ()) -> Response:
-        """Send one request and wait for its response, whatever its status. Raises a `TransportError` if there is none."""
-        request = encode_request(method, path, host=self._host, headers=headers, body=body)
+    async def request(
+        self, method: str, path: str, body: bytes | Pieces = b"", *, timeout_s: float, headers: Headers = ()
+    ) -> Response:
+        """Send one request and wait for its response, whatever its status. Raises a `TransportError` if there is none.
+
+        The pieces of a long body may not change until the response is there.
+        """
+        request = request_parts(method, path, host=self._host, headers=headers, body=body)
         tally = self.tally
         tally.awaited += 1
         try:
@@ -62,7 +67,7 @@ class HttpClient:
         tally.answered[received.head.status] += 1
         return Response(received.head.status, received.body, received.head.headers)
 
-    async def _exchange(self, request: bytes, path: str, timeout_s: float, *, bodiless: bool) -> ReceivedResponse:
+    async def _exchange(self, request: Pieces, path: str, timeout_s: float, *, bodiless: bool) -> ReceivedResponse:
         until_s = asyncio.get_running_loop().time() + timeout_s
         connection = self._pool.take_idle()
         if connection is None:
@@ -99,8 +104,8 @@ class _Connection(Connection):
         transport = self._transport
         return self._response is None and self._keep_alive and transport is not None and not transport.is_closing()
 
-    async def exchange(self, request: bytes, path: str, until_s: float, *, bodiless: bool) -> ReceivedResponse:
-        """Send a request and wait for its response. Raises `TimeoutError` at `until_s` of the loop's clock."""
+    async def exchange(self, request: Pieces, path: str, until_s: float, *, bodiless: bool) -> ReceivedResponse:
+        """Send the pieces of a request and wait for its response. Raises `TimeoutError` at `until_s` of the loop's clock."""
         assert self._transport is not None  # noqa: S101 - set before create_connection returns
         if self._transport.is_closing():
             raise Unreachable("the connection was closed before the request was sent")
@@ -108,7 +113,7 @@ class _Connection(Connection):
         response: asyncio.Future[ReceivedResponse] = loop.create_future()
         self._response = response
         self._bodiless = bodiless
-        self._transport.write(request)
+        self._transport.writelines(request)
         if watched.armed:
             loop.call_soon(watched.passes, Event.SENT, path)  # the loop writes at the end of its iteration
         timer = loop.call_at(until_s, _expire, response)  # a fraction of the cost of `asyncio.timeout`

@@ -21,6 +21,9 @@ MAX_HEAD_BYTES: Final = 64 * 1024
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 """The limit on a body."""
 
+LONG_BODY_BYTES: Final = 64 * 1024
+"""Bodies of at least this length are not copied more often than needed: each copy of a tensor shows in a step's time."""
+
 CHUNKED: Final = -1
 """In place of a body's length: the body comes in chunks."""
 
@@ -200,6 +203,25 @@ class Unread:
         self._parts.clear()
         self.size = 0
         return data
+
+
+class LongBody:
+    """Collects one body whose length its head announced. Its pieces are joined once, without the head."""
+
+    def __init__(self, body_bytes: int) -> None:
+        self._parts: list[bytes] = []
+        self._left = body_bytes
+
+    def content(self) -> bytes:
+        """The body, once it is complete."""
+        return b"".join(self._parts)
+
+    def feed(self, data: bytes, at: int) -> int | None:
+        """The position in `data` where the body ends; None if the body goes on after `data`."""
+        part = data[at : at + self._left]
+        self._parts.append(part)
+        self._left -= len(part)
+        return None if self._left else at + len(part)
 
 
 class _Expected(Enum):

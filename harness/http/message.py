@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from functools import cache
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import msgspec
 
 T = TypeVar("T")
 Headers = Sequence[tuple[str, str]]
+
+Pieces: TypeAlias = tuple[bytes | memoryview, ...]
+"""Bytes to write one after another, without copying them together first. The views are of bytes."""
 
 JSON: Final[Headers] = (("content-type", "application/json"),)
 """The headers of a plain JSON response."""

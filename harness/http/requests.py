@@ -17,10 +17,12 @@ import msgspec
 from harness.http import deadlines
 from harness.http.framing import (
     CHUNKED,
+    LONG_BODY_BYTES,
     MAX_BODY_BYTES,
     ChunkedBody,
     HeadReader,
     KnownHeads,
+    LongBody,
     Malformed,
     Unread,
     headers_of,
@@ -81,7 +83,8 @@ class RequestParser:
         self._max_body_bytes = max_body_bytes
         self._unread = Unread()
         self._start: HeadReader[httptools.HttpRequestParser] | None = None
-        self._chunked: tuple[RequestHead, ChunkedBody] | None = None
+        self._open: tuple[RequestHead, ChunkedBody | LongBody] | None = None
+        """A request whose body comes in pieces."""
         self._expects_continue = False
 
     def feed(self, data: bytes) -> list[Message]:
@@ -100,7 +103,7 @@ class RequestParser:
     @property
     def in_request(self) -> bool:
         """Whether an incomplete request has come."""
-        return bool(self._unread.size or self._chunked)
+        return bool(self._unread.size or self._open)
 
     def take_continue(self) -> bool:
         """Whether the client still waits for `100 Continue` before it sends a body. True only once per request."""
@@ -109,8 +112,8 @@ class RequestParser:
 
     def _read(self, data: bytes, messages: list[Message]) -> None:
         at = needed_bytes = 0
-        if self._chunked is not None:
-            at = self._read_chunks(data, 0, messages)
+        if self._open is not None:
+            at = self._read_body(data, 0, messages)
             if self.ended:
                 return
         while True:
@@ -130,16 +133,17 @@ class RequestParser:
                 _known.remember(text, head, (head.body_bytes, 0) if plain else None)
             end = body_at + head.body_bytes
             self.bodiless = self.bodiless or head.method == "HEAD"
-            if end < body_at:
-                self._chunked = head, ChunkedBody(self._max_body_bytes)
-                at = self._read_chunks(data, body_at, messages)
-                self._expects_continue = head.expects_continue and self._chunked is not None
+            if head.body_bytes > self._max_body_bytes and end > len(data):
+                raise long_body(self._max_body_bytes)
+            if end < body_at or (end > len(data) and head.body_bytes >= LONG_BODY_BYTES):
+                chunked = head.body_bytes == CHUNKED
+                self._open = head, ChunkedBody(self._max_body_bytes) if chunked else LongBody(head.body_bytes)
+                at = self._read_body(data, body_at, messages)
+                self._expects_continue = head.expects_continue and self._open is not None
                 if self.ended:
                     return
                 continue
             if end > len(data):
-                if head.body_bytes > self._max_body_bytes:
-                    raise long_body(self._max_body_bytes)
                 needed_bytes = end - at
                 self._expects_continue = head.expects_continue
                 break
@@ -156,14 +160,14 @@ class RequestParser:
             self._start = self._start or HeadReader(httptools.HttpRequestParser)
             self._start.feed_start(rest)
 
-    def _read_chunks(self, data: bytes, at: int, messages: list[Message]) -> int:
-        """Continue a chunked body. Returns where it ends, or the end of the data."""
-        assert self._chunked is not None  # noqa: S101 - both callers ensure it
-        head, body = self._chunked
+    def _read_body(self, data: bytes, at: int, messages: list[Message]) -> int:
+        """Continue a body that comes in pieces. Returns where it ends, or the end of the data."""
+        assert self._open is not None  # noqa: S101 - both callers ensure it
+        head, body = self._open
         end = body.feed(data, at)
         if end is None:
             return len(data)
-        self._chunked = None
+        self._open = None
         messages.append(Message(head, body.content()))
         self.ended = not head.keep_alive
         return end

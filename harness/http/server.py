@@ -12,7 +12,7 @@ from harness.http.message import INTERNAL_ERROR, BadBody, Request, Response
 from harness.http.moments import watch
 from harness.http.pool import account
 from harness.http.requests import Message, RequestParser
-from harness.http.writing import CONTINUE, encode_response
+from harness.http.writing import CONTINUE, encode_response, response_parts
 from harness.model.moment import Event
 from harness.model.system import Address
 
@@ -94,9 +94,9 @@ class _Connection(asyncio.Protocol):
                 head = message.head
                 self._watch.passes(Event.RECEIVED, head.path)
                 response = await self._respond(Request(head.method, head.path, head.query, head.headers, message.body))
-                encoded = encode_response(response, keep_alive=head.keep_alive, with_body=head.method != "HEAD")
+                parts = response_parts(response, keep_alive=head.keep_alive, with_body=head.method != "HEAD")
                 self._watch.passes(Event.ANSWERING, head.path)
-                self._transport.write(encoded)
+                self._transport.writelines(parts)
                 if not head.keep_alive:
                     break
                 if self._held and len(self._waiting) < MAX_WAITING_REQUESTS // 2 and not self._parser.ended:

@@ -9,7 +9,8 @@ import http
 from functools import cache
 from typing import Final
 
-from harness.http.message import JSON, Headers, Response
+from harness.http.framing import LONG_BODY_BYTES
+from harness.http.message import JSON, Headers, Pieces, Response
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -40,6 +41,23 @@ def encode_request(method: str, target: str, *, host: str, headers: Headers = ()
     start = f"{method} {target} HTTP/1.1\r\nHost: {host}\r\n"
     head = (start + "".join([f"{name}: {value}\r\n" for name, value in headers]) if headers else start).encode("latin-1")
     return head + b"\r\n" if body is None else b"%sContent-Length: %d\r\n\r\n%s" % (head, len(body), body)
+
+
+def response_parts(response: Response, *, keep_alive: bool, with_body: bool) -> Pieces:
+    """An encoded response as one or two pieces to write one after another: a long body is not copied behind its head."""
+    if not with_body or len(response.body) < LONG_BODY_BYTES or response.status in _NO_LENGTH:
+        return (encode_response(response, keep_alive=keep_alive, with_body=with_body),)
+    return encode_response(response, keep_alive=keep_alive, with_body=False), response.body
+
+
+def request_parts(method: str, target: str, *, host: str, headers: Headers, body: bytes | Pieces) -> Pieces:
+    """An encoded request as pieces to write one after another: a long body is not copied behind its head."""
+    if isinstance(body, bytes):
+        if len(body) < LONG_BODY_BYTES:
+            return (encode_request(method, target, host=host, headers=headers, body=body),)
+        body = (body,)
+    body_bytes = sum(len(piece) for piece in body)
+    return b"%b%d\r\n\r\n" % (request_start(method, target, host=host, headers=headers), body_bytes), *body
 
 
 def response_start(status: int, headers: Headers = ()) -> bytes:

@@ -11,6 +11,7 @@ from typing import Final, TypeAlias, TypeVar
 import msgspec
 import xxhash
 
+from harness.http.message import Pieces
 from systems.parts.sampler import Use
 
 PULL, PUSH, ALIVE, BEAT, PROMISE, STATUS = "/pull", "/push", "/alive", "/beat", "/promise", "/status"
@@ -115,11 +116,16 @@ def checksum_of(data: Buffer) -> bytes:
 
 def pack(head: msgspec.Struct, data: Buffer = b"", checksum: bytes | None = None) -> bytes:
     """A checksum of the head and of the data's own `checksum`, the head's length, the head as JSON, and the data."""
+    return b"".join(pieces(head, data, checksum))
+
+
+def pieces(head: msgspec.Struct, data: Buffer, checksum: bytes | None = None) -> Pieces:
+    """The message of `pack` as pieces, without a copy of the data."""
     encoded = msgspec.json.encode(head)
     encoded += b" " * (-(_CHECKSUM_BYTES + _LENGTH_BYTES + len(encoded)) % _ALIGNED_BYTES)
     length = len(encoded).to_bytes(_LENGTH_BYTES, "big")
     whole = checksum_of(length + encoded + (checksum or checksum_of(data)))
-    return b"".join((whole, length, encoded, data))
+    return whole + length + encoded, data
 
 
 def unpack(message: bytes, kind: type[T], *, checked: bool = True) -> tuple[T, memoryview]:

@@ -38,6 +38,7 @@ from systems.parameter_server.messages import (
     Push,
     Work,
     pack,
+    pieces,
     unpack,
 )
 from systems.parameter_server.parameters import row_bytes, take_parameters, whole
@@ -255,7 +256,7 @@ class Worker:
             whole=work.whole,
             uses=self._trainer.uses(shards),
         )
-        message = pack(push, row_bytes(rows))
+        message = pieces(push, row_bytes(rows))
         while self._obeys(work.term, server):
             try:
                 response = await client.request("POST", PUSH, message, timeout_s=_PUSH_S)

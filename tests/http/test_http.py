@@ -265,6 +265,16 @@ def test_big_bodies_both_ways_and_too_big_ones() -> None:
     run(scenario)
 
 
+def test_only_the_head_of_a_long_answer_to_head_is_sent() -> None:
+    async def scenario(address: Address) -> None:
+        text = await said(address, b"HEAD /big?bytes=100000 HTTP/1.1\r\n\r\n", LAST % b"/a")
+        head, _, rest = text.partition(b"\r\n\r\n")
+        assert b"content-length: 100000" in head
+        assert rest.startswith(b"HTTP/1.1 200 OK")
+
+    run(scenario)
+
+
 def test_no_answer_in_time_may_have_acted() -> None:
     async def scenario(address: Address) -> None:
         client = HttpClient(address)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.http.framing import MAX_BODY_BYTES, MAX_HEAD_BYTES
+from harness.http.framing import LONG_BODY_BYTES, MAX_BODY_BYTES, MAX_HEAD_BYTES
 from harness.http.requests import Message, RequestParser
 
 
@@ -27,7 +27,10 @@ def seen(messages: list[Message]) -> list[tuple[str, str, bytes]]:
     return [(message.head.method, message.head.path, message.body) for message in messages]
 
 
-BODIES = st.one_of(st.binary(max_size=40), st.sampled_from([b"\r\n\r\n", b"POST / HTTP/1.1\r\n\r\n", b"x" * 5000]))
+BODIES = st.one_of(
+    st.binary(max_size=40),
+    st.sampled_from([b"\r\n\r\n", b"POST / HTTP/1.1\r\n\r\n", b"x" * 5000, post(b"") * (LONG_BODY_BYTES // 40)]),
+)
 REQUESTS = st.one_of(
     BODIES.map(lambda body: (post(body), ("POST", "/predict", body))),
     BODIES.map(lambda body: (post(body, b"X-Odd: \t1\r\n"), ("POST", "/predict", body))),
@@ -39,7 +42,7 @@ REQUESTS = st.one_of(
 )
 
 
-@given(st.lists(REQUESTS, max_size=8), st.lists(st.integers(0, 20_000), max_size=12))
+@given(st.lists(REQUESTS, max_size=8), st.lists(st.integers(0, 200_000), max_size=12))
 def test_requests_are_the_same_wherever_the_bytes_are_split(
     requests: list[tuple[bytes, tuple[str, str, bytes]]], cuts: list[int]
 ) -> None:
