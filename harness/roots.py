@@ -16,14 +16,14 @@ from typing import Final
 
 DRILLS: Final = "drills"
 _OPEN: Final = {"systems": "systems", "workloads": "workloads", "faults": "faults", "harness.checkers": "checkers"}
-"""By package that takes in a user's folder, the name of that folder."""
+"""By package, the name of the user's folder that extends it."""
 
 _OWN: Final = ("systems", "workloads", "faults", "results", DRILLS)
 _added: Final[list[Path]] = []
 
 
 def claim() -> None:
-    """Load the harness's own packages from beside this one. Raises `ImportError` where others of their names came first."""
+    """Load the harness's own packages from beside this one. Raises `ImportError` if others of these names came first."""
     beside = Path(__file__).resolve().parent.parent
     for name in _OWN:
         file = beside / name / "__init__.py"
@@ -72,7 +72,7 @@ def environment() -> dict[str, str]:
 
 
 def sources(folder: Path) -> list[Path]:
-    """The Python files in a folder and below it, in the order of their names. A folder that is named like one is none."""
+    """The Python files in a folder and below it, sorted by name. Folders are left out, whatever they are called."""
     return sorted(path for path in folder.glob("**/*.py") if path.is_file())
 
 
@@ -82,7 +82,7 @@ def is_drill(path: Path) -> bool:
 
 
 def root_of(drill: Path) -> Path:
-    """The folder that a drill's own modules lie in: the one with `drills` in it, or the file's own where there is none."""
+    """The folder of a drill's own modules: the one that contains `drills`, or else the file's own."""
     parts = drill.resolve().parts
     return Path(*parts[: len(parts) - 1 - parts[::-1].index(DRILLS)]) if DRILLS in parts[:-1] else drill.resolve().parent
 

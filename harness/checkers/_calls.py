@@ -26,7 +26,7 @@ _LARGEST: Final = 1 << 62
 
 
 def calls(history: History, kinds: Collection[str], outcomes: Collection[str] = ("ok",)) -> pd.DataFrame:
-    """The calls of these kinds with these outcomes. The index is still the operation's row; texts are plain objects."""
+    """The calls of these kinds with these outcomes. The index remains the operation's row; texts are plain objects."""
     ops = history.ops
     chosen = ops["kind"].isin(list(kinds)).to_numpy(dtype=bool) & ops["outcome"].isin(list(outcomes)).to_numpy(dtype=bool)
     return ops[_COLUMNS][chosen]
@@ -126,7 +126,7 @@ def elements(found: pd.DataFrame) -> tuple[Integers, Integers, list[str]]:
 
 
 def as_elements(values: pd.Series) -> pd.Series:
-    """The values of calls with one element each, as `elements` tells them: null is the text "null"."""
+    """The values of calls with one element each, in the form that `elements` returns: null is the text "null"."""
     return values.fillna("null")
 
 

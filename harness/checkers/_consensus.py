@@ -1,4 +1,4 @@
-"""Logs of nodes, replayed from the events that the nodes emitted."""
+"""Logs of nodes, replayed from the events that nodes emitted."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ STARVED_SHARE: Final = 0.5
 """A process that waited for more than this share of the time was starved."""
 
 DISTURBED_SHARE: Final = 0.25
-"""A missed SLO says little about the system if a process of the run waited for a CPU for more than this share of the time."""
+"""If a process of the run waited for a CPU for more than this share of the time, a missed SLO says little about the system."""
 
 _WITHHELD: Final = "SlowCpu"
 """The fault that keeps its targets from running; waiting because of it does not count."""

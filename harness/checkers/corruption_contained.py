@@ -22,10 +22,10 @@ LIMIT_NS: Final = 1_000_000_000
 three of them fail, need half of that; the rest is for a busy machine."""
 
 LEAST_CALLS: Final = 20
-"""So many predictions have to be answered after that, at least, to say that none of them is wrong."""
+"""With fewer predictions answered after that, the check does not say that none is wrong."""
 
 LEAST_WRONG: Final = 3
-"""So many wrong answers a node has to give, at least, to say that it gave them until some time."""
+"""With fewer wrong answers from a node, the check does not say until when it gave them."""
 
 MOST_OPS: Final = 10
 
@@ -83,7 +83,7 @@ def corruption_contained(history: History) -> Verdict:
 
 
 def _excused(history: History, sent_ns: npt.NDArray[np.int64], flipped_ns: npt.NDArray[np.int64]) -> dict[int, Starvation]:
-    """By flip, what kept the system from containing it in time: even its last wrong answer was in time but for that."""
+    """By flip, the wait for a CPU without which even its last wrong answer would have been in time."""
     found: dict[int, Starvation] = {}
     for flipped in set(flipped_ns.tolist()) - {_NEVER}:
         last = int(sent_ns[flipped_ns == flipped].max())
@@ -96,7 +96,7 @@ def _excused(history: History, sent_ns: npt.NDArray[np.int64], flipped_ns: npt.N
 def _lasted(ops: pd.DataFrame, answered: Rows, wrong: pd.DataFrame, node: str, at_ns: int, healed_ns: int) -> tuple[int, ...]:
     """The wrong answers that a node gave until a fault was healed, if it then gave right ones; else none.
 
-    The last one came no longer before the healing than twice the longest time that there was between two of them.
+    "Until" means that the time from the last one to the healing is at most twice the longest time between two of them.
     """
     theirs = wrong[(wrong["node"] == node) & (wrong["done_ns"] >= at_ns)].sort_values("done_ns", kind="stable")
     done_ns = theirs["done_ns"].to_numpy()
@@ -115,7 +115,7 @@ def _healed_only(node: str, lasted: Sequence[int], healed_ns: int) -> str:
 
 
 def _flips(windows: pd.DataFrame) -> pd.DataFrame:
-    """When which node's bits were flipped: a row a node and window, with `node`, `at_ns` and `healed_ns`, `_EVER` if never."""
+    """The flips, one row per node and window: `node`, `at_ns`, and `healed_ns`, which is `_EVER` if it was never healed."""
     hit = windows[(windows["fault"] == _FAULT).fillna(False) & windows["injected_ns"].notna() & windows["acted"].fillna(False)]
     times = zip(hit["targets"].fillna(""), hit["injected_ns"], hit["healed_ns"].fillna(_EVER), strict=True)
     rows = [(node, int(at_ns), int(healed_ns)) for targets, at_ns, healed_ns in times for node in targets.split()]

@@ -19,7 +19,7 @@ FLIPPED: Final = "bit_flipped"
 """The event by which a node tells that a bit of what it computes, or keeps, was flipped."""
 
 LIMIT_STEPS: Final = 40
-"""So many steps may be done between a rank's first flip and its being named."""
+"""The most steps from a rank's first flip until it is named."""
 
 _OF: Final = ("gradient", "activation", "parameters", "optimizer")
 

@@ -19,11 +19,11 @@ LATE_MS: Final = 50.0
 busy machine's scheduler, well below the length of any fault window."""
 
 LATE_SHARE: Final = 0.01
-"""More late calls than this and the load was not the load that was asked for: what p99 says would be the generator's."""
+"""With a larger share of late calls, the load was not the one asked for, and its p99 would describe the generator."""
 
 LATE_SHARE_OF_WINDOW: Final = 0.1
-"""More late calls than this, and more than one, while a fault held, and it did not meet the load that was meant for it. There
-are few calls in a window, so a share as small as that of the whole load would say little."""
+"""With a larger share of late calls during a fault, and more than one of them, the fault did not meet the load meant for it. A
+window has few calls, so a share as small as `LATE_SHARE` would say little."""
 
 _ADVICE: Final = "the machine is too busy for this load; lower the rate or use more cores"
 

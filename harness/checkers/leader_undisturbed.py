@@ -14,7 +14,7 @@ from harness.model.history import History
 from harness.model.verdict import Verdict
 
 AFTER_NS: Final = 1_000_000_000
-"""So long after a fault was healed a change of leaders may still be due to it."""
+"""A change of leaders this soon after a fault was healed may still be due to it."""
 
 _HANDS_OVER: Final = "HandOver"
 

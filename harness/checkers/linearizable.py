@@ -33,7 +33,7 @@ _BLIND: Final = ("write", "delete", "append", "increment", "decrement", "add", "
 """Calls whose answer says nothing about what was there."""
 _MOST_EXPLORED: Final = 3 * MOST_EXPLORED
 _CALLS_AT_ONCE: Final = 500_000
-"""What is computed of so many calls takes some 120 MB."""
+"""Judging this many calls at once takes some 120 MB."""
 
 
 def linearizable(history: History) -> Verdict:
@@ -166,12 +166,12 @@ class _Parts:
         distinct, number = np.unique(there, axis=0, return_inverse=True)
         kinds = ops["kind"].cat.categories.astype(str).to_numpy()
         self.kinds = [frozenset(kinds[those].tolist()) for those in distinct]
-        """Kinds of calls that count, as keys have them together."""
+        """Each set of kinds that the calls of some key have."""
         self.kinds_of = number.reshape(-1).astype(np.int32)
-        """By key, which of these."""
+        """By key, the index of its set in `kinds`."""
         calls = np.bincount(self._key[counts], minlength=len(names))
         self.keys = int(np.count_nonzero(calls))
-        """That have a call that counts."""
+        """The number of keys with a call that counts."""
         self._part = ((np.cumsum(calls) - calls) // _CALLS_AT_ONCE).astype(np.int32)
 
     def __iter__(self) -> Iterator[tuple[Integers, Numbers]]:
@@ -193,11 +193,11 @@ class _Parts:
         return found
 
     def kinds_among(self, calls: Booleans, key: int) -> list[str]:
-        """The kinds of those of these calls that are of this key."""
+        """The kinds of this key's calls among `calls`."""
         return sorted(self._kind[calls & (self._key == key)].astype(str).unique())
 
     def _kinds(self, kind: pd.Series) -> Booleans:
-        """Shaped (keys, kinds): which there are."""
+        """A mask shaped (keys, kinds): whether a key has calls of a kind."""
         codes = kind.cat.codes.to_numpy()
         there = np.zeros((len(self.names), len(kind.cat.categories)), dtype=bool)
         for begin in range(0, len(codes), _CALLS_AT_ONCE):

@@ -12,10 +12,10 @@ from harness.model.history import History
 from harness.model.verdict import Verdict
 
 LEAST_SHARE: Final = 0.99
-"""So much of what these users ask has to be done while faults hold."""
+"""The share of these users' calls that must succeed while faults hold."""
 
 LEAST_CALLS: Final = 100
-"""Fewer calls of theirs say too little."""
+"""Fewer calls are too few to judge."""
 
 
 def locals_unharmed(history: History) -> Verdict:

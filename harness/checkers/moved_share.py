@@ -12,7 +12,7 @@ from harness.model.partition_events import Copied, Planned, Settled
 from harness.model.verdict import Verdict
 
 _TOLERANCE: Final = 0.35
-"""Of a copy's bytes: what is written meanwhile may be longer or shorter than what it replaces."""
+"""As a share of a copy's bytes: what is written meanwhile may be longer or shorter than what it replaces."""
 _TOLERANCE_BYTES: Final = 4096
 _DEVIATIONS: Final = 3.0
 

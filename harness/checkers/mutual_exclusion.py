@@ -38,7 +38,7 @@ def mutual_exclusion(history: History) -> Verdict:
     lock, names = codes(both["key"])
     client, clients = codes(both["client"].astype("string"))
     holder = lock * len(clients) + client
-    place = np.empty(len(both), dtype=np.int64)  # in the order of each client's calls, also of those that touch in time
+    place = np.empty(len(both), dtype=np.int64)  # the order of each client's calls, even of those that touch in time
     place[np.lexsort((both.index, both["done_ns"], both["sent_ns"]))] = np.arange(len(both))
     begin = taken["done_ns"].to_numpy()
     releases = Timeline(holder[len(taken) :], place[len(taken) :])

@@ -63,15 +63,15 @@ def nothing_lost(history: History) -> Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class _Calls:
-    """The calls that may have had an effect, or were answered, as arrays: pandas takes longer to begin than most to judge."""
+    """The calls that may have had an effect, or were answered, as arrays: on small histories pandas is mostly overhead."""
 
     ops: pd.DataFrame
     op: Integers
-    """Each one's row in `ops`."""
+    """Each call's row in `ops`."""
     key: Integers
     """A number for each key …"""
     pair: Integers
-    """… and for each key with a value. That a key was deleted is as if null had been written."""
+    """… and for each pair of key and value. A delete counts as a write of null."""
     null: Flags
     ok: Flags
     reads: Flags
@@ -113,7 +113,7 @@ class _Calls:
 
 
 class _Read(NamedTuple):
-    """The answered reads after healing, and since when at the latest the value that each found had been written.
+    """The answered reads after healing, and the latest time by which the value that each found had been written.
 
     `written_ns` is `NEVER` if it may have been written at any time, `BEFORE_ALL` for a key's initial null. It is not `known` if
     the value was not written before the read was done.

@@ -41,7 +41,7 @@ def one_of_the_right(history: History) -> Verdict:
             ops=tuple(wrong[:MOST_OPS]),
         )
     final = ops[ops["phase"] == "final"]
-    missed = final[~final["key"].isin(answered["key"][answered["phase"] == "final"])]  # it is asked again until it is answered
+    missed = final[~final["key"].isin(answered["key"][answered["phase"] == "final"])]  # a final call is repeated until answered
     if not missed.empty:
         last = missed.groupby("key", sort=False).tail(1)
         first = last.iloc[0]

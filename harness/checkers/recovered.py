@@ -11,7 +11,7 @@ from harness.model.history import History
 from harness.model.verdict import Verdict
 
 GRACE_NS: Final = 2_000_000_000
-"""A rank that a fault has taken out may take so long after the fault's end until it is in the group again."""
+"""A rank that a fault took out must be back in the group this long after the fault's end."""
 
 
 def recovered(history: History) -> Verdict:

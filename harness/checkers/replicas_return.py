@@ -24,11 +24,11 @@ CALLS_PER_NODE: Final = 20
 """Calls that every node would have answered on average, at least, before the absence of one counts."""
 
 LEAST_SHARE: Final = 0.1
-"""A node that gives less than this of the answers that it gave before, in proportion, is not in service. Well below what a
-balancer that tries a node carefully, or prefers others for a while, leaves to it."""
+"""A node whose share of the answers is below this fraction of its share before the first fault is not in service. A balancer
+that tries a node carefully, or prefers others for a while, still gives it much more than this."""
 
 LEAST_ALONE: Final = 20
-"""So many answers, at least, have to come from one node alone before the first fault to say that one node answers at a time."""
+"""With fewer answers before the first fault, all from one node, the check does not conclude that one node answers at a time."""
 
 
 def replicas_return(history: History) -> Verdict:

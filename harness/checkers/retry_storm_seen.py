@@ -9,7 +9,7 @@ from harness.model.history import History
 from harness.model.verdict import Verdict
 
 AMPLIFICATION: Final = 1.5
-"""From so many attempts a call, in a second of the load, it is a storm: half as much again is asked as without retries."""
+"""This many attempts per call, within one second of the load, make a storm: half as much again as without retries."""
 
 LEAST_CALLS: Final = 20
 """Fewer calls in a second say nothing."""

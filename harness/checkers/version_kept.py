@@ -129,7 +129,7 @@ def _merged(spans: Spans) -> Spans:
 
 
 def _after(answers: pd.DataFrame, spans: Spans) -> Times:
-    """After how many of the spans the call of each answer was sent; -1 if it was under way during one."""
+    """For each answer, how many spans had ended when its call was sent; -1 if the call was under way during a span."""
     begins_ns, ends_ns = np.array(spans, dtype=np.int64).reshape(-1, 2).T
     after = np.searchsorted(ends_ns, answers["sent_ns"].to_numpy(), side="left")
     before = np.searchsorted(begins_ns, answers["done_ns"].to_numpy(), side="right")

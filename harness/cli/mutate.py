@@ -80,12 +80,12 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     why: str
     """What was noticed."""
     differed: int
-    """In how many of the runs something else happened than with the right code."""
+    """The number of runs that differed from those of the original code."""
     runs: int
     seconds: float
 
     def is_of(self, file: str, mutant: Mutant) -> bool:
-        """Whether it is about this mutant, on whatever line that is by now."""
+        """Whether it is about this mutant, even if the mutant is on another line by now."""
         return (self.file, self.before, self.after, self.nth) == (file, mutant.before, mutant.after, mutant.nth)
 
 

@@ -22,7 +22,7 @@ END_TIMEOUT_S: Final = 10.0
 """The warden normally kills all nodes and ends well within this time; after it, the warden is killed."""
 
 _END_BYTES: Final = 1 << 16
-"""So much of a log is read for its last lines."""
+"""How much of a log's end is read to find its last lines."""
 
 _LONGEST: Final = 400
 """A program that prints its progress without line breaks logs one line of any length."""

@@ -181,7 +181,7 @@ def _parse(text: bytes) -> RequestHead:
     reader.feed_whole(text)
     method = reader.parser.get_method().decode("latin-1")
     fields = reader.fields()
-    if fields.encoded and not fields.chunked:  # httptools refuses this, too, but not beside an offer to upgrade
+    if fields.encoded and not fields.chunked:  # httptools refuses this too, unless the request offers an upgrade
         raise Malformed("a Transfer-Encoding that does not end with chunked: nobody can tell where the body ends")
     timeout = reader.found.relevant.get(b"timeout-ms")
     try:

@@ -26,7 +26,7 @@ async def listen(handler: Handler, address: Address, log: Log = to_stderr) -> as
     """Start answering on an address. The server runs until it is closed.
 
     If the handler raises, its request gets 500 and `log` gets the traceback; a body that `Request.decode` refuses gets 400.
-    That something it awaits was cancelled is a failure like any other, unless it was cancelled itself.
+    If the handler raises `CancelledError` although it was not cancelled itself, that is a failure like any other.
     """
     loop = asyncio.get_running_loop()
     return await loop.create_server(lambda: connection(handler, log), *address, reuse_address=True, backlog=4096)

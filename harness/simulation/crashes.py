@@ -20,7 +20,7 @@ _EVERY: Final = 60
 
 _OF_NAMES: Final = ("rename ", "sync the folder")
 _COUNTS: Final = 8
-"""Each operation that has to do with names counts as so many: they are rare, and much can go wrong between them."""
+"""An operation on names counts as this many: they are rare, and much can go wrong between them."""
 
 
 class Crashes:

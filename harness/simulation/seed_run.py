@@ -52,8 +52,8 @@ OF_THE_FAULTS: Final[tuple[Checker, ...]] = (
 
 
 OF_AN_OCCASION: Final[tuple[Checker, ...]] = (leader_completeness, moved_share)
-"""Checks of something that a drill brings about and a seed that changes the drill may not: a new leader, a change of members
-whose plan was told. Such a seed counts what they find, and is not unknown because they had nothing to judge."""
+"""Checks of something that the drill brings about but a seed that changes the drill may not: a new leader, a reported plan for
+a change of members. If they had nothing to judge, such a seed is not unknown; what they find counts."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

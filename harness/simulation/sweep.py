@@ -20,7 +20,7 @@ _LINE_BYTES: Final = 1 << 28
 
 
 class OtherCode(NamedTuple):
-    """Where a process finds other code than this one runs."""
+    """Where a worker finds code other than this process's own."""
 
     folder: Path
     """Its working directory."""
@@ -36,8 +36,8 @@ class Worker:
     @classmethod
     @contextlib.asynccontextmanager
     async def opened(cls, hash_seed: int = 0, *, code: OtherCode | None = None) -> AsyncIterator[Worker]:
-        """`hash_seed` decides the order of its sets of strings, which must not matter. What it says about other code than this
-        process runs is not shown."""
+        """`hash_seed` decides the order of its sets of strings, which must not matter. With other code, its standard error is
+        dropped."""
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", "harness.launch", "harness.simulation.worker",
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=_LINE_BYTES,

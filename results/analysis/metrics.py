@@ -21,7 +21,7 @@ from results.analysis.staleness import Staleness, staleness
 from results.analysis.step_measures import StepMeasures, measure_steps
 
 TIMER_SLACK_MS: Final = 10.0
-"""An event loop tells time in milliseconds, from the beginning of its turn: it may give a call up so much too early."""
+"""An event loop tells time in milliseconds, from the beginning of its turn, so it may give a call up this much too early."""
 
 
 @dataclass(frozen=True, kw_only=True)

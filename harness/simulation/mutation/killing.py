@@ -1,7 +1,7 @@
-"""Whether simulation notices a mutant: seeds of its system's drills are simulated until one is not well.
+"""Whether simulation notices a mutant: simulate seeds of its system's drills until one fails.
 
-A simulated run depends on nothing but its code and its seed. So a mutant is tried only with seeds in which the line that it
-changes runs: with any other seed, the same would happen as with the right code.
+A simulated run depends only on its code and its seed. So a mutant is tried only with seeds in which the changed line runs: any
+other seed would give the same run as the original code.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from harness.simulation.sweep import Worker
 from harness.simulation.worker import Reply, Task
 
 _SLACK_S: Final = 30.0
-"""A seed of a mutant may take this much longer than ten times what it takes with the right code."""
+"""A seed of a mutant may take ten times as long as with the original code, plus this."""
 
 _SAME: Final = 8
-"""A change outside functions may matter in any run. It is given up after so many in which it changed nothing."""
+"""A change outside functions may matter in any run. After this many runs in which it changed nothing, it is given up."""
 
 Fate = Literal["killed", "timed out", "survived", "unreached"]
 
@@ -35,11 +35,11 @@ class Killing:
 
     fate: Fate
     drill: str = ""
-    """That noticed it; empty if none did."""
+    """The drill that noticed it; empty if none did."""
     why: str = ""
     """What was noticed: the checks, or an error."""
     differed: int = 0
-    """In how many runs something else happened than with the right code."""
+    """The number of runs that differed from those of the original code."""
     runs: int = 0
     seconds: float = 0.0
 
@@ -50,7 +50,7 @@ class _Run(NamedTuple):
 
 
 class _Right(NamedTuple):
-    """A run with the right code."""
+    """A run with the original code."""
 
     cpu_s: float
     digest: int
@@ -69,7 +69,7 @@ class Killer:
         self._tries: Counter[str] = Counter()
 
     async def measure(self) -> dict[str, str]:
-        """Simulate the right code. Runs that are not well with it are left out; returns what they said, by run."""
+        """Simulate the original code. Runs that fail with it are left out; returns why they failed, by run."""
         left_out = {}
         async with Worker.opened(code=self._tree.code) as worker:
             for run in self._wanted:
@@ -95,7 +95,7 @@ class Killer:
         return Killing(killing.fate, killing.drill, killing.why, killing.differed, killing.runs, time.monotonic() - begun_s)
 
     async def _try(self, runs: Sequence[_Run], *, known: bool) -> Killing:
-        """Simulate until something is noticed. `known`: all of these runs reach what has changed."""
+        """Simulate until something is noticed. `known`: all of these runs reach the changed line."""
         differed = number = 0
         async with Worker.opened(code=self._tree.code) as worker:
             for number, run in enumerate(runs, 1):
@@ -118,7 +118,7 @@ class Killer:
         return Killing("survived", differed=differed, runs=number)
 
     def _reaching(self, file: Path, mutant: Mutant) -> list[_Run]:
-        """The runs in which the changed line runs: first those of drills that have noticed most in the least time."""
+        """The runs that reach the changed line; first those of the drills that have noticed most mutants in the least time."""
         copied, needs = str(self._tree.place(file)), mutant.needs
         found = [run for run, right in self._right.items() if needs is None or not right.lines[copied].isdisjoint(needs)]
         turns: Counter[str] = Counter()
@@ -131,7 +131,7 @@ class Killer:
 
 
 def _noticed(reply: Reply) -> tuple[str, int | None]:
-    """What was noticed, and the digest of what happened. Nothing was if a seed cannot be judged: that may be chance."""
+    """What was noticed, and the digest of the run. A seed that cannot be judged notices nothing: that may be chance."""
     if reply.outcome is None:
         return reply.error or "no outcome", None
     wrong = reply.outcome.verdict in ("fail", "slo")

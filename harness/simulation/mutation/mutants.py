@@ -1,7 +1,7 @@
-"""Small changes of Python code, each of one place: what a slip of the pen would make of it.
+"""Small changes of Python code, each in one place, such as a slip of the pen would make.
 
 The operators are the classic ones (A. Offutt et al., "An experimental determination of sufficient mutant operators", ACM TOSEM
-5(2), 1996), and the statement that was forgotten.
+5(2), 1996), plus the deletion of a statement.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class Mutant:
     before: str
     after: str
     nth: int
-    """How many mutants before it in the file make the same change of the same text."""
+    """How many earlier mutants of the file make the same change to the same text."""
     needs: range | None
-    """Lines of which one must run for the change to matter; None: it matters once the file is imported."""
+    """At least one of these lines must run for the change to matter; None: it matters once the file is imported."""
 
     def applied(self, source: str) -> str:
         """The source with the change."""
@@ -75,7 +75,7 @@ def mutants_of(source: str) -> list[Mutant]:
 
 
 def _changes(node: ast.AST) -> Iterator[tuple[ast.expr | ast.stmt, str, str]]:
-    """What is changed, how that is called, and its new source."""
+    """Each change of a node: the part that changes, the name of the change, and its new source."""
     match node:
         case ast.Compare(ops=ops):
             for place, operator in enumerate(ops):
@@ -110,7 +110,7 @@ def _with(node: ast.expr, **fields: object) -> str:
 
 
 def _code(node: ast.AST, needs: range | None, *, in_function: bool) -> Iterator[tuple[ast.AST, range | None]]:
-    """The nodes that do something, each with the lines of the statement that it is a part of, if that is in a function."""
+    """The nodes that do something, each with the lines of the statement that contains it, if that is in a function."""
     in_function = in_function or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     for name, value in ast.iter_fields(node):
         if name in _DECLARED or (name == "keywords" and isinstance(node, ast.ClassDef)):

@@ -15,7 +15,7 @@ class _Trace(Protocol):
 
 @contextmanager
 def reached(files: Sequence[str]) -> Iterator[dict[str, set[int]]]:
-    """The lines that run meanwhile, by file. It takes several times as long then, so only if there are files to watch."""
+    """Collect the lines that run inside, by file. Tracing is several times slower, so it is off if there are no files."""
     lines: dict[str, set[int]] = {file: set() for file in files}
 
     def on_line(frame: FrameType, event: str, argument: object) -> _Trace:

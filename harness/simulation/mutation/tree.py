@@ -54,7 +54,7 @@ class Tree:
 
     @property
     def code(self) -> OtherCode:
-        """For a process that finds the copies."""
+        """The settings of a process that imports the copies."""
         return OtherCode(self.users, {**roots.environment(), "PYTHONPATH": str(self.own)})
 
 
@@ -81,7 +81,7 @@ def name_of(file: Path) -> str:
 
 
 def _write(file: Path, source: str) -> None:
-    """Write code, and drop what was compiled: Python takes that for the new code if both are of one second and one size."""
+    """Write code and drop its bytecode: Python would take that for the new code if both have the same second and size."""
     file.write_text(source)
     Path(cache_from_source(str(file))).unlink(missing_ok=True)
 
