@@ -35,7 +35,7 @@ SETTLE_S: Final = 1.5
 """A consumer tries for this long to settle a lease. If it cannot, it has the messages, and others may get them, too."""
 
 POLL_MOST: Final = 5
-"""A `poll` takes up to so many messages."""
+"""A `poll` takes at most this many messages."""
 
 _LOOK_AGAIN_S: Final = 0.02
 

@@ -1,8 +1,8 @@
-"""Imagined consumers: would a group that has only one of them now get messages of all its partitions?
+"""Imagined consumers: would a group with a single consumer get messages from all its partitions now?
 
-Partitions share the consumers of a group, and a rule for which one comes next may pass over some of them for as long as others
-have more messages. That shows only with fewer consumers than partitions, while messages keep arriving in the wrong place; as
-soon as they stop, everything is delivered. So now and then a copy of the bus is given this load.
+Partitions share the consumers of a group, and a wrong rule for which partition comes next may pass over some of them for as
+long as others have more messages. That shows only with fewer consumers than partitions, while messages keep arriving at the
+other partitions; as soon as they stop, everything is delivered. So now and then a copy of the bus gets this load.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from systems.bus.messages import Command, Expire, Settle, Take
 from systems.bus.topics import Partition, Topics
 
 _EVERY: Final = 16
-"""After so many entries the bus is looked at again."""
+"""The bus is checked once in this many entries."""
 
 _LEASES: Final = 2
-"""By then each partition that had something to lease has been leased: so many leases for each partition of the topic."""
+"""Within this many leases per partition of the topic, each partition that has messages must have been leased."""
 
 
 class ImaginedConsumers:
-    """Imagines one consumer for each group in turn. Another message arrives wherever it takes one; it settles all, or none."""
+    """Imagines one consumer for each group in turn. It settles all messages, or none; for each that it takes, one arrives."""
 
     def __init__(self) -> None:
         self._looked_at = 0
 
     def broken(self, topics: Topics, applied: int) -> str | None:
-        """What this bus, which has applied the entries up to an index, would pass over."""
+        """The partition that this bus, which has applied the entries up to an index, would pass over; None if there is none."""
         if abs(applied - self._looked_at) < _EVERY:
             return None
         self._looked_at = applied

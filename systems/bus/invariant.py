@@ -1,4 +1,4 @@
-"""What holds at any moment of the bus: its group is safe, leases last as long as they may, and each partition has its turn."""
+"""The invariants of the bus: its group is safe, leases last as long as they should, and each partition gets its turn."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from systems.raft.invariant import RaftSafety, Shown
 
 
 class BusSafety:
-    """Raft's invariant; no leader ends a lease sooner after it knew of it than the lease may last; and, which is imagined, no
-    partition is passed over for long.
+    """Raft's invariants; no leader ends a lease before it has known it for the lease's whole time; and no partition would be
+    passed over for long (see `imagined`).
 
-    A lease that ends too soon shows in a history only if its consumer is late, and then only as a call that failed.
+    A lease that ends too soon shows in a history only if its consumer is late, and then only as a failed call.
     """
 
     def __init__(self, lease_ms: int) -> None:
@@ -44,7 +44,7 @@ class BusSafety:
         return None
 
     def apart(self, states: Mapping[str, object]) -> str | None:
-        """What the members of the group do not agree about yet; the bus is a part of that."""
+        """What the members of the group, and so their copies of the bus, do not agree about yet."""
         return self._group.apart(states)
 
 
@@ -56,7 +56,7 @@ class _Leases:
         self._looked_ms = -math.inf
         self._looked_index = 0
         self._not_before_ms: dict[int, float] = {}
-        """By lease: when it was looked for and not there, the last time before it was."""
+        """By lease, the time of the last look before the one that first saw it."""
 
     def look(self, core: Core, topics: Topics) -> Iterator[str]:
         """What is wrong by now, if anything."""

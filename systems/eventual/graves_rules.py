@@ -1,4 +1,4 @@
-"""The rules of tombstones: when a node drops one, no replica holds what it deleted, and who counts as having had it has it."""
+"""The rules of tombstones: one is dropped only when no value that it deleted is left, and its recipients did get it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from systems.parts.dropped_tombstones import OWN, DroppedTombstones
 
 
 class DroppedForGood:
-    """When the first node drops a tombstone, no replica holds what it deleted: see `DroppedTombstones`."""
+    """When the first node drops a tombstone, no replica holds a value that it deleted: see `DroppedTombstones`."""
 
     def __init__(self, resolution: Resolution) -> None:
         self._rule = DroppedTombstones[State](
@@ -31,10 +31,10 @@ class DroppedForGood:
 
 
 class CountedHaveHad:
-    """A replica that a node counts as having had a tombstone has not held something that it deletes all the while.
+    """A replica that counts as having had a tombstone has not held a value that it deletes ever since.
 
-    Such a mistake is one of two that it takes to lose a delete: the node drops the tombstone too early, but another one may yet
-    bring it to the replica.
+    That mistake alone does not lose a delete: the node then drops the tombstone too early, but another node may still bring it
+    to the replica.
     """
 
     def __init__(self, resolution: Resolution) -> None:
@@ -42,7 +42,7 @@ class CountedHaveHad:
         self._last: dict[str, Mapping[str, State]] = {}
         """What each running node held when it was looked at last."""
         self._lacking: dict[tuple[str, str], tuple[State, list[str]]] = {}
-        """By node and key: its tombstone, and who has held something that it deletes since before it was there."""
+        """By node and key: the tombstone, and the nodes that have held a value that it deletes since before it existed."""
 
     def broken(self, shown: Mapping[str, Shown]) -> str | None:
         last, self._last = self._last, {name: state.states for name, state in shown.items()}

@@ -40,7 +40,7 @@ class Resolution(Protocol):
         """How many writes of this node a state includes, if it counts them."""
 
     def forgets(self, counted: int) -> None:
-        """Give later writes higher counts than this: a tombstone is dropped that included so many."""
+        """Give later writes higher counts than this: a tombstone that included this many writes is being dropped."""
 
     def versions(self, state: State) -> list[tuple[str, str | None]]:
         """Each write in a state: a name of its own, and its value."""

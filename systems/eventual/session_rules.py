@@ -1,6 +1,6 @@
-"""The rule of sessions: what a session has seen is denied only when it is gone.
+"""The rule of sessions: a read returns less than its session has seen only if that is gone everywhere.
 
-A history shows a breach only if the client's calls happen to say which of two values is the newer one.
+A history shows a violation only if the client's calls happen to tell which of two values is newer.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from systems.eventual.shown import Shown
 
 
 class DeniedIsGone:
-    """When a read is answered with less than its session has seen, no replica has held that since before the read began.
+    """If a read is answered with less than its session has seen, no replica has held what is missing since before the read.
 
-    Then it was a tombstone, which all have dropped. A replica that is down, or that nobody reaches, still holds what it had.
+    What is missing was then a tombstone that all have dropped. A replica that is down or unreachable still holds what it had.
     """
 
     def __init__(self, resolution: Resolution) -> None:
@@ -24,7 +24,7 @@ class DeniedIsGone:
         self._last: dict[str, Mapping[str, State]] = {}
         """What each node held when it was looked at last."""
         self._holders: dict[SessionRead, dict[str, State]] = {}
-        """Who has held what a read wants since before it began."""
+        """By read, the nodes that have held what it needs since before it began."""
 
     def broken(self, shown: Mapping[str, Shown]) -> str | None:
         denied = {read: name for name, state in shown.items() for read in state.session_reads.denied}
@@ -41,6 +41,6 @@ class DeniedIsGone:
         return None
 
     def _holding(self, read: SessionRead) -> dict[str, State]:
-        """Who held what a read wants when everything was looked at last; the read has begun since."""
+        """The nodes that held what a read needs at the last look; the read has begun since."""
         held = {name: states[read.key] for name, states in self._last.items() if read.key in states}
         return {name: state for name, state in held.items() if self._resolution.covers(state, read.seen)}

@@ -1,6 +1,6 @@
-"""The rule of writes that follow each other: the later one wins, even if no clock has advanced between them.
+"""The rule of successive writes: the later one wins, even if no clock has advanced between them.
 
-Whether one that should have won is missing shows in a history only if nothing is written to the key after that.
+A history shows that a write which should have won is missing only if nothing is written to the key after it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from systems.eventual.shown import Shown
 
 
 class LaterWriteWins:
-    """Imagines two writes at once by a client that has seen what the node holds, at one node in each look."""
+    """Imagines two writes in a row by a client that has seen what the node holds; at another node at each look."""
 
     def __init__(self) -> None:
         self._looks = 0

@@ -32,8 +32,8 @@ class Featured:
     """Scores from a user's features, which one service holds; scores from average features if that fails or is slow.
 
     Each replica `r1`, `r2`, … asks the service `features` through a circuit breaker of its own, and an answer says which
-    features it was made from. Clients use the replicas in turn. Answers
-    carry no checksum: a link that flips bits can change them.
+    features it was made from. Clients use the replicas in turn. Answers carry no checksum: a link that flips bits can change
+    them.
     """
 
     bugs: ClassVar = BUGS

@@ -1,6 +1,6 @@
-"""The client through which a replica asks the feature service: it also counts how many answers were slow.
+"""The client through which a replica asks the feature service. It counts slow requests.
 
-A replica's circuit breaker counts that as well, and the two can be compared.
+The replica's circuit breaker counts them as well, so the two counts can be compared.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _ROUNDING_S: Final = 1e-6
 
 @dataclass
 class TimedTally(Tally):
-    """What became of a client's requests so far, and how long they took."""
+    """What became of a client's requests so far, and how many were slow."""
 
     slow: int = 0
-    """Of those that ended."""
+    """How many of those that ended took `slow_s` or longer."""
 
 
 class TimedClient(HttpClient):
-    """An `HttpClient` to which a request is slow if it takes `slow_s` or longer."""
+    """An `HttpClient` that counts the requests that take `slow_s` or longer."""
 
     tally: TimedTally
 

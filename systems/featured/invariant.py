@@ -1,4 +1,4 @@
-"""What holds at any moment of a replica: its breaker keeps its rules, and every worker is either free or at work."""
+"""The invariants of a replica: its breaker keeps its rules, and every worker is either free or at work."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ class Shown:
     """Its requests to the feature service."""
     workers: int
     all_busy: bool
-    """Whether no worker is free, or one is about to take a request that waits."""
+    """Whether no worker is free, or a free one is about to take a waiting request."""
     refused: int
-    """How often the breaker did not permit such a request."""
+    """How often the breaker did not permit a request to the feature service."""
     under_way: int
     """Requests of clients that are not over."""
 
 
 class ReplicasKeepTheirRules:
-    """Of each replica that shows itself (`Shown`): its breaker does what `BreakerWatch` asks of it. No more requests than it
-    has workers wait for the feature service, and not all workers are busy without a request."""
+    """Each replica's breaker does what `BreakerWatch` demands. No more requests wait for the feature service than the replica
+    has workers, and its workers are not all busy while it has no request."""
 
     def __init__(self) -> None:
         self._watches: dict[str, tuple[Breaker, BreakerWatch]] = {}

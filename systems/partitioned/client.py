@@ -84,7 +84,7 @@ class PartitionedClient:
 
     @staticmethod
     def _lasts(patience: asyncio.Timeout) -> None:
-        """Cannot be ended from here, since it may have an effect."""
+        """Remove the time limit of a call, because from now on the call may have an effect."""
         patience.reschedule(None)
 
     # --------------------------------------------------------------------------------------------------------- calls

@@ -1,7 +1,7 @@
-"""What a coordinator owes its nodes by what they have told it: no move waits that could begin, end or be given up.
+"""What a coordinator must do, given what its nodes have reported: begin, end or give up every move that it can.
 
-A move that goes on for too long loses nothing. A history shows it only as calls that fail or take long, and as few of them if
-few keys move.
+A move that goes on for too long loses nothing. A history shows it only as calls that fail or take long, and if few keys move,
+as only a few of them.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from systems.partitioned.messages import Status
 from systems.partitioned.partition_map import Partition, PartitionMap, majority
 
 ROUNDS: Final = 3
-"""A coordinator acts on what it has heard in its next round. One may have been under way."""
+"""A coordinator acts on a report in its next round, and a round may have been under way when the report came."""
 REST_S: Final = 0.3
 """A partition may be left alone for this long after its move was given up."""
 SILENT_S: Final = 0.7
-"""Nobody waits longer than this for a node that does not answer."""
+"""A coordinator waits no longer than this for a node that does not answer."""
 LOOKS_S: Final = 0.06
-"""Looks further apart than this say nothing of the time between them, in which a node may have told something else."""
+"""Looks further apart than this say nothing about the time between them, in which a node may have reported something else."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,18 +31,18 @@ class Heard:
     rounds: int
     """How often it has asked all nodes, and made every change that was due."""
     statuses: Mapping[str, Status]
-    """The last answer of each node that has answered when it was last asked."""
+    """The last answer of each node that answered the last request."""
 
 
 @dataclass(frozen=True)
 class _Known:
-    """What is certain of the nodes at one look."""
+    """What is certain about the nodes at one look."""
 
     statuses: Mapping[str, Status]
     down: frozenset[str]
 
     def unfit(self, name: str) -> str | None:
-        """Why nothing can be moved to a node; None if it can be, or nobody knows."""
+        """Why nothing can be moved to a node; None if something can, or if that is not known."""
         if name in self.down:
             return "is down"
         return "has a disk that fails" if name in self.statuses and self.statuses[name].failing else None
@@ -55,12 +55,12 @@ class _Known:
 
 
 class NothingOverdue:
-    """Watches the coordinator from look to look. While its map stays the same, none of these lasts for some of its rounds:
+    """Checks the coordinator at each look. None of these lasts for `ROUNDS` of its rounds with the same map:
 
-    - All arriving nodes have told that they have their copies, and the move goes on.
-    - An arriving node is down, or has told that its disk fails, and the move goes on.
-    - The first owner is down, or its disk has failed before it could take over the partition's epoch, and others are well.
-    - A partition is not where it should be, could move, and does not.
+    - All arriving nodes have reported complete copies, but the move goes on.
+    - An arriving node is down, or has reported that its disk fails, but the move goes on.
+    - The first owner is down, or its disk failed before it could take over the partition's epoch, although others are well.
+    - A partition is not where it should be, and could move, but does not.
     """
 
     def __init__(self) -> None:
@@ -68,9 +68,9 @@ class NothingOverdue:
         self._rounds = 0
         self._looked_s = 0.0
         self._silent: dict[str, float] = {}
-        """By node that has not answered at any look since, the time of the first of them."""
+        """By silent node, the time of the first of the looks at which it had not answered."""
         self._owed: dict[str, tuple[int, float]] = {}
-        """By what was due at each look since, the number of the round, and the time, of the first of them."""
+        """By what is overdue, the number of rounds, and the time, at the first of the looks at which it was due."""
 
     def broken(self, shown: Mapping[str, Mapping[str, object]]) -> str | None:
         state = next((one for one in shown.values() if "heard" in one), None)
@@ -95,7 +95,7 @@ class NothingOverdue:
 
 
 def _owed(now: PartitionMap, known: _Known, moves_at_once: int) -> Iterator[str]:
-    """What is not as it should be, in words."""
+    """What the coordinator should change, in words."""
     room = len(now.moving) < moves_at_once
     for one in now.partitions:
         if one.target:

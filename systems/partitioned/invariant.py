@@ -18,26 +18,26 @@ class OneOwnerWhoHasIt:
     - No epoch stands for two maps.
     - No node goes back to an earlier map, not even after a crash.
     - Every partition has as many distinct owners as there are replicas, and is placed only with members, in different zones.
-    - No more partitions move at a time than may.
-    - A majority of the owners in the coordinator's map has what was acknowledged, or read. A node that is down is
-      assumed to have it: it is on its disk, or another check finds out.
-    - A node that starts again has a new number for this start, and what it had of the partitions that are still its own.
+    - No more partitions move at once than the settings allow.
+    - A majority of the owners in the coordinator's map has what was acknowledged, or read. A node that is down is assumed to
+      have it: if it is not on the node's disk, another check finds out.
+    - A node that restarts has a new start number, and still has what it had of its own partitions.
     - A node that becomes an owner at the end of a move has what was acknowledged before the move began.
-    - A version stands for one value, and a write gets only one version, however often it starts again.
+    - A version stands for one value, and a write gets only one version, however often its phase starts again.
     """
 
     def __init__(self) -> None:
         self._maps: dict[tuple[int, str], tuple[str, ...]] = {}
         self._looked_at: dict[str, PartitionMap] = {}
         self._newest: PartitionMap | None = None
-        """The newest map that any node has shown. It holds even while none that knows it is running: the coordinator has it."""
+        """The newest map that any node has shown. It is in force even if no running node knows it: the coordinator has it."""
         self._acknowledged: dict[str, Entry] = {}
         self._before: dict[str, tuple[Partition, dict[str, Entry]]] = {}
-        """Of each partition that moves, by its first position: itself, and what was acknowledged when that was seen first."""
+        """By first position, each moving partition, and what was acknowledged when its move was first seen."""
         self._stores: dict[str, Storage] = {}
-        """Of each node, what it held when it was last looked at."""
+        """By node, what it held at the last look."""
         self._starts: dict[str, int] = {}
-        """Of each node, the number of its latest start."""
+        """By node, the number of its latest start."""
         self._chosen: WeakKeyDictionary[Operation, Version] = WeakKeyDictionary()
 
     def broken(self, states: Mapping[str, object]) -> str | None:

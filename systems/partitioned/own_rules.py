@@ -1,4 +1,4 @@
-"""What a node may hold: only what is its own, or is about to be. Else a store that has moved away fills the disk for good."""
+"""What a node may hold: only partitions that it owns or is about to own. Otherwise moved partitions would fill its disk."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from systems.partitioned.storage import Storage
 
 
 class HoldsOnlyItsOwn:
-    """A node that goes by another map holds nothing of partitions in which it has no part there."""
+    """Once a node uses a map, it holds nothing of the partitions that the map does not give it."""
 
     def __init__(self) -> None:
         self._looked_at: dict[str, PartitionMap] = {}

@@ -1,6 +1,6 @@
-"""The highest rate at which a node copies partitions, which keeps moves from taking the network and the disks from clients.
+"""The limit on the rate at which a node copies partitions, which leaves the network and the disks to clients.
 
-A history shows it only if copies at a higher rate are in the clients' way.
+A history shows that it was exceeded only if that slowed clients down.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import cast
 
 @dataclass(frozen=True, kw_only=True)
 class Pulling:
-    """What a node has got from the owners of partitions that move to it, since its start."""
+    """What a node has received, since its start, from the owners of partitions that move to it."""
 
     now_s: float
     pulled_bytes: int
     largest_bytes: int
-    """Of one part."""
+    """The size of the largest part."""
     bytes_per_s: float
-    """The highest rate."""
+    """The highest allowed rate."""
 
 
 @dataclass
@@ -28,12 +28,12 @@ class _Seen:
     now_s: float
     pulled_bytes: int = 0
     ahead_bytes: float = 0.0
-    """By how much, at least, it is ahead of a steady copy at the highest rate."""
+    """A lower bound on how far it is ahead of a steady copy at the highest rate."""
 
 
 class CopiesKeepToTheirRate:
-    """No node is ahead of a steady copy at the highest rate by more than two parts for each partition that may move at a time:
-    one that has arrived, and one that was asked for before."""
+    """No node is ahead of a steady copy at the highest rate by more than two parts for each partition that may move at once:
+    one part that has just arrived, and one that was already asked for."""
 
     def __init__(self) -> None:
         self._seen: dict[str, _Seen] = {}
@@ -51,7 +51,7 @@ class CopiesKeepToTheirRate:
         if seen is None or seen.start != start:
             seen = self._seen[name] = _Seen(start, now.now_s)
         steady_bytes = (now.now_s - seen.now_s) * now.bytes_per_s
-        # At least: nobody knows when between two looks it pulled them.
+        # A lower bound: when between two looks it pulled them is not known.
         seen.ahead_bytes = max(0.0, seen.ahead_bytes - steady_bytes + now.pulled_bytes - seen.pulled_bytes)
         seen.now_s, seen.pulled_bytes = now.now_s, now.pulled_bytes
         most_bytes = 2 * self._at_once * now.largest_bytes

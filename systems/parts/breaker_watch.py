@@ -1,7 +1,7 @@
-"""What holds at any moment of a circuit breaker, judged by the calls that were made through it.
+"""The invariants of a circuit breaker, judged by the calls that were made through it.
 
-A history shows what clients got. It hardly shows a breaker that opens too late, closes after one good call, or waits for a
-probe that is over, as long as calls elsewhere or a fallback make up for it.
+A history shows what clients got. A breaker that opens too late, closes after one good call, or waits for a probe that is over
+hardly shows in it, as long as calls elsewhere or a fallback make up for that.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _READ: Final[tuple[Callable[[Breaker], object], ...]] = (
     lambda breaker: breaker.ready,
     lambda breaker: breaker.probing,
 )
-"""What a breaker is asked for before anything else, in turn."""
+"""The first thing that a look reads of the breaker; each look takes the next one in turn."""
 
 _SLACK_S: Final = 1e-6
-"""Times are compared only so exactly, because they are floats."""
+"""The tolerance with which times are compared, because they are floats."""
 
 
 class Calls(NamedTuple):
@@ -34,14 +34,14 @@ class Calls(NamedTuple):
 
     awaited: int
     ended: int
-    """With a result, good or bad."""
+    """Calls with a result, good or bad."""
     failed: int
-    """Of those that ended."""
+    """How many of `ended` failed."""
     given_up: int
     slow: int
-    """Of those that ended, at most: how many took at least as long as the breaker's `slow_s`."""
+    """An upper bound on how many of `ended` took at least the breaker's `slow_s`."""
     refused: int
-    """Not made, because the breaker did not permit it."""
+    """Calls that were not made, because the breaker did not permit them."""
 
     @property
     def begun(self) -> int:
@@ -57,40 +57,40 @@ class _Look(NamedTuple):
     probing: int
     in_window: int
     failed: int
-    """Of those in its window."""
+    """How many of `in_window` failed."""
     slow: int
 
     @property
     def may_not_count(self) -> int:
-        """How many of the calls under way began too long ago to count, at least; while it is closed, nobody knows."""
+        """A lower bound on how many calls under way began too long ago to count; 0 while the breaker is closed."""
         return 0 if self.state == "closed" else max(0, self.calls.awaited - self.probing)
 
 
 class BreakerWatch:
-    """Watches one breaker from look to look:
+    """Checks one breaker at each look:
 
-    - It goes from closed to open, half-open, and back to open or closed. It stays open as long as its settings say, and lets no
-      call through meanwhile. It closes after as many good probes as are due.
-    - No more probes are out than may be, or than calls are under way. None is waited for longer than its settings say.
-    - It decides as soon as as many probes as are due are over.
-    - While it is closed, it refuses nothing. Its window holds the results of late, as they were. It opens if enough of them are
-      failures or slow, and only then.
-    - Results of calls from before a change of state count as late.
-    - It counts what it refused. Whatever it is asked for first, it knows what time it is.
+    - It goes from closed to open, then to half-open, and back to open or closed. It stays open for `open_s` and lets no call
+      through meanwhile. It closes only after enough good probes.
+    - It has at most `probes` probes out, and no more than there are calls under way. It waits for none longer than
+      `probe_expires_s`, and decides as soon as `probes` of them are over.
+    - While it is closed, it refuses nothing. Its window holds the recent results. It opens if, and only if, enough of these
+      failed or were slow.
+    - Results of calls that began before a change of state count as late.
+    - It counts its refusals. Whatever is read first, it has applied the time that has passed.
 
-    What comes between two looks is bounded from both sides, so it judges only what is certain. Which calls were slow it takes
-    from the breaker.
+    What happened between two looks is bounded from both sides, so only what is certain is judged. Which calls were slow is
+    taken from the breaker.
     """
 
     def __init__(self) -> None:
         self._transitions: Sequence[Transition] = ()
         self._number = 0
         self._looks: list[_Look] = []
-        """Those of the last moments, the latest one last."""
+        """The recent looks, the latest one last."""
         self._first: _Look | None = None
         """The first look since the last change of state."""
         self._stuck: _Look | None = None
-        """The first look since which nothing has become of the probes."""
+        """The first look since the last progress of the probes."""
         self._not_closed: _Look | None = None
         """The last look at which it was open or half-open."""
 
@@ -146,14 +146,14 @@ class BreakerWatch:
 
     @staticmethod
     def _closed(before: _Look, settings: Settings) -> Iterator[str]:
-        """Whether the results of the probes, as far as they were in at the look before it closed, let it close."""
+        """Whether it closed although too many of the probes known at the look before had failed or been slow."""
         if before.failed >= settings.failure_rate * settings.probes:
             yield f"it closed, and {before.failed} of {settings.probes} probes had failed"
         if before.slow >= settings.slow_rate * settings.probes:
             yield f"it closed, and {before.slow} of {settings.probes} probes had been slow"
 
     def _opened(self, change: Transition, settings: Settings, look: _Look, least: int) -> Iterator[str]:
-        """Whether there were enough calls, and enough bad ones among the at least `least` in its window, for it to open."""
+        """Whether it opened with too few calls, or too few bad ones among the `least` or more in its window."""
         since_s = change.at_s - settings.window_s
         ended, _ = self._since(since_s, look)
         if ended < settings.least_calls:
@@ -164,7 +164,7 @@ class BreakerWatch:
             yield f"it opened, and of at least {least} calls {failed} had failed and {slow} been slow"
 
     def _since(self, at_s: float, look: _Look) -> tuple[int, int]:
-        """How many calls have ended since then at most, and how many of those failed at least."""
+        """Bounds since a time: at most how many calls have ended, and at least how many of them failed."""
         earlier = self._calls_by(at_s)
         after = bisect_left(self._looks, at_s + _SLACK_S, key=lambda one: one.at_s)
         later = self._looks[after].calls if after < len(self._looks) else look.calls
@@ -173,7 +173,7 @@ class BreakerWatch:
         return ended, min(ended - good, look.calls.failed - later.failed)
 
     def _counted(self, since_s: float) -> int:
-        """How many calls that counted have ended between then, or its last change of state, and the last look, at least."""
+        """A lower bound on the counted calls that ended between `since_s`, or the last change of state, and the last look."""
         since_s = max(since_s, float("-inf") if self._first is None else self._first.at_s)
         after = bisect_left(self._looks, since_s + _SLACK_S, key=lambda one: one.at_s)
         if after == len(self._looks):
@@ -182,11 +182,11 @@ class BreakerWatch:
         return last.calls.ended - first.calls.ended - (last.late - first.late)
 
     def _endless(self, at_s: float, look: _Look) -> int:
-        """How many calls may count as expired probes since then, at most: those without a result."""
+        """An upper bound on the calls since a time that may count as expired probes: those without a result."""
         return look.calls.awaited + look.calls.given_up - self._calls_by(at_s).given_up
 
     def _same(self, first: _Look, look: _Look, status: Status, settings: Settings) -> Iterator[str]:
-        """What holds while its state stays the same."""
+        """What is wrong although its state stayed the same."""
         begun = look.calls.begun - first.calls.begun
         if look.probing > look.calls.awaited:
             yield f"it waits for {look.probing} probes, and {look.calls.awaited} calls are under way"
@@ -237,7 +237,7 @@ class BreakerWatch:
             yield f"it has waited for a probe for {waited_s:.3f} s, and {settings.probe_expires_s:g} s is the longest"
 
     def _window(self, first: _Look, look: _Look, status: Status, settings: Settings) -> Iterator[str]:
-        """What holds of the window while it is closed."""
+        """What is wrong with the window of a closed breaker."""
         if (late := look.late - first.late) > first.calls.awaited:
             yield f"{late} results counted as late since it closed, and {first.calls.awaited} calls were under way then"
         bucket_s = settings.window_s / settings.buckets
@@ -257,7 +257,7 @@ class BreakerWatch:
             yield f"{status.slow} slow calls are in its window, and at most {most_slow} of late were slow"
         before = self._looks[-1]
         if look.calls.ended - before.calls.ended <= look.late - before.late or before.at_s < first.at_s:
-            return  # nothing has ended that it had to judge
+            return  # no call has ended that it had to judge
         most, _, _ = self._most(look, before.at_s - settings.window_s)
         if ended >= settings.least_calls and failed >= settings.failure_rate * most:
             yield f"it is closed, and {failed} of {most} calls failed of late"
@@ -265,11 +265,11 @@ class BreakerWatch:
             yield f"it is closed, and {status.slow} of {most} calls were slow of late"
 
     def _most(self, look: _Look, since_s: float) -> tuple[int, int, int]:
-        """How many calls have ended and failed and were slow since then at most."""
+        """Upper bounds on the calls since a time that ended, that failed, and that were slow."""
         then = self._calls_by(since_s)
         return look.calls.ended - then.ended, look.calls.failed - then.failed, look.calls.slow - then.slow
 
     def _calls_by(self, at_s: float) -> Calls:
-        """The calls as the last look before this time saw them."""
+        """The calls at the last look before a time."""
         before = bisect_right(self._looks, at_s - _SLACK_S, key=lambda one: one.at_s) - 1
         return self._looks[before].calls if before >= 0 else Calls(0, 0, 0, 0, 0, 0)

@@ -1,7 +1,7 @@
-"""The rule of dropped tombstones: when the first node drops one, no node has anything left of its key that it deleted.
+"""The rule of dropped tombstones: when the first node drops one, no node still has a value that it deleted.
 
-What is left comes back sooner or later: it spreads again from a node that no longer knows better. A history shows that only if
-the key is read before somebody who still has the tombstone repairs it. For checks that see all nodes at once.
+Such a value comes back sooner or later: it spreads again once no node knows better. A history shows that only if the key is
+read before a node that still has the tombstone repairs it. This rule is for invariants, which see all nodes at once.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Generic, NamedTuple, TypeVar
 T = TypeVar("T")
 
 OWN = ""
-"""The place of what a node holds itself."""
+"""The place for what a node holds itself."""
 
 
 class Left(NamedTuple):
-    """Where something is left of a key whose tombstone was dropped."""
+    """Where a deleted value is left of a key whose tombstone was dropped."""
 
     node: str
     place: str
@@ -28,7 +28,7 @@ class DroppedTombstones(Generic[T]):
     """Watches nodes that hold a `T` of each key. A node has places: what it holds itself, and what it keeps for others."""
 
     def __init__(self, is_tombstone: Callable[[T], bool], is_older: Callable[[T, T], bool]) -> None:
-        """`is_older(one, tombstone)`: whether the tombstone deletes that one."""
+        """`is_older(one, tombstone)`: whether the tombstone deletes `one`."""
         self._is_tombstone = is_tombstone
         self._is_older = is_older
         self._last: dict[str, Mapping[str, Mapping[str, T]]] = {}
@@ -45,10 +45,10 @@ class DroppedTombstones(Generic[T]):
             del self._left[where]
 
     def look(self, nodes: Mapping[str, Mapping[str, Mapping[str, T]]]) -> Left | None:
-        """Look at what each running node has, by place and key; what is left although it was deleted, if anything is.
+        """Look at what each running node has, by place and key. Returns a value that is left although it was deleted, if any.
 
-        What a node had both before a drop and after it was there when the tombstone was dropped. What it receives later is not
-        judged. It keeps `nodes` for the next look, so they must not change.
+        What a node had at the looks before and after a drop, it had when the tombstone was dropped. What it receives later is
+        not judged. `nodes` are kept for the next look, so they must not change.
         """
         for node, places in nodes.items():
             last = self._last.get(node, {}).get(OWN, {})

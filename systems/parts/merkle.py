@@ -5,10 +5,10 @@ DeCandia et al., "Dynamo: Amazon's Highly Available Key-value Store", SOSP 2007,
 two ways:
 
 - Keys are ordered by their hashes, so that ranges are even. A range is split into sixteen when it has more than `LEAF_KEYS`
-keys, and joined again when it no longer has. The tree's shape depends only on its keys, not on the order of updates. - A
-range's digest is the sum of its entries' hashes modulo 2**64 (M. Bellare, D. Micciancio, "A New Paradigm for Collision-Free
-Hashing", EUROCRYPT 1997), so an update costs one addition per level. Two different ranges have equal digests with probability
-2**-64; the sum does not protect against an adversary who chooses values.
+  keys, and joined again when it no longer has. The tree's shape depends only on its keys, not on the order of updates.
+- A range's digest is the sum of its entries' hashes modulo 2**64 (M. Bellare, D. Micciancio, "A New Paradigm for
+  Collision-Free Hashing", EUROCRYPT 1997), so an update costs one addition per level. Two different ranges have equal digests
+  with probability 2**-64; the sum does not protect against an adversary who chooses values.
 
 A range is named by the hexadecimal digits that its keys' hashes begin with; "" is the whole key space.
 """

@@ -6,8 +6,8 @@ request's own checksum: an answer to another request does not pass either. The c
 because the HTTP server parses equal heads only once.
 
 `SealedClient` takes the place of `HttpClient`, and `answered` wraps a node's handler. Requests of clients, which carry no
-checksum, pass as they are.
-If a sealed request loses the header that says so, its body cannot be read, and an answer without a checksum is not taken.
+checksum, pass as they are. If a sealed request loses the header that says so, its body cannot be read, and the sender does not
+accept an answer without a checksum.
 
 The checksums are XXH3 (xxhash.com): against accidents, not against attacks.
 """

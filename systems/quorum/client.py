@@ -19,7 +19,7 @@ _CALLS_AWAY: Final = 10
 """How many calls must succeed elsewhere before a client tries its home node again."""
 
 _TOLD: Final = 20
-"""How much is told of a value that was read and cannot have been written."""
+"""How many characters are recorded of a value that was read and cannot have been written."""
 
 
 class QuorumClient:

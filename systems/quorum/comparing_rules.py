@@ -1,7 +1,7 @@
-"""The rule that a compare-and-set which was reported as not done is never done.
+"""The rule that a compare-and-set which was reported as not done never takes effect.
 
-A history shows a breach only if somebody finishes the proposal and somebody sees the value. What replicas have accepted shows
-that this can happen.
+A history shows a violation only if some coordinator finishes the proposal and some client sees the value. What replicas have
+accepted shows whether this can happen.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ class UndoneStaysUndone:
     """A compare-and-set that was reported as refused or failed has no entry, and no proposal that could still be decided.
 
     A proposal can be decided if it is the one accepted in the highest ballot among some majority of replicas that hold nothing
-    newer than the version to which it is a successor: a proposer that hears of these finishes it. Of one that was outvoted, a
-    replica may still hold what it accepted, but every such majority has a member that accepted the winner in a higher ballot.
+    newer than the version that it succeeds: a proposer that hears these replicas finishes it. A replica may still hold a
+    proposal that was outvoted, but every such majority has a member that accepted the winner in a higher ballot.
 
-    And a compare-and-set has one entry, whoever finishes it: two would mean that it took effect twice.
+    Also, a compare-and-set has only one entry, whoever finishes it: two would mean that it took effect twice.
     """
 
     def __init__(self, placement: Placement) -> None:
@@ -29,7 +29,7 @@ class UndoneStaysUndone:
         self._entries: dict[Ballot, Entry] = {}
         """By compare-and-set, the entry that any replica has shown."""
         self._last: dict[str, dict[str, Entry]] = {}
-        """What each node held when it was looked at last, which need not be checked again."""
+        """What each node held at the last look, which need not be checked again."""
 
     def broken(self, shown: Mapping[str, Shown]) -> str | None:
         keys = dict[str, None]()  # not a set: its order varies

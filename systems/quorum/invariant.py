@@ -1,7 +1,7 @@
-"""The invariants over all replicas: a version stands for one value, none is forgotten, and those that repair agree in the end.
+"""The invariants over all replicas: a version stands for one value, none is forgotten, and in the end replicas agree.
 
-Then they no longer hold tombstones that have served their time, either. A replica whose log was damaged serves again only when
-it holds whatever a write quorum had: it may have been one of that quorum.
+By then they no longer hold tombstones whose time is over. A replica whose log was damaged serves again only when it holds
+everything that any write quorum had, because it may have belonged to that quorum.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from systems.quorum.placement import Placement
 
 @dataclass
 class _Owed:
-    """What a replica has to hold when it serves again after damage to its log."""
+    """What a replica must hold before it serves again after damage to its log."""
 
     safe: dict[str, Version]
     """What enough replicas held when the damage was found."""
     had: dict[str, Version]
     """What it held itself."""
     ended: bool = False
-    """Whether it ended before it was rebuilt. If the next start finds no damage, that was in what was read, not on the disk:
-    then it need only have what it had."""
+    """Whether it ended before it was rebuilt. If the next start finds no damage, only the data that was read was damaged, not
+    the disk: then the replica need only hold what it held before."""
 
 
 class OneValueAVersion:
@@ -43,7 +43,7 @@ class OneValueAVersion:
         """
         self._placement = placement
         self._holders = max(2, write)
-        """How many replicas that hold an entry are enough for it to survive damage to one of them."""
+        """How many replicas must hold an entry for it to survive damage to one of them."""
         self._repairs = repairs
         self._durable = durable
         self._tombstones_dropped = tombstones_dropped
@@ -53,7 +53,7 @@ class OneValueAVersion:
         self._safe: dict[str, Version] = {}
         """The newest version of each key that was ever on enough replicas."""
         self._owed: dict[str, _Owed] = {}
-        """What each replica with a damaged log has to get back."""
+        """What each replica with a damaged log must get back."""
         self._deleted: dict[str, Version] = {}
         """The newest tombstone of each key that any node has shown."""
 

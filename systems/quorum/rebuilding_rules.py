@@ -1,7 +1,7 @@
-"""The rule that a replica which loses its log does not forget what a quorum has reached with its help.
+"""The rule that a replica which loses its log forgets nothing that a quorum has reached with its help.
 
-A history shows a breach only if the damage comes between two steps of an operation, and if just the right replicas are asked
-after that. So damage is imagined after every change, to every replica, with every set of others that it would be content with.
+A history shows a violation only if the damage comes between two steps of an operation, and the right replicas are asked after
+that. So damage is imagined after every change, to every replica, with every set of peers that suffices to rebuild it.
 """
 
 from __future__ import annotations
@@ -39,23 +39,23 @@ def _dropped(entry: Entry) -> _Reached:
 
 
 class RebuiltRemembers:
-    """What a replica rebuilds from others is at least what each quorum has reached to which it belonged.
+    """A rebuilt replica knows at least what every quorum has reached to which it belonged.
 
     A write quorum may have reached a version of a key, or dropped a tombstone; a majority may have promised or accepted a
-    ballot for the version's successor. Every member of such a quorum is that far, or further, and none ever goes back. So it is
-    enough to hear one member of each, if merging what several tell loses nothing.
+    ballot for the version's successor. Every member of such a quorum is at least that far, and none ever goes back. So hearing
+    one member of each quorum is enough, as long as merging several answers loses nothing.
     """
 
     def __init__(self, placement: Placement, *, write: int) -> None:
         self._placement = placement
         self._write = max(2, write)
-        """Damage to the only member of a quorum takes everything with it."""
+        """At least 2: damage to the only member of a quorum destroys everything that it reached."""
         self._last: dict[str, dict[str, Entry]] = {}
-        """What each replica told when it was looked at last, which need not be checked again."""
+        """What each replica reported at the last look, which need not be checked again."""
 
     def broken(self, shown: Mapping[str, Shown]) -> str | None:
         up = {name: state for name, state in shown.items() if state.entries is not None}
-        told, keys = dict[str, dict[str, Entry]](), dict[str, None]()  # keys in order: that of a set varies
+        told, keys = dict[str, dict[str, Entry]](), dict[str, None]()  # not a set: its order varies
         for name, state in up.items():
             last = self._last.get(name, {})
             dropped = last.get(_ALL, Entry())
@@ -77,7 +77,7 @@ class RebuiltRemembers:
         return None
 
     def _steps(self, key: str) -> list[tuple[Callable[[Entry], _Reached], int, str]]:
-        """In what a quorum of which size reaches something."""
+        """What quorums decide about a key: how far an entry shows them to be, the size of the quorum, and a name."""
         if key == _ALL:
             return [(_dropped, self._write, "all dropped keys")]
         majority = max(2, len(self._placement.homes(key)) // 2 + 1)
@@ -90,7 +90,7 @@ class RebuiltRemembers:
     def _rebuilt(
         self, up: Mapping[str, Shown], key: str, held: Mapping[str, Entry]
     ) -> Iterator[tuple[str, Sequence[str], Entry]]:
-        """Each replica that may lose its log, whom it may hear then, and what it would hold."""
+        """Each replica that may lose its log, the peers that it may then hear, and what it would hold."""
         told = {name: [Held(key, held[name])] if held.get(name, Entry()) != Entry() else [] for name in up}
         for name in held:
             others = [other for other in up if other != name]
@@ -108,7 +108,7 @@ class RebuiltRemembers:
 def _by_quorum(
     step: Callable[[Entry], _Reached], size: int, entry: Entry, others: Sequence[Entry]
 ) -> _Reached | None:  # fmt: skip
-    """What a quorum of this size may have reached to which the replica with this entry belongs; None if none can be told."""
+    """The most that a quorum of this size, with the replica of this entry in it, may have reached; None if too few are up."""
     steps = sorted(map(step, others), reverse=True)
     return min(step(entry), steps[size - 2]) if len(steps) >= size - 1 else None
 

@@ -1,7 +1,7 @@
-"""The rules of a node's background work. A node that breaks one may serve right answers for long, until it is needed.
+"""The rules of a node's background work. A node that breaks one may give right answers for a long time.
 
-Anti-entropy compares digests, so it never finds what a stale digest hides. And what is kept for a replica that was away has,
-without anti-entropy, no other way to it.
+Anti-entropy compares digests, so it never finds what a stale digest hides. And if anti-entropy is off, what is kept for a
+replica that was away has no other way to reach it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from systems.quorum.upkeep import Digests
 
 
 class DigestsCoverEntries:
-    """Every digest is that of the entry that is held, unless the entry is noted as changed."""
+    """Every digest is that of the entry that the node holds, unless the entry is marked as changed."""
 
     def __init__(self) -> None:
         self._last: dict[str, tuple[Digests, dict[str, Entry]]] = {}
-        """What each node's digests covered when that was looked at last, which need not be checked again."""
+        """What each node's digests covered at the last look, which need not be checked again."""
 
     def broken(self, shown: Mapping[str, Shown]) -> str | None:
         for name, state in shown.items():
@@ -27,7 +27,7 @@ class DigestsCoverEntries:
             if digests is None or entries is None:
                 continue
             before = self._last.get(name)
-            if before is None or before[0] is not digests:  # it has started again
+            if before is None or before[0] is not digests:  # the node has restarted
                 before = self._last[name] = (digests, {})
             last = before[1]
             for key in [key for key in last if key not in entries and key not in changed]:
@@ -44,19 +44,19 @@ class DigestsCoverEntries:
 
 
 class KeptUntilTaken:
-    """What a node keeps for a replica goes only when the replica has it, or when something newer takes its place.
+    """A node drops what it keeps for a replica only once the replica has it, or something newer replaces it.
 
-    That is so of replicas that keep what they hold through a restart.
+    This applies only to replicas that keep what they hold through a restart.
     """
 
     def __init__(self, *, tombstones_dropped: bool) -> None:
         """`tombstones_dropped`: a replica may have had something, and now have nothing."""
         self._tombstones_dropped = tombstones_dropped
         self._last: dict[str, dict[tuple[str, str], Version]] = {}
-        """By node, what it kept when it was looked at last, by replica and key."""
+        """By node, what it kept at the last look, by replica and key."""
 
     def broken(self, shown: Mapping[str, Shown]) -> str | None:
-        before, self._last = self._last, {}  # without the nodes that are down: who knows when they stopped keeping something
+        before, self._last = self._last, {}  # nodes that are down are left out: when they drop something is not known
         for name, state in shown.items():
             if state.entries is None:  # a damaged log has lost what was kept, too
                 continue
@@ -69,7 +69,7 @@ class KeptUntilTaken:
         return None
 
     def _lacks(self, home: Shown | None, key: str, version: Version) -> bool:
-        """Whether a replica surely lacks this version, or a newer one. Nothing is known of one that is down or damaged."""
+        """Whether a replica certainly has neither this version nor a newer one. Down or damaged, it may have it."""
         if home is None or home.entries is None:
             return False
         held = home.entries.get(key)
@@ -77,7 +77,7 @@ class KeptUntilTaken:
 
 
 class DroppedForGood:
-    """When a tombstone is dropped, no node holds anything older of its key, nor keeps it for another one."""
+    """When a tombstone is dropped, no node holds an older entry of its key, or keeps one for another node."""
 
     def __init__(self) -> None:
         self._rule = DroppedTombstones[Entry](

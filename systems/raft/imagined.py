@@ -1,8 +1,8 @@
 """Imagined elections: what each node would do if it were asked for its vote at this moment.
 
-An election that elects the wrong node takes a node that lacks something, others that help it, and a moment at which nobody else
-is elected. A run seldom has all of these together. But what each node owes the others holds at any moment, and copies of the
-nodes can be asked about it, so a run has thousands of elections:
+For a wrong election, a node must lack something, others must vote for it, and nobody else may be elected meanwhile. A run
+seldom has all of these together. But the rules that prevent it hold at any moment, and copies of the nodes can be asked, so a
+run has thousands of elections:
 
 - A node that had a committed entry on its disk votes for no candidate that lacks it. Every majority that could elect one has
   such a node, whatever happened to their disks meanwhile.
@@ -19,11 +19,11 @@ from systems.raft.core.core import Core
 from systems.raft.core.messages import Vote
 
 _ANOTHER: Final = "another"
-"""A candidate that no member is."""
+"""The name of a candidate that is no member."""
 
 
 class Voter(NamedTuple):
-    """A running node, as far as elections need it."""
+    """A running node, as far as it matters to elections."""
 
     core: Core
     saved_term: int
@@ -102,7 +102,7 @@ class ImaginedElections:
         )
 
     def _leased(self, name: str, voters: Mapping[str, Voter]) -> str | None:
-        """Who leads, or would be elected, while this node holds a lease."""
+        """Whether another node leads, or would be elected, while this one holds a lease."""
         core, leader = voters[name].core, voters[name].core.leading
         until_ms = None if leader is None else leader.lease_until_ms
         if until_ms is None or voters[name].now_ms >= until_ms:
@@ -124,7 +124,7 @@ def _has(core: Core, index: int, committed: Committed) -> bool:
 
 
 def _elected(name: str, voters: Mapping[str, Voter], *, leader_silent: bool) -> bool:
-    """Whether those that run would elect a node now, or once the leader has been silent for long."""
+    """Whether the running nodes would elect a node now or, with `leader_silent`, once they have not heard a leader for long."""
     state = voters[name].core.state
     if not state.may_campaign:
         return False

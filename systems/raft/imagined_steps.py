@@ -1,7 +1,7 @@
-"""Imagined steps of one node: a leader that replaces the end of its log, and a read that arrives now.
+"""Imagined steps of one node: a leader replaces the end of its log, and a read arrives now.
 
-Both happen all the time, but seldom at the one place where a mistake shows: the entry that changes the members is rarely the
-first one to be replaced, and a read rarely arrives while late answers could confirm it. So copies are asked at each look.
+Both happen all the time, but seldom where a mistake would show: an entry that changes the members is rarely the first one to be
+replaced, and a read rarely arrives while late answers could confirm it. So copies are tried at each look.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def broken(name: str, core: Core) -> str | None:
 
 
 def _strange_members(name: str, core: Core) -> str | None:
-    """The members by which a node counts are those after the last change in its log, wherever that is cut off."""
+    """A node counts majorities of the members after the last change in its log, wherever the log is truncated."""
     log = core.state.log
     if not _follows(log):
         return f"{name} counts by {log.members}, which its log does not say"

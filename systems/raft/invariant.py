@@ -16,7 +16,7 @@ from systems.raft.machine import StateMachine
 from systems.raft.transfers import Transfers
 
 _SHOWN: Final = 30
-"""So much is shown before and after the place at which two state machines differ."""
+"""How many characters are shown on either side of the place where two state machines differ."""
 
 
 class Shown(NamedTuple):
@@ -64,10 +64,10 @@ class _Committed:
 class RaftSafety:
     """Checks the invariants. It remembers everything it has seen, since contradictory evidence may disappear from the nodes.
 
-    Election safety, log matching, leader completeness and state machine safety; and, as their basis, that no node goes back to
-    an earlier term or votes twice in one, that what a leader counts on is on the other nodes' disks, that nodes agree about
-    the members as of each committed entry, that no node leads a group that it has left, and that snapshots which are sent
-    arrive. Elections are also imagined.
+    They are election safety, log matching, leader completeness and state machine safety. The rules behind them are checked as
+    well: no node goes back to an earlier term or votes twice in one; what a leader counts as stored is on the other nodes'
+    disks; nodes agree about the members as of each committed entry; no node leads a group that it has left; transfers of
+    snapshots make progress (`transfers`). Elections and single steps are also imagined (`imagined`, `imagined_steps`).
     """
 
     def __init__(self) -> None:
@@ -96,10 +96,10 @@ class RaftSafety:
         return self._elections.broken(_voters(states), Committed(self._last_committed, self._committed_term))
 
     def apart(self, states: Mapping[str, object]) -> str | None:
-        """Why it is not so that one node leads, and that every member has its log and has applied all of it.
+        """What members do not agree about: one node must lead, and every member must have its log and have applied all of it.
 
-        Nor do members agree whose state machines hold something else by then: one may have kept less in a snapshot than it
-        needs, or restored less than the snapshot holds.
+        Their state machines must be equal then, too: one may have put less into a snapshot than it needs, or restored less than
+        the snapshot holds.
         """
         running = {name: cast(Shown, state) for name, state in states.items() if state is not None}
         leaders = [name for name, shown in running.items() if shown.core.leading is not None]

@@ -85,7 +85,7 @@ class Replica(Generic[Answer]):
         self._reads = Reads()
         self._pumped: asyncio.Future[None] | None = None
         self._failure: Exception | None = None
-        """What kept this node from doing what the core asked for. It must not go on: the rest of that would be skipped."""
+        """What kept this node from carrying out an output of the core. It must not go on: the rest would be skipped."""
         self._unsaved: Output | None = None
         """An output that could not be saved: until it is, this node does nothing, as if it were down."""
         self.applied = 0

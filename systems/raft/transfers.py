@@ -1,8 +1,8 @@
-"""Snapshots on their way: whatever a node has received of one brings it further.
+"""Transfers of snapshots make progress: no piece that a node has received is in vain.
 
 While writes go on, a leader takes newer snapshots all the time, pieces are lost, and answers come late. A transfer that starts
-over each time never ends if it takes longer than that, and no client notices: the others commit without this node. When the
-load is over, even such a transfer comes to its end, and nobody sees that the group could not have lost another node.
+over each time may never end, and no client notices: the others commit without this node. After the load even such a transfer
+ends, and nothing shows that the group could not have lost another node until then.
 """
 
 from __future__ import annotations
@@ -14,25 +14,26 @@ from systems.raft.core.leader import Leader
 from systems.raft.core.pieces import Which
 
 _MOST: Final = 4
-"""Answers from before a transfer, which come late, can make the leader give it up; hardly so often."""
+"""The most snapshots that may be begun without progress: late answers from before a transfer can make the leader give it up,
+but hardly more often than this."""
 
 
 class _Sending(NamedTuple):
     match: int
-    """What the other node had when the first of these was seen."""
+    """The last entry that the other node had when the first of `begun` was seen."""
     begun: tuple[int, ...]
-    """The last entries in the snapshots that have been sent to it since."""
+    """The last entries of the snapshots that the leader has begun to send it since."""
 
 
 class _Received(NamedTuple):
     core: Core
-    """Pieces are kept in memory, so another life of the node has none."""
+    """The node's core, which is another one after a restart: pieces are only in memory."""
     which: Which | None
     offset: int
 
 
 class Transfers:
-    """Looks at what leaders send and at what their followers have of it; it remembers the last look at each."""
+    """Checks, at each look, what leaders send and what their followers have of it."""
 
     def __init__(self) -> None:
         self._sending: dict[str, tuple[Leader, dict[str, _Sending]]] = {}
@@ -42,7 +43,7 @@ class Transfers:
         return self._begun_anew(name, core) or self._lost(name, core)
 
     def _begun_anew(self, name: str, core: Core) -> str | None:
-        """A leader begins another snapshot once the last one, or entries after all, have brought the node further."""
+        """Whether a leader has begun too many snapshots for a node that made no progress."""
         leader = core.leading
         if leader is None:
             self._sending.pop(name, None)
@@ -63,7 +64,7 @@ class Transfers:
         return None
 
     def _lost(self, name: str, core: Core) -> str | None:
-        """Within a term, a node forgets pieces only for those of a newer snapshot, or once it has what is in them."""
+        """Whether a node has lost pieces within a term, although it neither has their content nor gets a newer snapshot."""
         receiving = core.state.receiving
         last = self._received.get(name)
         self._received[name] = _Received(core, receiving.which, receiving.offset)

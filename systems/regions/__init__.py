@@ -26,8 +26,7 @@ class Regions:
 
     A region `eu` is an edge of that name, which clients talk to, a balancer `eu-balancer`, and replicas `eu-r1`, `eu-r2`, …,
     as in `Serving`. Distances are faults on links: `Latency("eu>us", delay_ms=40)`. Faults choose among the replicas; edges
-    and balancers are hit only if they are named. Answers
-    carry no checksum: a link that flips bits can change them.
+    and balancers are hit only if they are named. Answers carry no checksum: a link that flips bits can change them.
     """
 
     bugs: ClassVar = BUGS

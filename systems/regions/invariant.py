@@ -1,4 +1,4 @@
-"""What holds at any moment of an edge: its breakers and its limit of guests keep their rules. Balancers have their own."""
+"""The invariants of an edge: its breakers and its limit on guests keep their rules. Balancers have invariants of their own."""
 
 from __future__ import annotations
 
@@ -37,9 +37,8 @@ class Shown:
 
 
 class EdgesKeepTheirRules:
-    """Of each edge that shows itself (`Shown`), besides what holds of its region's balancer: each breaker does what
-    `BreakerWatch` asks of it. An edge lets in no more guests than it may, counts each of them only once, and asks one region at
-    a time for each request."""
+    """Each breaker of an edge does what `BreakerWatch` demands. An edge lets in no more guests than it may, counts each of them
+    once, and asks one region at a time for each request. Balancers are checked too."""
 
     def __init__(self, balancers: Invariant) -> None:
         self._balancers = balancers
@@ -59,7 +58,7 @@ class EdgesKeepTheirRules:
         for way in shown.ways:
             tally = way.asked
             watch = self._watches.setdefault(way.breaker, BreakerWatch())
-            # A refusal is an answer. How many were slow is not counted: at most all.
+            # A refusal is an answer. Slow answers are not counted, so all of them may have been slow.
             calls = Calls(tally.awaited, tally.ended, tally.unanswered, tally.given_up, tally.ended, way.refused)
             for why in watch.look(shown.now_s, way.breaker, shown.settings, calls):
                 yield f"its breaker of {way.name}: {why}"

@@ -1,4 +1,4 @@
-"""What holds at any moment of a balancer's admission control: it lets a few requests in, and no more than can be answered."""
+"""The invariants of a balancer's admission control: it always admits a few requests, and no more than can be answered."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class Load(Protocol):
 
 
 class AdmissionRules:
-    """Watches one balancer's limit from look to look. How it moves is for `LimitRules`.
+    """Checks one balancer's limit at each look. `LimitRules` checks how it moves.
 
-    How many requests ended is seen only at each look, so the best pace is bounded from above: all that ended within two
+    How many requests have ended is seen only at each look, so the best pace is bounded from above: all that ended within two
     intervals of `Admission` may have ended in one.
     """
 
     def __init__(self) -> None:
         self._looks: deque[tuple[float, int]] = deque([(-math.inf, 0)])
-        """When it was looked at, and how many requests had ended by then: the looks of the last window, and one before it."""
+        """The times of the looks of the last window, and of one before it, each with how many requests had ended by then."""
         self._best_per_s = 0.0
         self._moves = LimitRules()
 

@@ -1,4 +1,4 @@
-"""What holds at any moment of a balancer's breakers: each keeps its own rules, and together they do not leave out too many."""
+"""The invariants of a balancer's breakers: each keeps its own rules, and together they do not leave out too many replicas."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from systems.serving.policy import Pool
 from systems.serving.settings import Settings
 
 _SURELY: Final = 50
-"""Of so many exchanges, some go to the replicas whose breakers are open, if these are at least half of all."""
+"""Of this many exchanges, some go to the replicas whose breakers are open, if these are at least half of all replicas."""
 
 
 class _Look(NamedTuple):
@@ -21,7 +21,7 @@ class _Look(NamedTuple):
     states: Mapping[str, Sequence[Transition]]
     """The last change of each breaker's state, if there was one."""
     retries: int
-    """A retry may have no other replica left."""
+    """Retries so far: a retry may have no other replica left than one whose breaker is open."""
     to_open: int
     exchanges: int
 
@@ -31,16 +31,16 @@ class _Look(NamedTuple):
 
 
 class BreakerRules:
-    """Watches the breakers of one balancer from look to look.
+    """Checks the breakers of one balancer at each look.
 
-    Each does what `BreakerWatch` asks of it, judged by the exchanges that it permitted. A replica whose breaker is open is left
-    out, unless more would be than the settings allow.
+    Each does what `BreakerWatch` demands, judged by the exchanges that it permitted. A replica whose breaker is open is left
+    out, unless more replicas would be left out than the settings allow.
     """
 
     def __init__(self, names: list[str]) -> None:
         self._watches = {name: BreakerWatch() for name in names}
         self._since: _Look | None = None
-        """The first look since all states are as they are now, and no retry was sent."""
+        """The first look since the last change of any state, and since the last retry."""
 
     def look(self, now_s: float, pool: Pool, dispatcher: Dispatcher, settings: Settings, retries: int) -> Iterator[str]:
         """What is wrong by now, if anything. `retries` were sent so far, hedges included."""

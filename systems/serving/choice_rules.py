@@ -11,11 +11,11 @@ _KEPT: Final = 256
 """More choices than a balancer makes between two looks."""
 
 _SURELY: Final = 100
-"""Of so many choices, by whatever strategy, some fall on a replica that has nothing to do."""
+"""Of this many choices, some fall on a replica that has nothing to do, whatever the strategy."""
 
 
 class Choice(NamedTuple):
-    """A replica, or none, that was chosen for requests that others had been `tried` for."""
+    """The replica that was chosen for some requests, None if none was, and the replicas that had been `tried` before."""
 
     name: str | None
     tried: Sequence[str]
@@ -33,22 +33,22 @@ class Choices:
         self._last.append(Choice(name, tried))
 
     def since(self, made: int) -> Iterator[Choice]:
-        """Those that came after so many, as far as they are kept."""
+        """The choices after the first `made`, as far as they are kept."""
         return islice(self._last, max(0, len(self._last) - (self.made - made)), None)
 
 
 class ChoiceRules:
-    """Watches the choices of one balancer from look to look."""
+    """Checks the choices of one balancer at each look."""
 
     def __init__(self) -> None:
         self._made = 0
         self._passed_over: Counter[str] = Counter()
-        """How many choices did not fall on a replica since it has had nothing to do."""
+        """By idle replica, how many choices have not fallen on it since it became idle."""
 
     def look(self, choices: Choices, surely_up: Set[str], perhaps_up: Set[str], idle: Set[str]) -> Iterator[str]:
-        """What is wrong by now: since the last look, replicas were `surely_up` all the while, or `perhaps_up` for a time.
+        """What is wrong, if anything. Since the last look, replicas were `surely_up` all the time, or `perhaps_up` for a while.
 
-        Those that are `idle` are up, have nothing to do and should get a full share.
+        Replicas that are `idle` are up, have nothing to do and should get a full share.
         """
         for name, tried in choices.since(self._made):
             others = sorted(surely_up - {*tried, name})

@@ -1,4 +1,4 @@
-"""Counts what became of the exchanges with one replica, apart from its breaker, so that the two can be compared."""
+"""Counts what became of exchanges with replicas, independently of breakers and admission control, to compare the counts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from systems.parts.breaker_watch import Calls
 
 
 class Tries:
-    """Counts the tries of which admission control is told, apart from it. `overload_s` is the longest that is not late."""
+    """Counts the tries that are reported to admission control. A try that took longer than `overload_s` is late."""
 
     def __init__(self, overload_s: float | None) -> None:
         self._overload_s = math.inf if overload_s is None else overload_s
@@ -29,7 +29,7 @@ class Exchanges:
     def __init__(self, slow_s: float) -> None:
         self._slow_s = slow_s
         self.unpermitted = 0
-        """How many were begun although its breaker did not permit it, or is switched off."""
+        """How many were begun without a permit: the breaker did not give one, or is switched off."""
         self._awaited = self._ended = self._failed = self._given_up = self._slow = 0
 
     @property

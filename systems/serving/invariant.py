@@ -1,7 +1,7 @@
-"""What holds at any moment of a balancer: its counts are those of its connections, and it keeps the rules of its settings.
+"""The invariants of a balancer: its counts agree with its connections, and it keeps the rules of its settings.
 
-A history shows what a client got. It does not show a count that is off for a second, a retry that was not paid for, or a
-replica that was left out too soon, too long or for too little, as long as other replicas make up for it.
+A history shows what clients got. It does not show a count that is off for a second, a retry that was not paid for, or a replica
+that was left out too soon, for too long or without reason, as long as other replicas make up for it.
 """
 
 from __future__ import annotations
@@ -37,20 +37,19 @@ class Shown:
 
 
 class BalancersKeepTheirRules:
-    """Of each balancer that shows itself (`Shown`):
+    """What each balancer (`Shown`) does:
 
-    - As many requests are outstanding at a replica as its connections wait for. What was given up is not held against a
-      replica.
-    - Requests are sent no more often than they were admitted and retries were paid for, from a budget that keeps its own rules
+    - It counts as outstanding at a replica exactly the requests that its connections wait for. A request that was given up is
+      not held against a replica.
+    - It sends a request once, and again only for retries that were paid for, from a budget that keeps its own rules
       (`RetryBudgetRules`).
-    - A request that two replicas left unanswered is sent alone: it may be what broke them, or one that was only beside that.
-    - A replica is ejected after enough failures in a row, for as long as the settings say, and not up before that. No more are
-      ejected at once than may be, and not the last one that is up.
-    - Otherwise it goes down after enough failed checks in a row. It comes up again after enough good ones. None of this is
-      overdue.
-    - It chooses replicas that are up, and not twice for one request, while there are such, and none of them never
-      (`ChoiceRules`). One that came up gets a share that grows as fast as the settings say.
-    - It always lets a few requests in, and no more than its replicas have been seen to answer in time (`AdmissionRules`).
+    - A request that two replicas left unanswered is sent alone: it may be what broke them.
+    - It ejects a replica after enough consecutive failures, and keeps it down for as long as the settings say. It never ejects
+      too many at once, or the last one that is up.
+    - It takes a replica down after enough consecutive failed checks, and up again after enough good ones, without delay.
+    - It chooses replicas that are up, and none twice for one request, as long as there are others, and passes over none of them
+      for long (`ChoiceRules`). The share of a replica that came up grows as fast as the settings say.
+    - It always admits a few requests, and no more than its replicas have been seen to answer in time (`AdmissionRules`).
     - Its breakers keep their rules (`BreakerRules`).
     """
 
@@ -62,7 +61,7 @@ class BalancersKeepTheirRules:
             if not isinstance(state, Shown):
                 continue
             watch = self._watches.get(name)
-            if watch is None or watch.pool is not state.pool:  # it was started again
+            if watch is None or watch.pool is not state.pool:  # the balancer has restarted
                 watch = self._watches[name] = _Balancer(state)
             if (why := next(watch.look(state), None)) is not None:
                 return f"{name}: {why}"
@@ -134,8 +133,8 @@ class _Balancer:
 class _Seen:
     """One replica, as it was at the last look.
 
-    How much came in a row is not seen, but how much there can have been at most, all since the look before the last one at
-    which the opposite had come (`_from`), and at least, all since that look (`_since`).
+    How many consecutive results there were is not seen, but bounded. The most counts from the look before the one that last saw
+    the opposite result (`_from`), the least from that one itself (`_since`).
     """
 
     def __init__(self, one: Replica, shown: Shown) -> None:
@@ -144,7 +143,7 @@ class _Seen:
         """When the last ejection ends."""
         self._ejected_for_s = 0.0
         self._up_after_s = self._up_by_s = -math.inf
-        """It came up the last time between these two looks."""
+        """It last came up between these two times."""
         self._looked_s = shown.now_s
         self._answered, self._failed, self._ejections = one.answered, one.failed, one.ejections
         self._good, self._bad = shown.checker.passed[one.name], shown.checker.failed[one.name]

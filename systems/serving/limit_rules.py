@@ -1,4 +1,4 @@
-"""How a balancer's limit on outstanding requests may move: down when all answers of an interval were late, and only then."""
+"""How a balancer's limit on outstanding requests may move: down if all answers of an interval were late, and only then."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Final, NamedTuple
 from systems.serving.admission import CUT, FEW, GROWTH, INTERVAL_S, LEAST, MOST_GROWTHS
 
 _SLACK_S: Final = 1e-6
-"""Times are compared only so exactly, because they are floats."""
+"""The tolerance with which times are compared, because they are floats."""
 
 
 class Look(NamedTuple):
-    """A limit, and what decides on it. Counts are since the balancer's start."""
+    """A limit, and what determines it. Counts are since the balancer's start."""
 
     at_s: float
     limit: int
     tries: int
-    """Of which admission control was told."""
+    """The tries that were reported to admission control."""
     late: int
-    """Of those."""
+    """How many of these were late."""
     admitted: int
     refused: int
     outstanding: int
@@ -31,12 +31,12 @@ class Look(NamedTuple):
 
 
 class _Span:
-    """The time from a look on until an interval has surely ended, which may have begun before."""
+    """The time from a look until an interval has certainly ended, which may have begun before the look."""
 
     def __init__(self, begin: Look) -> None:
         self._begin = begin
         self._last: Look | None = None
-        """An interval ends with the first try after this look, unless one has ended before."""
+        """An interval ends with the first try after this look, unless one has already ended."""
 
     def has_end(self, look: Look) -> bool:
         """Whether an interval has ended by this look. Each has at least `INTERVAL_S` and `LEAST` tries."""
@@ -48,25 +48,25 @@ class _Span:
 
 
 class LimitRules:
-    """Watches one limit from look to look, while it is so low that it does not depend on the replicas' pace:
+    """Checks one limit at each look, while it is too low to depend on the replicas' pace:
 
     - It is lowered only if no try of the interval was in time, and not far below what was outstanding.
-    - It is lowered if so many tries were late that they fill an interval. It is raised if so many were in time, and requests
-      were refused meanwhile; but not by much at once.
+    - It must be lowered once a whole interval of tries was late. It must be raised, by little at a time, once a whole interval
+      was in time and requests were refused meanwhile.
 
-    When intervals begin and end is not seen. But what ends between two looks, and is longer than the time between them,
-    contains what is seen there.
+    When intervals begin and end cannot be seen. But an interval that ends between two looks, and is longer than the time
+    between them, contains what is seen there.
     """
 
     def __init__(self) -> None:
         self._looks: deque[Look] = deque()
-        """Those of the last interval."""
+        """The looks of the last interval."""
         self._since: Look | None = None
         """Since this look, all tries were late, or all were in time."""
         self._span: _Span | None = None
-        """First until one interval has ended, so that the next one is whole; then until the limit must have moved."""
+        """First, the time until an interval has ended, so that the next one is whole; then until the limit must have moved."""
         self._from: Look | None = None
-        """Where the limit was before it had to move, by the end of the span."""
+        """The look before the limit has to move, which it must have done by the end of the span."""
         self._last: Look | None = None
 
     def look(self, look: Look) -> Iterator[str]:
@@ -109,7 +109,7 @@ class LimitRules:
 
     @staticmethod
     def _judged(since: Look, before: Look, look: Look) -> Iterator[str]:
-        """Whether it has moved since `before`, with only late tries, or none, since an earlier look."""
+        """Whether it has failed to move since `before`, although all tries since an earlier look were late, or none was."""
         tries, still = look.tries - since.tries, f"it still lets {look.limit} requests in at once"
         if look.late > since.late and LEAST < before.limit <= look.limit:
             yield f"{still}, and the last {tries} tries were late"

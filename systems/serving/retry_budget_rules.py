@@ -1,4 +1,4 @@
-"""What holds at any moment of a balancer's retry budget: it has what requests have earned of late, less what retries cost."""
+"""The invariants of a balancer's retry budget: it holds what recent requests have earned, less what retries cost."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from systems.parts.retry_budget import KEPT_S, RetryBudget
 from systems.serving.settings import Settings
 
 ROUGHLY: Final = 1.01
-"""What is computed from looks every few milliseconds may be off by so much."""
+"""The factor by which what is computed from looks every few milliseconds may be off."""
 
 LAG_S: Final = 1.0
-"""A balancer without CPU has done with a request or a check so long after the time at which it took it."""
+"""A balancer that gets no CPU may finish a request or a check this long after the time that it noted for it."""
 
 
 class _Decaying:
-    """The bounds of a sum that decays. What is added came since the last look, or up to `LAG_S` before it."""
+    """Bounds on a decaying sum. An amount that is added came since the last look, or up to `LAG_S` before that."""
 
     def __init__(self, now_s: float) -> None:
         self.least = self.most = self._sum = 0.0
         self._least_s = self._sum_s = now_s
 
     def add(self, amount: float, looked_s: float, now_s: float) -> None:
-        """`looked_s` was the last look before this one."""
+        """`looked_s` is the time of the previous look."""
         least = amount * math.exp(-(now_s - looked_s + LAG_S) / KEPT_S)
         self.least = self.least * math.exp(-(now_s - self._least_s) / KEPT_S) + least
         self._sum *= math.exp(-(looked_s - self._sum_s) / KEPT_S)
@@ -34,10 +34,10 @@ class _Decaying:
 
 
 class RetryBudgetRules:
-    """Watches one balancer's budget from look to look: it is never overdrawn, never above what the requests of late have earned
-    and retries have left of it, and never below. It refuses no retry that could be paid for.
+    """Checks one balancer's budget at each look: it is never overdrawn, it holds what recent requests have earned less what
+    retries cost, and it refuses no retry that it could pay for.
 
-    What each second adds keeps the balance at the same level if nothing else happens, so only the rest changes.
+    If nothing else happens, what each second adds keeps the balance at one level, so only the rest is tracked.
     """
 
     def __init__(self, budget: RetryBudget, now_s: float) -> None:
@@ -53,7 +53,7 @@ class RetryBudgetRules:
             return
         came, spent, refused = admitted - self._admitted, budget.spent - self._spent, budget.refused - self._refused
         if refused:
-            # None was left then; and on a slow machine "then" may be long before the last look.
+            # Nothing was left when it refused; on a slow machine that may have been long before the last look.
             since = ratio * came + settings.retries_per_s * (now_s - self._looked_s + LAG_S)
             if balance > 1 + since:
                 yield f"retries were refused, and the budget has {balance:.1f} left; {since:.1f} may have come since"

@@ -1,7 +1,7 @@
-"""Imagined takeovers: who could be the next primary at this moment, and what would be missing then.
+"""Imagined takeovers: who could be the next primary at this moment, and what it would lack.
 
-A takeover that loses something takes a replica that has lost its disk, counts as complete too early, and is asked before it is.
-A run seldom has all of that. But at any moment it can be asked what a replica owes, and what requests would do to it:
+For a takeover to lose something, a replica must lose its disk, count as complete too early, and be asked before it is complete.
+A run seldom has all of that. But these rules hold at any moment, and copies show what requests would do to a replica:
 
 - A replica that counts as complete has every acknowledged entry that was ever on its disk.
 - No request that a primary could send now makes a replica complete that would lack such an entry after it.
@@ -18,7 +18,7 @@ from systems.strong.shown import Shown
 
 
 class ImaginedTakeovers:
-    """Looks for what would be missing. It remembers what each replica had, which a replica may forget."""
+    """Checks the rules at each look. It remembers what each replica had, because a replica may forget that."""
 
     def __init__(self, majority: int | None) -> None:
         """`majority` is how many replicas a new primary asks; None: it needs no other one's answer."""
@@ -44,7 +44,7 @@ class ImaginedTakeovers:
         return f"{name} counts as complete and lacks the acknowledged entry at {had}, which was on its disk"
 
     def _taught(self, name: str, shown: Shown, shown_by: Mapping[str, Shown]) -> str | None:
-        """Which request would make a replica complete too early."""
+        """Whether some request would make a replica count as complete too early."""
         replica, had = shown.replica, self._had.get(name, 0)
         if replica.ready or not shown.informed:
             return None
@@ -68,7 +68,7 @@ class ImaginedTakeovers:
         return None
 
     def _overruled(self, shown_by: Mapping[str, Shown], acknowledged: Sequence[Entry]) -> str | None:
-        """Which replicas are enough for a takeover, and lack something."""
+        """Whether enough replicas for a takeover lack an acknowledged entry."""
         last = len(acknowledged)
         if self._majority is None or not last:
             return None
@@ -79,7 +79,7 @@ class ImaginedTakeovers:
         return f"{', '.join(lacking)} would be enough for a takeover, and lack the acknowledged entry at {last}"
 
     def _counts(self, shown: Shown) -> bool:
-        """Whether a replica could claim the next epoch, or would tell whoever does so that this log is all that it had."""
+        """Whether a replica counts as complete: it could claim the next epoch, or would offer its log to the one that does."""
         replica = shown.replica
         if replica.ready or self._majority is None or not shown.informed:
             return replica.ready

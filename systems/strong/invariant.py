@@ -40,7 +40,7 @@ class NothingForgotten:
         return self._keepers.broken({name: state for name, state in states.items() if name not in shown_by})
 
     def apart(self, states: Mapping[str, object]) -> str | None:
-        """Why it is not so that one replica is the primary, and that all others have its log and know it to be acknowledged."""
+        """What replicas do not agree about: one must be the primary, and all must have its log, and know it as acknowledged."""
         shown_by = {name: state for name, state in states.items() if isinstance(state, Shown)}
         primary = max(shown_by, key=lambda name: shown_by[name].epoch, default=None)
         if primary is None or not shown_by[primary].epoch:

@@ -1,7 +1,7 @@
-"""The rules of leases: each version of the configuration has one end of waiting for it, and nobody may take over before that.
+"""The rules of leases: a replica's wait for a version of the configuration has one fixed end, and nobody takes over earlier.
 
-A wait that ends too soon, or a lease that is counted too long, shows in a history only if the primary still reads by its lease
-when another replica has taken over. A wait that is put off again and again shows only if the primary can renew nothing, and is
+A wait that ends too soon, or a lease that is held for too long, shows in a history only if the primary still reads by its lease
+when another replica has taken over. A wait that is extended again and again shows only if the primary can renew nothing but is
 still heard.
 """
 
@@ -21,18 +21,18 @@ class _Seen(NamedTuple):
     watch: Watch
     looked_s: float
     version: int
-    """0 if it knew of none."""
+    """The latest version that it knew; 0 if none."""
     ends_s: float
 
 
 class WaitsForLeases:
-    """Looks at each replica's wait. Times are by the replica's own clock."""
+    """Checks each replica's wait at each look. Times are by the replica's own clock."""
 
     def __init__(self) -> None:
         self._seen: dict[str, _Seen] = {}
 
     def broken(self, name: str, watch: Watch, now_s: float) -> str | None:
-        """A replica that has been started again knows of no version, and has another watch."""
+        """What is wrong with a replica's wait; None if nothing is. A restarted replica has a new watch and knows no version."""
         version = 0 if watch.configuration is None else watch.configuration.version
         now = _Seen(watch, now_s, version, watch.ends_s)
         before = self._seen.get(name)
@@ -51,10 +51,10 @@ class WaitsForLeases:
 
 
 def overtaken(shown_by: Mapping[str, Shown]) -> str | None:
-    """Which replica could take over now from a primary that still holds its lease.
+    """A replica that could take over now from a primary that still holds its lease; None if there is none.
 
-    It is one that knows of no older version than the primary, so the keepers would agree. A process that blocks is ahead of the
-    others by its own clock, so the earlier one of two clocks counts.
+    The replica must know a version at least as late as the primary's, or the keepers would refuse. A process that blocks is
+    ahead of the others by its own clock, so the earlier of the two clocks counts.
     """
     for name, primary in shown_by.items():
         if primary.lease is None or not primary.epoch or not (version := _version(primary)):

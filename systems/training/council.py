@@ -67,7 +67,10 @@ class Council:
     ledger: ClassVar[type[RaftLedger]] = RaftLedger
 
     def __init__(self, node: NodeContext, coordinators: Sequence[str], heard: Callable[[], Sequence[str]], ranks: int) -> None:
-        """`heard` returns the ranks that this coordinator hears and reaches now, of so many. Raises `OtherNode`."""
+        """`heard` returns the ranks that this coordinator hears and reaches now; `ranks` is how many there are.
+
+        Raises `OtherNode`.
+        """
         others = {name: node.peers[name] for name in coordinators if name != node.name}
         self._values = KeyValues(self.rules)
         self._replica: Replica[Answer] = Replica(
