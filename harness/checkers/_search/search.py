@@ -37,11 +37,12 @@ class Configuration(NamedTuple):
 
 
 class Effort(NamedTuple):
-    """How hard to search: the most configurations to keep, the most to explore, and the weights that rank them: few calls
-    spent, few calls owed."""
+    """How hard to search. Configurations that have spent few calls and owe few calls rank first."""
 
     width: int
+    """The most configurations to keep after each return."""
     limit: int
+    """The most configurations to explore in all."""
     spent_weight: int
     owed_weight: int
 
@@ -208,7 +209,11 @@ class _Search:
         return False
 
     def _past(self, start: Configuration, x: int, later: bool) -> Iterator[Configuration]:
-        """Every configuration in which call `x`, the next to return, has taken effect."""
+        """Every configuration in which call `x`, the next to return, has taken effect.
+
+        Lets calls in flight take effect one after another, breadth first, until `x` has. A configuration is *starved* if the
+        last of them was an overwriter whose state no call has used yet: another overwriter right after it would only hide it.
+        """
         if self._hopeless(*start):
             return
         state, met, free = start
@@ -219,8 +224,10 @@ class _Search:
                 yield start
                 return
             after = self._step(state, self._kind[x])
+            # Just before an overwriter, others may have taken effect: it has hidden them.
             fresh = self._overwriters & ~met if after == state and self._overwriters & x_bit else 0
             yield Configuration(state, met | fresh, free | fresh)
+            # x may also take effect later and change something, which matters only if a call uses what it leaves.
             if not later and (after == NO_STATE or not self._used_now(after, met, free, x)):
                 return
         if (start, False) in seen:
@@ -233,6 +240,7 @@ class _Search:
                 bit = self._bit[y]
                 if self._observers & bit or (met & bit and not free & bit):
                     continue
+                # Of calls of one kind, it is enough to try the first, which returns soonest.
                 kind, over = self._kind[y], bool(self._overwriters & bit)
                 group = (kind, over or bool(free & bit))
                 if group in tried:
@@ -244,7 +252,7 @@ class _Search:
                 if after == NO_STATE or (after == state and not (over and self._overwriters & ~met & ~bit)):
                     continue
                 new_met, new_free = met | bit, free & ~bit
-                if over:
+                if over:  # it hides all other overwriters, so they may have taken effect just before it
                     fresh = self._overwriters & ~new_met
                     new_met |= fresh
                     new_free |= fresh
@@ -257,7 +265,7 @@ class _Search:
                 if y == x or (self._observers & x_bit and reached.met & x_bit):
                     yield reached
                     continue
-                if not new_met & x_bit and reached.met & x_bit:
+                if not new_met & x_bit and reached.met & x_bit:  # x was settled: it may also take effect later
                     yield reached
                 starving = False
                 if over and not reached.met & ~new_met & ~self._overwriters:
