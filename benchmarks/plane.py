@@ -189,7 +189,7 @@ async def ping(port: int, connections: int, seconds: float, pause_s: float = 0.0
 
 
 def receive(sock: socket.socket, count: int, buffer: bytearray | None = None) -> None:
-    """Receive at least so many bytes. Raises `ConnectionError` if the connection ends before."""
+    """Receive at least `count` bytes. Raises `ConnectionError` if the connection ends before."""
     buffer = buffer or bytearray(1024)
     left = count
     while left > 0:

@@ -1,10 +1,10 @@
 """How long a training stands still when a rank is killed, frozen, or cut off from another one: from the fault to the next step.
 
-`python benchmarks/training.py --faults 20` does each so many times, on three ranks, in turn, and prints when the coordinator
-decided, when the next group was formed, and when it had done its first step, all from the moment of the fault (p50, p99,
-worst). A rank is killed with SIGKILL, frozen with SIGSTOP for two seconds; a link is cut without a word to either end. The last
-column is the check that all steps of all ranks came to the parameters of an undisturbed training, bit for bit. Whatever else
-uses the processors is in the figures: the load average is printed. The last line says what saving cost in the last run.
+`python benchmarks/training.py --faults 20` injects each fault 20 times on three ranks, one kind after another. It prints how
+long after the fault the coordinator decided, the next group was formed, and that group had done its first step (p50, p99,
+worst). A rank is killed with SIGKILL or frozen with SIGSTOP for two seconds; a link is cut without a word to either end. The
+last column says whether all steps of all ranks came to the parameters of an undisturbed training, bit for bit. Other programs
+on the machine slow these figures down, so the load average is printed. The last line says what saving cost in the last run.
 
 With `--coordinators 3` a rank and the leading coordinator are also killed at the same time.
 """
@@ -40,13 +40,13 @@ FAULTS: Final[Mapping[str, tuple[Sequence[Fault], float]]] = {
     "rank frozen": ([Pause("one")], 2.0),
     "link cut": ([Isolate("rank0>rank1")], 2.0),
 }
-"""What is done at the same time, and for how many seconds."""
+"""The faults that are injected together, and how many seconds they last."""
 
 WITH_LEADER: Final[Mapping[str, tuple[Sequence[Fault], float]]] = {"rank and leader": ([Kill("one"), Kill(LEADER)], 1.5)}
 """With several coordinators: a rank and the leading coordinator are killed."""
 
 _QUIET_S: Final = 2.5
-"""Well after this a rank that was out is in again."""
+"""From the end of one fault to the next: long enough for a rank that was out to have rejoined."""
 
 _PHASES: Final = ("decided", "formed", "first step")
 
@@ -54,7 +54,7 @@ _PHASES: Final = ("decided", "formed", "first step")
 def recorded(
     faults: Sequence[Fault], lasts_s: float, number: int, step_ms: float, runs: Path, coordinators: int = 1
 ) -> History:
-    """The history of a training that meets the same faults so many times."""
+    """The history of a training that meets the same faults `number` times, for `lasts_s` each."""
     period_s = lasts_s + _QUIET_S
     begins = [period_s * at + 1 for at in range(number)]
     windows = [fault.between(from_s, from_s + lasts_s) for from_s in begins for fault in faults]
@@ -73,7 +73,7 @@ def trained(faults: Sequence[Window], seconds: float, step_ms: float, runs: Path
 
 
 def phases_ms(history: History) -> pd.DataFrame:
-    """A row a fault: milliseconds from its beginning to each phase of the recovery from it."""
+    """One row per fault: milliseconds from its beginning to each phase of the recovery from it."""
     done = history.steps[(history.steps["node"] != CONTROL) & history.steps["done_ns"].notna()]
     rows = []
     on_ranks = history.windows[history.windows["selector"] != LEADER]
@@ -87,7 +87,7 @@ def phases_ms(history: History) -> pd.DataFrame:
 
 
 def bit_equal(history: History) -> str:
-    """Whether all steps of all ranks came to the parameters of an undisturbed training, in a word."""
+    """Whether all steps of all ranks came to the parameters of an undisturbed training: "yes", "NO" or "unknown"."""
     return {True: "yes", False: "NO", None: "unknown"}[same_parameters(history).valid]
 
 

@@ -1,10 +1,11 @@
 """What each way to exchange gradients costs at the links, and what it learns from as many samples as an undisturbed training.
 
 `python benchmarks/training_exchange.py --batches 400` trains the model once by each method, on three ranks, without faults, and
-prints in one table: bytes a batch over the links between ranks as the fault plane counted them, how many times fewer than by
-all-reduce, the training loss in the last fifth of the batches beside the control's of the same ones, and steps a second.
-With `--slow-link` it prints steps a second while one link carries 500 kB/s instead. Whatever else uses the processors is in the
-steps a second: the load average is printed. Bytes hold all that is sent: gloo's headers, commits of steps, the first state.
+prints one table: bytes per batch over the links between ranks as the fault plane counted them, how many times fewer than
+with all-reduce, the training loss over the last fifth of the batches beside the control's over the same ones, and steps per
+second. With `--slow-link` it prints steps per second while one link carries only 500 kB/s. Other programs on the machine lower
+the steps per second, so the load average is printed. Bytes count all that is sent: gloo's headers, commits of steps, the first
+state.
 """
 
 from __future__ import annotations
@@ -45,9 +46,9 @@ class Measured:
     batches: int
     bytes_per_batch: float
     loss: float
-    """Of the last fifth of the batches."""
+    """The mean training loss of the last fifth of the batches."""
     control: float
-    """The undisturbed training's, of the same."""
+    """The same of the undisturbed training."""
     steps_per_s: float
 
 
@@ -65,7 +66,7 @@ def measured(exchange: str, options: argparse.Namespace, runs: Path) -> Measured
 
 
 def figures(history: History, exchange: str, batches: int) -> Measured:
-    """Of the steps that make at most so many batches; bytes and pace are of the whole run, under the fault if there is one."""
+    """The losses of the first `batches` batches; bytes and pace of the whole run, from the fault on if there is one."""
     per_step = method(exchange).batches
     steps = history.steps[(history.steps["node"] != CONTROL) & history.steps["done_ns"].notna()]
     control = history.steps[history.steps["node"] == CONTROL].set_index("step")["loss"]

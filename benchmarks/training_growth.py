@@ -1,11 +1,11 @@
-"""What a step and a recovery of `systems/training` cost by ranks and parameters, in a table and a plot.
+"""How the cost of a step and of a recovery in `systems/training` grows with ranks and parameters, in a table and a plot.
 
 `python benchmarks/training_growth.py --plot FILE.svg` trains dense layers of 10,000 to 10,000,000 parameters on two, four
 and eight ranks, with gradients exchanged exactly (12 virtual shards, so bits do not depend on the ranks) and by all-reduce,
-and kills a rank once. It prints a step's median, bytes a step over all links between ranks as the fault plane counted them, and
-the time from the kill to the next step. Steps follow one another as fast as they can. No control is trained: nothing is judged
-here. All ranks share this machine's processors: with more ranks than these, steps get slower for that alone. Sizes that would
-move more than a gigabyte a step are left out, and named.
+and kills a rank once. It prints the median time of a step, the bytes per step over all links between ranks as the fault plane
+counted them, and the time from the kill to the next step. Steps follow one another without a pause. No control is trained:
+nothing is judged here. All ranks share this machine's processors, so with more ranks than processors steps get slower for that
+reason alone. Sizes that would move more than a gigabyte per step are left out, and named.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from workloads.steps import Steps
 _EXCHANGES: Final = ("allreduce", "exact")
 RANKS: Final = (2, 4, 8)
 HIDDEN: Final = {10_015: 69, 100_327: 281, 1_000_567: 963, 10_003_135: 3125}
-"""By parameters: units of a layer."""
+"""The number of units in a layer, by the number of parameters that gives."""
 
 _SHARDS: Final = 12
 _NUMBER_BYTES: Final = 4
@@ -46,12 +46,12 @@ _MOST_BYTES: Final = 1e9
 _DOWN_S: Final = 0.5
 _MUCH_BYTES: Final = 5e7
 _SECONDS: Final = {False: 7.0, True: 25.0}
-"""For how long it trains, by whether a step moves much."""
+"""How long to train, by whether a step moves more than `_MUCH_BYTES`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Of one size."""
+    """What a step and a recovery cost at one size."""
 
     exchange: str
     ranks: int
@@ -63,7 +63,7 @@ class Cost:
 
 
 def cost(exchange: str, ranks: int, parameters: int, runs: Path) -> Cost:
-    """Train some seconds, and kill a rank once, well before the middle."""
+    """Train for some seconds, and kill a rank once, well before the middle."""
     seconds = _SECONDS[moved_bytes(exchange, ranks, parameters) > _MUCH_BYTES]
     killed_s = 0.4 * seconds
     drill = Drill(
@@ -93,14 +93,14 @@ def cost(exchange: str, ranks: int, parameters: int, runs: Path) -> Cost:
 
 
 def moved_bytes(exchange: str, ranks: int, parameters: int) -> float:
-    """A step's, over all links: each rank's part goes to all others, or a ring carries a sum there and back."""
+    """The bytes that a step moves over all links: each rank sends its part to all others, or a ring reduces and distributes."""
     if exchange == "exact":
         return (ranks - 1) * -(-_SHARDS // ranks) * ranks * parameters * _NUMBER_BYTES
     return 2.0 * (ranks - 1) * parameters * _NUMBER_BYTES
 
 
 def table(runs: Path, plot: Path | None, ranks: Sequence[int] = RANKS, within_s: float = math.inf) -> None:
-    """Print a row for each size that runs here within that time, the smaller ones first, as Markdown, and draw them."""
+    """Print a row in Markdown for each size, the smaller ones first, until `within_s` is over, and plot them."""
     print(f"\nranks and parameters, one kill each{load()}")
     print("| exchange | ranks | parameters | step p50 ms | bytes a step | SIGKILL to next step, ms |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
@@ -121,7 +121,7 @@ def table(runs: Path, plot: Path | None, ranks: Sequence[int] = RANKS, within_s:
 
 
 def main() -> None:
-    """Print the table."""
+    """Parse the options and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--ranks", type=int, nargs="+", default=list(RANKS), help="how many ranks (default: 2 4 8)")
     parser.add_argument("--within-s", type=float, default=math.inf, help="sizes that do not fit into that time are left out")

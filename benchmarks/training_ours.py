@@ -1,4 +1,4 @@
-"""Ours under the faults of `training_recovery.py`: drills of `systems/training`, and what their histories come to."""
+"""Our side of `training_recovery.py`: drills of `systems/training` under its faults, and the figures of their histories."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.model.history import CONTROL, History
 from systems.training import Training
 
 _DOWN_S: Final = 0.5
-"""A killed rank is started again after this."""
+"""How long a killed rank stays down."""
 
 _WARM_UP: Final = 5
 _BYSTANDER: Final = "rank2"
@@ -24,18 +24,18 @@ _BYSTANDER: Final = "rank2"
 
 @dataclass(frozen=True, kw_only=True)
 class Goodput:
-    """What was done in a time."""
+    """What a training got done in a given time."""
 
     steps: int
-    """Different ones."""
+    """Different steps: one that was repeated after a fault counts once."""
     step_ms: float
-    """The median before the first kill, or of all."""
+    """The median time of a step before the first kill, or of all steps if there was none."""
     goodput: float
-    """steps x step_ms / time."""
+    """steps x step_ms / time, a share of 1."""
 
 
 def goodput(done_ns: NDArray[np.int64], first_kill_ns: int | None, seconds: float) -> Goodput:
-    """Of the times at which different steps were done, from the first of them on, for so many seconds."""
+    """The goodput of the `seconds` after the first step, from the times at which different steps were done."""
     done_ns = np.sort(done_ns)
     done_ns = done_ns[done_ns <= done_ns[0] + round(seconds * 1e9)]
     apart_ms = np.diff(done_ns) / 1e6
@@ -45,14 +45,14 @@ def goodput(done_ns: NDArray[np.int64], first_kill_ns: int | None, seconds: floa
 
 
 def recoveries(fault: str, number: int, step_ms: float, runs: Path) -> tuple[list[float | None], str]:
-    """Milliseconds from each of so many faults to the next step, and whether all bits are right."""
+    """Milliseconds from each of `number` faults to the next step, and whether all bits are right (`bit_equal`)."""
     history = recorded(*FAULTS[fault], number, step_ms, runs)
     first = phases_ms(history)["first step"]
     return [None if np.isnan(value) else float(value) for value in first], bit_equal(history)
 
 
 def cut(number: int, step_ms: float, runs: Path) -> tuple[list[float], str]:
-    """Milliseconds from each cut of the link between two ranks until the third one has left the group, and the same."""
+    """Milliseconds from each cut of a link until the third rank has left the group, and whether all bits are right."""
     history = recorded(*FAULTS["link cut"], number, step_ms, runs)
     of = history.events[(history.events["node"] == _BYSTANDER) & history.events["kind"].isin(["left", "lost"])]
     heard = [of["at_ns"][of["at_ns"] >= at_ns].min() - at_ns for at_ns in history.windows["injected_ns"].dropna()]
@@ -60,13 +60,13 @@ def cut(number: int, step_ms: float, runs: Path) -> tuple[list[float], str]:
 
 
 def killed_at(kills: Sequence[tuple[float, int]], seconds: float, step_ms: float, runs: Path) -> History:
-    """A training whose ranks are killed at these seconds, and started again soon."""
+    """A training in which these ranks are killed at these seconds, and started again soon."""
     faults = [Kill(f"rank{rank}").between(at_s, at_s + _DOWN_S) for at_s, rank in kills]
     return trained(faults, seconds, step_ms, runs)
 
 
 def goodput_of(history: History, seconds: float) -> Goodput:
-    """What a training got done in so many seconds of its load."""
+    """What a training got done in the first `seconds` of its load."""
     begins_ns = int(history.ops["due_ns"].min())
     done = history.steps[(history.steps["node"] != CONTROL) & history.steps["done_ns"].notna()]
     done_ns = done.groupby("step")["done_ns"].min().to_numpy(dtype=np.int64)
@@ -75,9 +75,9 @@ def goodput_of(history: History, seconds: float) -> Goodput:
 
 
 class Unjudged(Training):
-    """Without an undisturbed training to compare with: for ten million parameters that takes longer than all else.
+    """A training without an undisturbed one to compare with, which for ten million parameters would take longest of all.
 
-    It is not in `training_growth`, which is `__main__` when it runs: the load's process could not import it from there.
+    The class is not in `training_growth`, because that is `__main__` when it runs: the load's process could not import it.
     """
 
     def prepare(self) -> None:

@@ -1,4 +1,4 @@
-"""When ranks of a DDP script hear that a link between two others is cut: `harness train`'s own way to break it."""
+"""How soon a rank of a DDP script hears that the link between two others is cut, with the link cut as `harness train` does."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Unwatched:
 def bystander_s(timeout_s: float, step_ms: float, folder: Path) -> float | None:
     """Seconds until the rank at neither end of a silent link is told by gloo or ended by torchrun; None if it never is.
 
-    Collectives have that time-out.
+    `timeout_s` is the time-out of collectives.
     """
     journals, run_dir = folder / "journals", folder / "run"
     journals.mkdir(parents=True)

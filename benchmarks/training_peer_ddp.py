@@ -1,4 +1,4 @@
-"""A training as torch's tutorials on torchrun have it: DistributedDataParallel, and a checkpoint every so many steps.
+"""A training as torch's tutorials on torchrun have it: DistributedDataParallel, with a checkpoint every few steps.
 
 Started by `training_recovery.py` under torchrun. Rank 0 saves, to a temporary file that takes the checkpoint's name when it is
 whole; all ranks load it when they start.
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def train(options: argparse.Namespace, journal: Journal, rank: int, world: int) -> None:
-    """Go on from the checkpoint, if there is one."""
+    """Train, from the checkpoint if there is one."""
     job, saved, step = Job(options.model, 1), options.folder / "checkpoint.pt", 0
     model = DistributedDataParallel(job.model)
     if saved.exists():

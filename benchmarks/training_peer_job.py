@@ -20,22 +20,22 @@ from systems.training.models import task
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that a process of a rank did."""
+    """What one process of a rank did at one moment."""
 
     kind: Literal["started", "step", "error"]
     rank: int
     attempt: int
-    """0 for the rank's first process, then the next one."""
+    """0 for the rank's first process, 1 for the one that replaced it, and so on."""
     pid: int
     at_ns: int
     step: int = -1
-    """Which one was done."""
+    """The step that was done; -1 in a line of another kind."""
     digest: str = ""
-    """Of the parameters after it."""
+    """A digest of the parameters after that step."""
 
 
 class Journal:
-    """One rank's lines, appended to those of the processes before. The kernel has them when a process is killed."""
+    """One rank's lines, appended to those of its earlier processes. Each is written at once, so a kill loses none."""
 
     def __init__(self, folder: Path, rank: int, attempt: int) -> None:
         self._rank, self._attempt = rank, attempt
@@ -50,7 +50,7 @@ class Journal:
 
 
 class Journals:
-    """What all ranks have written down so far. Each line is read once: reading must not take the processors from the job."""
+    """What all ranks have written down so far. Each line is read only once, to leave the processors to the job."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -82,19 +82,19 @@ class Job:
         self.optimizer = self._task.optimizer(self.model)
 
     def loss(self, model: torch.nn.Module, step: int, rank: int, world: int) -> torch.Tensor:
-        """Such that the mean over the ranks is the batch's mean loss."""
+        """The loss of a rank's part, scaled so that the mean over the ranks is the batch's mean loss."""
         shards = shards_of(rank, world, self._order.shards)
         samples = [use.sample for shard in shards for use in self._order.uses(step, shard)]
         torch.manual_seed(key(self._order.seed, step, rank))
         return self._task.loss(model, samples) * world / self._order.batch
 
     def digest(self) -> str:
-        """Of the parameters' bits."""
+        """A digest of the parameters' bits."""
         return digest_of(dict(self.model.named_parameters()))
 
 
 class Pace:
-    """A step begins no sooner than so long after the one before."""
+    """Lets a step begin no sooner than `step_s` after the one before."""
 
     def __init__(self, step_s: float) -> None:
         self._step_s = step_s

@@ -1,4 +1,4 @@
-"""The peers of `training_recovery.py`, running: a DDP script under torchrun, and torchft. Both can be broken, and watched."""
+"""Runs the peers of `training_recovery.py`, a DDP script under torchrun and torchft, breaks them and watches what they do."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ _LOOK_S: Final = 0.05
 _END_S: Final = 5.0
 _LAST_WORDS: Final = 2000
 START_S: Final = 60.0
-"""A job that has made no step by then does not work here."""
+"""A job that has not settled within this many seconds of its start does not work here."""
 
 RANKS: Final = 3
 MODEL: Final = "digits"
 CHECKPOINT_EVERY: Final = 20
 SETTLED_STEPS: Final = 15
-"""So many steps into an attempt it is broken: buffers are made, and a checkpoint is not always near."""
+"""How many steps a process has done before it is broken: by then buffers are allocated, and a checkpoint is not always near."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Peer:
-    """A way to run the job that is not ours."""
+    """Another project's way to run the job."""
 
     name: str
     argv: tuple[str, ...]
@@ -47,7 +47,7 @@ class Peer:
 
 
 def torchrun(*, fixed: bool, timeout_s: float | None = None, restarts: int = 1000) -> Peer:
-    """Torch's elastic launcher with the DDP script. `fixed`: its store is not shared with the ranks."""
+    """Torch's elastic launcher with the DDP script. If `fixed`, the launcher does not share its store with the ranks."""
     wait = () if timeout_s is None else ("--timeout-s", str(timeout_s))
     launcher = ("-m", "torch.distributed.run", "--standalone", "--max-restarts", str(restarts), "--nproc-per-node", str(RANKS))
     return Peer(
@@ -69,7 +69,7 @@ def torchft() -> Peer:
 
 
 class Running:
-    """A peer's job."""
+    """A peer's job while it runs."""
 
     def __init__(self, folder: Path) -> None:
         self._journals = Journals(folder)
@@ -83,14 +83,14 @@ class Running:
         return [line for line in self.lines() if line.kind == "step"]
 
     def wait(self, within_s: float, found: Callable[[list[Line]], Line | None]) -> Line | None:
-        """The first line that is looked for; None if it does not come."""
+        """What `found` returns for the lines so far, as soon as that is a line; None if it is not within `within_s`."""
         until_s = time.monotonic() + within_s
         while (line := found(self.lines())) is None and time.monotonic() < until_s:
             time.sleep(_LOOK_S)
         return line
 
     def settle(self, within_s: float = START_S) -> bool:
-        """Wait until every rank's newest process has done some steps."""
+        """Wait until every rank's newest process has done `SETTLED_STEPS` steps. Returns whether they did in time."""
 
         def settled(lines: list[Line]) -> Line | None:
             newest = {line.rank: line.pid for line in lines}
@@ -108,7 +108,10 @@ class Running:
         return at_ns
 
     def next_step_ms(self, rank: int, number: signal.Signals, within_s: float) -> float | None:
-        """From a signal to a rank until a step is done that was begun after it: by a new process, or the next but one."""
+        """Milliseconds from a signal to a rank until a step is done that was surely begun after it; None if none is in time.
+
+        That is a step of a new process, or the next but one of an old process: it may have begun the next one before.
+        """
         before = self.steps()
         pids, newest = {line.pid for line in before}, max(line.step for line in before)
         at_ns = self.send(rank, number)
@@ -128,7 +131,10 @@ class Running:
 
 @contextlib.contextmanager
 def running(peer: Peer, folder: Path, *, step_ms: float, limit_s: float) -> Iterator[Running]:
-    """A peer's job, which has settled. Whatever of it is left at the end is killed; it ends itself after `limit_s`."""
+    """Run a peer's job, settled when the body begins; the rest of it is killed at the end. It ends by itself after `limit_s`.
+
+    Raises `ChildProcessError` with the end of its log if it does not settle.
+    """
     adopt_orphans()
     folder.mkdir(parents=True)
     until_s = time.monotonic() + limit_s
@@ -149,7 +155,7 @@ def running(peer: Peer, folder: Path, *, step_ms: float, limit_s: float) -> Iter
 
 
 def goodput_under(job: Running, kills: Sequence[tuple[float, int]], seconds: float) -> Goodput:
-    """What a job gets done in so many seconds from now on, with ranks killed at these seconds."""
+    """What a job gets done in the next `seconds`, with these ranks killed at these seconds from now."""
     begins_ns = time.monotonic_ns()
     hit_ns = []
     for at_s, rank in kills:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _PANEL: Final = (210, 190)
 _GAP, _LEFT, _TOP, _BOTTOM = 60, 50, 46, 56
 _COLOURS: Final = {2: "#0072b2", 4: "#d55e00", 8: "#009e73"}
-"""By ranks; colours that most people tell apart (Okabe and Ito)."""
+"""By the number of ranks; a palette that colour-blind people can tell apart too (Okabe and Ito)."""
 _OTHER: Final = "#555555"
 _DASHES: Final = {"exact": "", "allreduce": ' stroke-dasharray="5 3"'}
 _FIGURES: Final[Sequence[tuple[str, Callable[[Cost], float]]]] = (
@@ -23,7 +23,7 @@ _FIGURES: Final[Sequence[tuple[str, Callable[[Cost], float]]]] = (
 
 
 class _Axis:
-    """Decades, laid out over so many pixels."""
+    """A logarithmic axis: the decades that hold all values, laid out over `pixels`."""
 
     def __init__(self, values: Sequence[float], pixels: float) -> None:
         logs = [math.log10(value) for value in values]
@@ -39,7 +39,7 @@ class _Axis:
 
 
 def drawn(costs: Sequence[Cost]) -> str:
-    """A panel a figure over the parameters, a line for each number of ranks and way to exchange."""
+    """The plot as SVG: one panel per figure, over the parameters, with a line for each number of ranks and way to exchange."""
     width, height = _PANEL
     whole = _LEFT + len(_FIGURES) * (width + _GAP)
     panels = [_panel(costs, name, of, _LEFT + number * (width + _GAP)) for number, (name, of) in enumerate(_FIGURES)]

@@ -36,7 +36,7 @@ from training_peer_cut import bystander_s
 from training_peers import Peer, goodput_under, running, torchft, torchrun
 
 _WITHIN_S: Final = 40.0
-"""A peer that has made no step so long after a kill does not count as back. Torchrun takes 3 s on a machine that is idle."""
+"""A peer that has made no step this long after a kill does not count as back. Torchrun takes 3 s on an idle machine."""
 
 _FREEZE_WITHIN_S: Final = 90.0
 _LIMIT_S: Final = 240.0
@@ -47,11 +47,11 @@ _FIRST_KILL_S: Final = 4.0
 _LEAST_APART_S: Final = 1.0
 
 Figures = Mapping[str, Sequence[float | None]]
-"""Milliseconds of each fault by name; None where nothing came back in time."""
+"""Milliseconds of each fault, by the name of the system; None for a fault from which it did not come back in time."""
 
 
 def percentiles(figures: Figures, within_s: float, ours: str) -> None:
-    """Print a row each: how many came back, p50, p99, the worst, and how many times ours."""
+    """Print one row per system: how often it came back, p50, p99, the worst, and how many times as long as ours."""
     print(f"{'':26}{'back':>10}{'p50 ms':>10}{'p99 ms':>10}{'worst ms':>10}{'p50 x ours':>12}{'p99 x ours':>12}")
     base = _of([value for value in figures[ours] if value is not None])
     for name, values in figures.items():
@@ -73,7 +73,7 @@ def _of(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def peers() -> list[Peer]:
-    """All that run here; what is missing is said."""
+    """All peers that run here; prints which do not, and why."""
     found = [torchrun(fixed=True)]
     try:
         found.append(torchft())
@@ -83,7 +83,7 @@ def peers() -> list[Peer]:
 
 
 def broken(peer: Peer, number: int, sent: signal.Signals, within_s: float, folder: Path, step_ms: float) -> list[float | None]:
-    """From so many faults of a peer to the next step. A job that does not come back is over, and another one is started."""
+    """Milliseconds from each of `number` faults to the next step. A job that does not come back is replaced by a new one."""
     taken: list[float | None] = []
     for attempt in itertools.count():
         with running(peer, folder / str(attempt), step_ms=step_ms, limit_s=_LIMIT_S) as job:
@@ -107,7 +107,7 @@ def kill(options: argparse.Namespace, folder: Path) -> None:
         figures.setdefault("ours", []).extend(taken)
         equal.append(same)
         for peer in others:
-            # Half of torchrun's restarts run into the time-out without its remedy, so it gets fewer.
+            # Half of torchrun's restarts run into the time-out unless it is "fixed", so it gets fewer.
             faults = number if peer.name != "torchrun" else max(1, number // 3)
             taken_by = broken(peer, faults, signal.SIGKILL, _WITHIN_S, folder / f"kill {peer.name} {round_}", options.step_ms)
             figures.setdefault(peer.name, []).extend(taken_by)
@@ -128,9 +128,9 @@ def freeze(options: argparse.Namespace, folder: Path) -> None:
 
 
 def random_kills(seconds: float, mean_s: float, seed: int) -> list[tuple[float, int]]:
-    """When which rank is killed: a Poisson process, given how many kills come; not two within a second.
+    """The seconds at which ranks are killed, and which ones: a Poisson process given its number of kills, at least 1 s apart.
 
-    Raises `SystemExit` if so many do not fit.
+    Raises `SystemExit` if that many do not fit.
     """
     random = np.random.default_rng(seed)
     number = round((seconds - _FIRST_KILL_S) / mean_s)
@@ -143,7 +143,7 @@ def random_kills(seconds: float, mean_s: float, seed: int) -> list[tuple[float, 
 
 
 def goodput(options: argparse.Namespace, folder: Path) -> None:
-    """Print what is done under kills at the same times."""
+    """Print what ours and the peers get done under the same random kills."""
     kills = random_kills(options.seconds, options.mean_s, options.seed)
     clean = goodput_of(killed_at([], options.seconds, options.step_ms, folder), options.seconds)
     ours = goodput_of(killed_at(kills, options.seconds, options.step_ms, folder), options.seconds)
@@ -174,7 +174,7 @@ def link(options: argparse.Namespace, folder: Path) -> None:
 
 
 def growth(options: argparse.Namespace, folder: Path) -> None:
-    """Print, and draw if asked to, what ranks and parameters cost ours."""
+    """Print, and plot if asked to, how the cost of ours grows with ranks and parameters."""
     training_growth.table(folder, options.plot, within_s=_GROWTH_S)
 
 
