@@ -96,7 +96,7 @@ def ringed(seed: int, names: str) -> set[Pair]:
 async def during(
     fault: Fault, replicas: int, folder: Path, reaching: Callable[[set[str]], set[Pair]], seed: int = 1
 ) -> set[str]:
-    """That who reaches whom while a fault holds is what `reaching` says of the nodes it hit; before and after, all reach all.
+    """Check that while a fault holds exactly those pairs reach each other that `reaching` gives for the nodes it hit, else all.
 
     Returns the nodes that it hit.
     """

@@ -34,7 +34,7 @@ def answering(
         daemon_threads = True
 
     with Server(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.005,), daemon=True).start()  # so soon does it end
+        threading.Thread(target=server.serve_forever, args=(0.005,), daemon=True).start()  # how often it looks whether to end
         try:
             yield f"http://127.0.0.1:{server.server_port}/", types
         finally:

@@ -20,7 +20,7 @@ from harness.run.observer import NullObserver
 from results.record.detection import Trial
 
 QUICK = 1
-"""So many bugs of each system are drilled by CI; the others are for the night."""
+"""How many bugs of each system CI drills; the others are for the night."""
 SEEDS = range(1, 11)
 """A bug counts as caught by its drill if it is with one of these."""
 NIGHTLY_SEEDS = range(2, 21)

@@ -113,7 +113,7 @@ def test_a_checkpoint_that_is_still_being_written_when_the_next_is_due_resumes_a
 
 
 def updates_saved(folder: Path, term: int, steps: int) -> Path:
-    """Save a checkpoint of a term after so many updates; returns the file with its tensors."""
+    """Save a checkpoint of a term after `steps` updates; returns the file with its tensors."""
     trainer = update_trainer(Trainer, "digits", 1, 1)
     for _ in range(steps):
         do_a_step(trainer)

@@ -53,7 +53,7 @@ def update(master: Trainer, worker: Trainer, parameters: bytes, batch: int, shar
 
 
 def losses(rules: Rules, updates: int) -> list[float]:
-    """Of workers that take turns, so that each gradient is as many updates old as there are other workers."""
+    """The losses of workers that take turns, so that each gradient is as many updates old as there are other workers."""
     torch.set_num_threads(1)
     master, worker = update_trainer(Trainer, "digits", 1, WORKERS), Trainer("digits", 1, parts=WORKERS)
     held = deque([parameters_of(master)], maxlen=WORKERS)

@@ -44,7 +44,7 @@ class Coordinator:
         self.now_s = 10.0
 
     def goes_on(self, now: PartitionMap, statuses: dict[str, Status], *, rounds: int = 1) -> str | None:
-        """What is found while it knows just this for so many rounds, and does nothing."""
+        """What is found if it knows just this for `rounds` rounds, and does nothing."""
         for _ in range(rounds):
             self.now_s += ROUND_S
             self.rounds += 1

@@ -32,7 +32,7 @@ def with_state(promised: Ballot, accepted: Ballot | None = None) -> Entry:
 
 
 def rebuilding(peers: int, *, may_miss: int = 0) -> Rebuilt:
-    """As a correct replica does: all that it hears, merged, if at most so many peers are missing."""
+    """What a correct replica does: it merges all that it hears, if at most `may_miss` peers are missing."""
 
     def rebuilt(told: Told) -> Replica | None:
         if len(told) < peers - may_miss:

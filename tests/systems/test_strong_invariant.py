@@ -13,7 +13,7 @@ MAJORITY = 2
 
 
 def replica(*epochs: int, epoch: int = 0, committed: int = 0, ready: bool = True) -> Replica:
-    """With an entry of each of these epochs."""
+    """A replica with an entry of each of these epochs."""
     entries = [Entry(each, Command(Write("k", f"{each}.{place}"))) for place, each in enumerate(epochs)]
     found = Replica(entries=entries, epoch=epoch or max(epochs, default=0), ready=ready)
     found.commit(committed)
