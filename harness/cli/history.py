@@ -95,7 +95,7 @@ def _days_ago(text: str) -> datetime:
     try:
         if re.fullmatch(r"\d+d", text):
             return datetime.now(UTC) - timedelta(days=int(text[:-1]))
-    except OverflowError:
+    except OverflowError:  # that was before the year 1
         pass
     raise argparse.ArgumentTypeError(f"{text!r} is not a number of days, such as 90d")
 

@@ -129,6 +129,7 @@ class Group:
 
 
 _left_behind: list[tuple[Work, _Backend]] = []
+"""The collectives that were abandoned, with their backends, until they end: see `Group._finish`."""
 
 
 def _forget_the_finished() -> None:
