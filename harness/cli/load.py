@@ -75,7 +75,7 @@ def execute(arguments: argparse.Namespace) -> int:
     result = _result(task, measured, slos, arguments, tried, started)
     report = run_dir / REPORT
     with writing(run_dir):
-        with suppress(OSError):
+        with suppress(OSError):  # an empty folder does no harm
             (run_dir / "nodes").rmdir()  # a load has no nodes
         (run_dir / LOAD_RESULT).write_bytes(encode(result))
     if arguments.json_file is not None:

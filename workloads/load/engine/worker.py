@@ -201,10 +201,8 @@ class Worker:
         return worked
 
     def _receive(self, connection: Connection) -> None:
-        try:
-            count = connection.socket.recv_into(
-                self._received
-            )  # a new buffer of this size each time would be paged in each time
+        try:  # into one buffer: the pages of a new one would have to be mapped each time
+            count = connection.socket.recv_into(self._received)
         except BlockingIOError:
             return
         except OSError as error:
