@@ -57,16 +57,16 @@ def agent(options: argparse.Namespace) -> None:
     lighthouse = LighthouseServer(bind="127.0.0.1:0", min_replicas=1)
     address = lighthouse.address()
     attempts = [0] * options.ranks
-    replicas = [started(options, number, 0, address) for number in range(options.ranks)]
+    replicas = [started(number, 0, address) for number in range(options.ranks)]
     while time.monotonic() < options.until_s:
         for number, process in enumerate(replicas):
             if process.poll() is not None:
                 attempts[number] += 1
-                replicas[number] = started(options, number, attempts[number], address)
+                replicas[number] = started(number, attempts[number], address)
         time.sleep(_LOOK_S)
 
 
-def started(options: argparse.Namespace, number: int, attempt: int, lighthouse: str) -> subprocess.Popen[bytes]:
+def started(number: int, attempt: int, lighthouse: str) -> subprocess.Popen[bytes]:
     """A replica's process."""
     more = ["--replica", str(number), "--attempt", str(attempt), "--lighthouse", lighthouse]
     return subprocess.Popen([sys.executable, *sys.argv, *more])

@@ -36,7 +36,6 @@ class Event(IntEnum):
 
 
 EVENT_NAMES: Final = {event: event.name.lower() for event in Event}
-ON_FILES: Final = (Event.SYNCING, Event.SYNCED, Event.RENAMING)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,7 +67,6 @@ class Host:
         self.crashes = Crashes(self.disk, self.control, world.random(f"{name}/crashes"))
         self.on_exit: Exited = lambda name, pid, code: None
         self._main: asyncio.Task[None] | None = None
-        self._code: asyncio.Future[int] | None = None
 
     # --------------------------------------------------------------------------------------------------------- process
 

@@ -18,7 +18,6 @@ from harness.model.system import START_TIMEOUT_S, Node
 from harness.simulation.host import SIGKILL, Host, Main
 
 _LOOK_AGAIN_S: Final = 0.001
-_SUPERVISED_S: Final = 0.2
 
 
 class SimulatedProcesses:

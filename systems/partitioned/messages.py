@@ -18,8 +18,6 @@ REPLICA_PATH: Final = "/replica"
 PULL_PATH: Final = "/pull"
 BEAT_PATH: Final = "/beat"
 MEMBERS_PATH: Final = "/members"
-SPLIT_PATH: Final = "/split"
-MERGE_PATH: Final = "/merge"
 HOT_PATH: Final = "/hot"
 
 MISDIRECTED: Final = 421

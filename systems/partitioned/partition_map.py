@@ -101,11 +101,6 @@ def position(method: Method, key: str) -> str:
     return key if method == "range" else f"{key_hash(key):016x}{SEPARATOR}{key}"
 
 
-def key_at(method: Method, place: str) -> str:
-    """The key of a position."""
-    return place if method == "range" else place.partition(SEPARATOR)[2]
-
-
 def even_lows(count: int) -> list[str]:
     """The positions at which this many partitions of equal size begin, if keys are divided by hash."""
     return ["", *(f"{(number << BITS) // count:016x}" for number in range(1, count))]

@@ -164,7 +164,7 @@ class _Seen:
             if good - self._good_from < RISE_CHECKS:
                 yield f"{one.name} came up after {good - self._good_from} good checks in a row, and {RISE_CHECKS} are due"
             self._up_after_s, self._up_by_s = self._looked_s, shown.now_s
-        yield from self._overdue(one, shown, good, bad, all_up=all_up)
+        yield from self._overdue(one, good, bad, all_up=all_up)
         if one.ejections - self._ejections > 1 and shown.now_s - self._looked_s < INTERVAL_S:
             yield f"{one.ejections - self._ejections} ejections of {one.name} are counted at once"
         # What ends a row may have come after what is judged above, so it counts from now on.
@@ -194,7 +194,7 @@ class _Seen:
             since_s = shown.now_s - self._up_by_s
             yield f"the share of {name} is {share:.3f} {since_s:.3f} s after it came up, and {least:.3f} is due"
 
-    def _overdue(self, one: Replica, shown: Shown, good: int, bad: int, *, all_up: bool) -> Iterator[str]:
+    def _overdue(self, one: Replica, good: int, bad: int, *, all_up: bool) -> Iterator[str]:
         """Whether it is still up, or still down, and should not be. `all_up`: nothing forbids to eject it."""
         if one.answered > self._answered or one.ejections > self._ejections or one.up != self.up:
             return

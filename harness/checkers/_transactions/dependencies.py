@@ -140,7 +140,7 @@ def _of_list(found: Dependencies, number: dict[int, int], key: Key, record: KeyR
         else:
             ends.append(reader)
     _all_before(found, key, ends, order[-1] if order else None, unread)
-    _lost_updates(found, number, key, record)
+    _lost_updates(found, key, record)
     if len({writer for writer, _ in unread}) > 1:
         last = dict(unread)  # a transaction's last unread element stands for it
         found.unordered.append(Unordered(key=key, writers=tuple(last), values=tuple(last.values()), readers=((),) * len(last)))
@@ -172,7 +172,7 @@ def _of_register(found: Dependencies, number: dict[int, int], key: Key, record: 
                     found.edges.append(Edge(Kind.RW, reader, overwriter, key, value, written[overwriter]))
             break  # a second one is a lost update, which needs no edges
     _all_before(found, key, initial, None, last)
-    _lost_updates(found, number, key, record)
+    _lost_updates(found, key, record)
     if len(last) > 1:
         found.unordered.append(
             Unordered(
@@ -204,7 +204,7 @@ def _all_before(
             found.edges.append(Edge(Kind.RW, joint, writer, key, None, value))
 
 
-def _lost_updates(found: Dependencies, number: dict[int, int], key: Key, record: KeyRecord) -> None:
+def _lost_updates(found: Dependencies, key: Key, record: KeyRecord) -> None:
     """Find transactions that read the same version of a key and both wrote the next one without seeing the other's write."""
     writing = {writer.row for writer in record.writers.values()}
     updaters: dict[tuple[Element, int], dict[int, None]] = defaultdict(dict)

@@ -62,7 +62,7 @@ class Graph:
         kept = within[self.source] & within[self.target]
         if chosen is not None:
             kept &= chosen
-        onward = _adjacency(np.flatnonzero(kept), self.source, self.target)
+        onward = _adjacency(np.flatnonzero(kept), self.source)
         best: list[int] = []
         for start in tangle[:_STARTS].tolist():
             found = _path(onward, self.target, start, start, len(best) - 1 if best else None)
@@ -75,7 +75,7 @@ class Graph:
         within = np.zeros(self.moments, dtype=bool)
         within[tangle] = True
         inside = within[self.source] & within[self.target]
-        onward = _adjacency(np.flatnonzero(inside & chosen), self.source, self.target)
+        onward = _adjacency(np.flatnonzero(inside & chosen), self.source)
         best: list[int] = []
         for edge in np.flatnonzero(inside & special)[:_STARTS].tolist():
             back = _path(onward, self.target, int(self.target[edge]), int(self.source[edge]), len(best) - 2 if best else None)
@@ -96,7 +96,7 @@ def tangles(moments: int, source: Integers, target: Integers) -> list[Integers]:
     return [order[starts[c] : starts[c + 1]] for c in chosen[np.argsort(sizes[chosen], kind="stable")]]
 
 
-def _adjacency(edges: Integers, source: Integers, target: Integers) -> dict[int, list[int]]:
+def _adjacency(edges: Integers, source: Integers) -> dict[int, list[int]]:
     onward: dict[int, list[int]] = {}
     for edge, start in zip(edges.tolist(), source[edges].tolist(), strict=True):
         onward.setdefault(start, []).append(edge)

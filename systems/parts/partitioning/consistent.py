@@ -85,11 +85,6 @@ class ConsistentHashing(HashPlacement):
                 if len(seen) == len(self.members.all):
                     return
 
-    @property
-    def memory_bytes(self) -> int:
-        """The memory of the ring for look-ups of many keys at once; look-ups of single keys need about as much again."""
-        return sum(part.nbytes for part in (*self._ring, self._starts))
-
     def _walk(self, place: int, probe: int) -> Iterator[tuple[int, int, int]]:
         """The points once around the ring from a place, each as distance, probe and owner."""
         points, owners = self._for_one
