@@ -132,19 +132,6 @@ def phases(
     gone = [one.gone_ns for one in old if one.rank not in hit and one.gone_ns]
     gone += [launcher_gone_ns] if launcher_gone_ns and not finished else []
     joined = [min((one.joined_ns for one in new if one.rank == rank and one.joined_ns), default=None) for rank in range(ranks)]
-    first = [
-        min(
-            (
-                step.done_ns
-                for one in placed
-                if one.process.rank == rank
-                for step in one.process.steps
-                if step.begun_ns >= injected_ns
-            ),
-            default=None,
-        )
-        for rank in range(ranks)
-    ]
     before = max(
         (
             (one.start or 0) + sum(step.done_ns < injected_ns for step in one.process.steps)
@@ -153,19 +140,8 @@ def phases(
         ),
         default=0,
     )
-    further = [
-        min(
-            (
-                step.done_ns
-                for one in placed
-                if one.process.rank == rank and one.start is not None
-                for number, step in enumerate(one.process.steps)
-                if step.begun_ns >= injected_ns and one.start + number >= before
-            ),
-            default=None,
-        )
-        for rank in range(ranks)
-    ]
+    first = [_first_done_ns(placed, rank, injected_ns) for rank in range(ranks)]
+    further = [_first_done_ns(placed, rank, injected_ns, least=before) for rank in range(ranks)]
     return Phases(
         window=window,
         noticed_s=after(min((at for at in gone if at >= injected_ns), default=None)),
@@ -173,6 +149,20 @@ def phases(
         joined_s=after(_last(joined)) if new else None,
         first_step_s=after(_last(first)),
         caught_up_s=after(_last(further)),
+    )
+
+
+def _first_done_ns(placed: Sequence[Placed], rank: int, from_ns: int, least: int | None = None) -> int | None:
+    """When a rank had first done a step that it began at `from_ns` or later, and with a number from `least` on if given."""
+    return min(
+        (
+            step.done_ns
+            for one in placed
+            if one.process.rank == rank and (least is None or one.start is not None)
+            for number, step in enumerate(one.process.steps, one.start or 0)
+            if step.begun_ns >= from_ns and (least is None or number >= least)
+        ),
+        default=None,
     )
 
 
