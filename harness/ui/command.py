@@ -9,7 +9,7 @@ import importlib.util
 import os
 import secrets
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,10 +20,11 @@ from harness.cluster.cluster import Cluster, prepare
 from harness.cluster.interrupts import run_to_its_end
 from harness.cluster.ports import HOST
 from harness.http.server import listen
-from harness.model.errors import HarnessError, UsageError
+from harness.model.errors import UsageError
 from harness.model.system import Address
 from harness.run import catalog
 from harness.run.catalog import NamedDrill
+from harness.run.first_error import first_of
 from harness.run.schedule import plan
 from harness.run.spec import SEED_BITS
 from harness.ui.control import Control
@@ -61,22 +62,13 @@ def ui_command(arguments: argparse.Namespace) -> int:
     try:
         return run_to_its_end(_on_sigterm(_serve(arguments, named, seed, run_dir)))
     except BaseExceptionGroup as group:
-        raise _first(group) from group
+        raise first_of(group) from group
 
 
-def _first(error: BaseException) -> BaseException:
-    """The first of a group's errors that is the harness's own, else the first."""
-    while isinstance(error, BaseExceptionGroup):
-        ours, _ = error.split(HarnessError)
-        error = (ours or error).exceptions[0]
-    return error
-
-
-async def _on_sigterm(running: object) -> int:
+async def _on_sigterm(running: Awaitable[int]) -> int:
     """Make SIGTERM act like Ctrl-C."""
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, os.kill, os.getpid(), signal.SIGINT)
-    code: int = await running  # type: ignore[misc]
-    return code
+    return await running
 
 
 async def _serve(arguments: argparse.Namespace, named: NamedDrill, seed: int, run_dir: Path) -> int:
