@@ -48,6 +48,14 @@ def _used_s(stage: Stage, name: str) -> float:
     return times.user + times.system
 
 
+async def _until_throttled(stage: Stage, name: str) -> None:
+    """Wait until a slowed node has used up its share once more and had to wait."""
+    processes = stage.cluster.processes
+    pid = processes.pid(name)
+    before = processes.throttled(name, pid)
+    await until(lambda: processes.throttled(name, pid) > before)
+
+
 @pytest.mark.usefixtures("control_groups")
 def test_busy_node_gets_its_share_by_a_control_group(tmp_path: Path) -> None:
     async def scene() -> None:
@@ -112,7 +120,7 @@ def test_node_killed_meanwhile_comes_back_at_full_speed_and_leaves_no_group(tmp_
             slow, kill = SlowCpu("n1"), Kill("n1")
             slowed, killed = stage.targets("n1", label="w0"), stage.targets("n1", label="w1")
             began = await slow.inject(stage.cluster, slowed)
-            await asyncio.sleep(0.1)
+            await _until_throttled(stage, "n1")
             await kill.heal(stage.cluster, killed, await kill.inject(stage.cluster, killed))
             healed = await slow.heal(stage.cluster, slowed, began)
             assert healed.acted
@@ -130,7 +138,7 @@ def test_a_window_on_a_killed_process_is_judged_by_that_process_though_another_i
             slow, kill = SlowCpu("n1"), Kill("n1")
             first, killed, second = (stage.targets("n1", label=f"w{number}") for number in range(3))
             began = await slow.inject(stage.cluster, first)
-            await asyncio.sleep(0.1)
+            await _until_throttled(stage, "n1")
             await kill.heal(stage.cluster, killed, await kill.inject(stage.cluster, killed))
             again = await slow.heal(stage.cluster, second, await slow.inject(stage.cluster, second))
             assert again.text.endswith("never wanted more than its share")

@@ -12,7 +12,7 @@ import pytest
 
 from harness.cluster.ports import HOST, reserved
 from harness.http.client import HttpClient
-from harness.http.message import Request, Response
+from harness.http.message import Request, Response, TransportError
 from harness.http.server import Handler, listen
 from harness.model.system import Address, Answer, Call
 from harness.node.context import NodeContext, NodeSpec
@@ -98,7 +98,7 @@ def with_cluster(tmp_path: Path, scenario: Callable[[Cluster], Awaitable[None]])
                     try:
                         await cluster.until_served()
                         break
-                    except Exception:
+                    except TransportError:  # it does not listen yet
                         await asyncio.sleep(0.01)
                 await scenario(cluster)
         finally:
