@@ -174,6 +174,24 @@ ANOMALIES = {
         forbidden_by="rc si ser strict",
         named="out of nowhere",
     ),
+    "a transaction reads what it appends only later": Anomaly(
+        bad="c1 rx1 ax1 0..9 ok",
+        good="c1 rx[] ax1 rx1 0..9 ok",
+        forbidden_by="rc si ser strict",
+        named="wrote only later",
+    ),
+    "a transaction reads what it writes only later": Anomaly(
+        bad="c1 rp1 wp1 0..9 ok\nc2 rp1 20..30 ok",
+        good="c1 rp_ wp1 0..9 ok\nc2 rp1 20..30 ok",
+        forbidden_by="rc si ser strict",
+        named="wrote only later",
+    ),
+    "a transaction's appends change places": Anomaly(
+        bad="c1 ax1 ax2 0..9 ok\nc2 ax3 0..9 ok\nc3 rx213 20..30 ok",
+        good="c1 ax1 ax2 0..9 ok\nc2 ax3 0..9 ok\nc3 rx123 20..30 ok",
+        forbidden_by="rc si ser strict",
+        named="in another order",
+    ),
     # C. Papadimitriou, JACM 1979: no pair of transactions is wrong, the whole has no order
     "registers that no order of the writes explains": Anomaly(
         bad="c1 wp1 wq1 0..9 ok\nc2 wp2 wq2 0..9 ok\nc3 rp1 wr3 0..9 ok\nc4 rr3 rp2 wv4 0..9 ok\n"
@@ -259,6 +277,27 @@ def test_what_cannot_be_decided_is_unknown_and_says_why(transcript: str, said: s
 
 
 @pytest.mark.parametrize("level", LEVELS.values(), ids=LEVELS.keys())
+def test_a_store_may_answer_a_number_as_a_text(level: Checker) -> None:
+    def read(value: str) -> bool | None:
+        calls = (
+            'c1 txn - [["w","x",5],["append","1",7],["r","1",["7"]]] 0..1 ok\nc2 txn - [["r","x",{0}],["r",1,["7"]]] 2..3 ok'
+        )
+        return level(transcript(calls.format(value))).valid
+
+    assert read('"5"') is True
+    assert read("5.0") is True
+    assert read('"6"') is False
+
+
+@pytest.mark.parametrize("level", LEVELS.values(), ids=LEVELS.keys())
+def test_a_transaction_that_is_not_told_may_have_written_anything(level: Checker) -> None:
+    verdict = level(transcript('c1 txn - null 0..1 unknown\nc2 txn - [["r","x",[1]]] 2..3 ok'))
+    assert (verdict.valid, "unless by op 0" in verdict.why) == (None, True)
+    circle = 'c2 txn - [["append","x",1],["r","y",[1]]] 2..3 ok\nc3 txn - [["append","y",1],["r","x",[1]]] 2..3 ok'
+    assert level(transcript(f"c1 txn - null 0..1 unknown\n{circle}")).valid is False
+
+
+@pytest.mark.parametrize("level", LEVELS.values(), ids=LEVELS.keys())
 def test_a_key_that_other_calls_change_is_undecided(level: Checker) -> None:
     def mixed(write: str) -> Verdict:
         return level(
@@ -270,6 +309,19 @@ def test_a_key_that_other_calls_change_is_undecided(level: Checker) -> None:
     assert verdict.why.startswith("x was changed by a write (op 0), so it is not known which write a read saw")
     assert mixed("write z 1").valid is False
     assert mixed("read x 1").valid is False
+
+
+@pytest.mark.parametrize("emptied", ["delete x null", 'txn - [["w","x",null]]'])
+@pytest.mark.parametrize("level", LEVELS.values(), ids=LEVELS.keys())
+def test_a_list_that_was_emptied_meanwhile_has_no_contradictory_orders(level: Checker, emptied: str) -> None:
+    verdict = level(
+        transcript(
+            'c1 txn - [["append","x",1]] 0..1 ok\nc2 txn - [["r","x",[1]]] 2..3 ok\n'
+            f'c1 {emptied} 4..5 ok\nc1 txn - [["append","x",2]] 6..7 ok\nc2 txn - [["r","x",[2]]] 8..9 ok'
+        )
+    )
+    assert verdict.valid is None
+    assert "undecided: x" in verdict.why
 
 
 def test_a_key_that_is_undecided_hides_no_other() -> None:

@@ -84,11 +84,14 @@ def dependencies(seen: Observations) -> Dependencies:
     found = Dependencies(rows=sorted(committed))
     number = {row: place for place, row in enumerate(found.rows)}
     found.phenomena["internal"] = seen.internal
-    found.phenomena["incompatible"] = seen.incompatible
     for key, record in seen.keys.items():
+        if not (record.changed_by or record.is_register):  # else it may have shrunk
+            found.phenomena["incompatible"] += record.incompatible
         if record.ambiguous:
             found.ambiguous[key] = record.ambiguous
-        elif record.is_list:
+            continue
+        found.phenomena["future read"] += record.future
+        if record.is_list:
             found.lists.add(key)
             _of_list(found, number, key, record)
         else:
@@ -112,6 +115,7 @@ def _observed(seen: Observations) -> set[int]:
 def _of_list(found: Dependencies, number: dict[int, int], key: Key, record: KeyRecord) -> None:
     order = record.order
     _strange_elements(found, key, record)
+    _scrambled(found, key, record)
     writers = [number.get(record.writers[element].row) if element in record.writers else None for element in order]
     edges = found.edges
     for position in range(len(order) - 1):
@@ -231,6 +235,22 @@ def _strange_elements(found: Dependencies, key: Key, record: KeyRecord) -> None:
     for element in record.order:
         if element not in record.writers:
             _unwritten(found, key, record, record.order_row, element)
+
+
+def _scrambled(found: Dependencies, key: Key, record: KeyRecord) -> None:
+    """Find elements of one transaction that stand in another order than it appended them."""
+    before: dict[int, Scalar] = {}
+    for element in record.order:
+        writer = record.writers.get(element)
+        if writer is None:
+            continue
+        earlier = before.get(writer.row, element)
+        if record.writers[earlier].place > writer.place:
+            read = f"op {record.order_row} read {earlier} before {element} in {key}"
+            why = f"{read}, and op {writer.row} had appended them the other way round"
+            found.phenomena["scrambled"].append(Oddity(why, tuple(sorted({record.order_row, writer.row}))))
+            return
+        before[writer.row] = element
 
 
 def _unwritten(found: Dependencies, key: Key, record: KeyRecord, row: int, value: Element) -> None:

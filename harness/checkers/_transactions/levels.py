@@ -20,14 +20,16 @@ from harness.model.history import History
 from harness.model.verdict import Verdict
 from harness.model.vocabulary import READ
 
-_NO_ORDER: Final = ("unwritten", "G1a", "G1b", "duplicate", "incompatible")
+_NO_ORDER: Final = ("unwritten", "G1a", "future read", "G1b", "duplicate", "incompatible", "scrambled")
 """The phenomena that even the weakest level forbids, in any order, the gravest first."""
 _TOLD: Final = {
     "unwritten": "a value out of nowhere",
     "G1a": "G1a, an aborted read",
+    "future read": "a read of what the transaction wrote only later",
     "G1b": "G1b, an intermediate read",
     "duplicate": "an element twice",
     "incompatible": "incompatible orders",
+    "scrambled": "one transaction's elements in another order",
     "internal": "a transaction that contradicts itself",
     "lost update": "a lost update",
 }
@@ -74,8 +76,12 @@ def judge(history: History, level: Level) -> Verdict:
     if not seen.reads:
         return Verdict(valid=None, why="no transaction read anything, so nothing could show the order of the writes")
     found = dependencies(seen)
+    doubtful = ""
     for phenomenon in level.forbids:
         if oddities := found.phenomena[phenomenon]:
+            if phenomenon == "unwritten" and seen.untold >= 0:
+                doubtful = f"{oddities[0].why}, unless by op {seen.untold}, which may have written anything"
+                continue
             more = f" (and {len(oddities) - 1:,} more)" if len(oddities) > 1 else ""
             return Verdict(
                 valid=False,
@@ -103,6 +109,8 @@ def judge(history: History, level: Level) -> Verdict:
             f" such as op {rows[0]}; lists (append) instead of registers show their order"
         )
         return Verdict(valid=None, why=why, ops=rows[:_MOST_OPS])
+    if doubtful:
+        return Verdict(valid=None, why=doubtful)
     if found.ambiguous:
         first = next(iter(found.ambiguous.values()))
         keys = sorted(map(str, found.ambiguous))
@@ -122,7 +130,8 @@ def _leave_out_what_others_changed(seen: Observations, ops: pd.DataFrame) -> Non
         for row, key, kind in zip(first.index, first["key"], first["kind"], strict=True)
     }
     for key, record in seen.keys.items():
-        record.ambiguous = record.ambiguous or changed.get(str(key), "")
+        record.changed_by = changed.get(str(key), "")
+        record.ambiguous = record.ambiguous or record.changed_by
 
 
 def _ordered(found: Dependencies, ops: pd.DataFrame, level: Level) -> tuple[list[Edge], Ordered]:

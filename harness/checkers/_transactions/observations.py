@@ -8,13 +8,14 @@ from typing import Final, NamedTuple
 
 import pandas as pd
 
-from harness.checkers._transactions.reading import Element, Key, Operation, Scalar, transactions
+from harness.checkers._transactions.reading import KIND, Element, Key, Operation, Scalar, Types, transactions
 
 
 class Writer(NamedTuple):
-    """The writer of a value: its row, and whether this was that transaction's last write to the key."""
+    """The writer of a value: its row, the write's place in that transaction, and whether it was its last write to the key."""
 
     row: int
+    place: int
     last: bool
 
 
@@ -51,6 +52,12 @@ class KeyRecord:
     is_register: bool = False
     ambiguous: str = ""
     """Why it is not known which write a read of this key saw; empty if it is."""
+    changed_by: str = ""
+    """What else may have changed this key; empty if nothing has."""
+    incompatible: list[Oddity] = field(default_factory=list)
+    """Reads of which neither is a prefix of the other."""
+    future: list[Oddity] = field(default_factory=list)
+    """Reads of what the reader itself wrote only later."""
 
 
 @dataclass(slots=True)
@@ -61,15 +68,28 @@ class Observations:
     answered: set[int] = field(default_factory=set)
     """Rows of answered transactions."""
     unknown: set[int] = field(default_factory=set)
+    untold: int = -1
+    """The row of a transaction of unknown outcome whose operations are not recorded; -1 if there is none."""
     internal: list[Oddity] = field(default_factory=list)
-    incompatible: list[Oddity] = field(default_factory=list)
     reads: int = 0
 
 
 def observe(ops: pd.DataFrame) -> Observations:
-    """Go through the transactions of a history once. Raises `NotATransaction` for a malformed value."""
+    """Go through the transactions of a history. Raises `NotATransaction` for a malformed value.
+
+    If some values are texts and others numbers, numbers count as texts: a client may write 5 to a store that answers "5".
+    """
+    types = Types()
+    seen = _observed(ops, types, as_texts=False)
+    return _observed(ops, types, as_texts=True) if types.mixed else seen
+
+
+def _observed(ops: pd.DataFrame, types: Types, *, as_texts: bool) -> Observations:
     seen = Observations()
-    for row, outcome, operations in transactions(ops):
+    dark = (ops["kind"] == KIND) & (ops["outcome"] == "unknown") & ops["value"].isna()
+    seen.untold = int(ops.index[dark][0]) if dark.any() else -1
+    for row, outcome, operations in transactions(ops, as_texts=as_texts):
+        types.add(operations)
         if outcome == "ok":
             seen.answered.add(row)
         elif outcome == "unknown":
@@ -77,6 +97,7 @@ def observe(ops: pd.DataFrame) -> Observations:
         _writes(seen, row, outcome, operations)
         if outcome == "ok":
             _reads(seen, row, operations)
+            _from_the_future(seen, row, operations)
     return seen
 
 
@@ -97,7 +118,7 @@ def _writes(seen: Observations, row: int, outcome: str, operations: list[Operati
         elif value in record.writers:
             record.ambiguous = f"{value} was written to {key} more than once"
         else:
-            record.writers[value] = Writer(row, last[key] == number)
+            record.writers[value] = Writer(row, number, last[key] == number)
 
 
 @dataclass(slots=True)
@@ -154,9 +175,20 @@ def _read(seen: Observations, row: int, key: Key, view: _View, value: Element | 
             f"op {record.order_row} read {key} = {text(record.order)} and op {row} read {text(found)}:"
             " neither is a prefix of the other"
         )
-        seen.incompatible.append(Oddity(why, tuple(sorted({record.order_row, row}))))
+        record.incompatible.append(Oddity(why, tuple(sorted({record.order_row, row}))))
     elif not view.wrote:
         record.reads.append(Read(row, found[-1], len(found)) if isinstance(found, list) else Read(row, found, 0))
+
+
+def _from_the_future(seen: Observations, row: int, operations: list[Operation]) -> None:
+    """Note what a transaction read although it wrote it itself only after that."""
+    read: dict[Key, list[Element | list[Scalar]]] = {}
+    for function, key, value in operations:
+        if function == "r":
+            read.setdefault(key, []).append(value)
+        elif any(value in found if isinstance(found, list) else value == found for found in read.get(key, ())):
+            seen.keys[key].future.append(Oddity(f"op {row} read {value} in {key} before it wrote it itself", (row,)))
+            return
 
 
 def _extends(record: KeyRecord, row: int, elements: list[Scalar]) -> bool:
