@@ -53,3 +53,6 @@ LEADER: Final = "leader"
 
 ELSEWHERE: Final = frozenset({*SENDS, *RECEIVES, ACK, ACQUIRE, RELEASE, GENERATE, LEADER, "contains"})
 """Calls that change no register, counter, set, log or text, whatever their key."""
+
+KNOWN: Final = ELSEWHERE | {READ, WRITE, "cas", DELETE, "append", INCREMENT, DECREMENT, ADD, REMOVE, "txn"}
+"""The kinds of the table above. Calls of any other kind may have changed anything."""

@@ -11,16 +11,18 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeGuard
 
 from harness.model.columns import canonical
 from harness.model.errors import UsageError
 from harness.model.history import History
+from harness.model.vocabulary import KNOWN
 from results.record import edn
 from results.record.units import UNITS
 
 _OUTCOMES: Final = {"ok": "ok", "fail": "failed", "info": "unknown"}
-_MICRO: Final = ("append", "r", "w")
+_OPERATIONS: Final = {("append", 3), ("r", 3), ("w", 3), ("send", 3), ("poll", 1), ("poll", 2)}
+"""The operations of transactions, and of how many parts they are: on lists and registers, and on logs such as Kafka's."""
 _ONLY_ASKED: Final = frozenset(
     {
         "write",
@@ -39,6 +41,7 @@ _ONLY_ASKED: Final = frozenset(
     }
 )
 """Calls that are answered with nothing new: if the completion leaves the value out, it is that of the invocation."""
+_KNOWN: Final = KNOWN | {"get", "put", "broadcast"}
 _LINE: Final = re.compile(r"(?:^|\s)(?P<process>:?[\w-]+)\s+:(?P<type>invoke|ok|fail|info)\s+:(?P<f>\S+)(?:\s+(?P<value>.*))?$")
 
 Event = Mapping[object, object]
@@ -118,9 +121,12 @@ def from_events(events: Iterable[object], unit: str | None = None) -> History:
     if _keyed(calls):
         for call in calls:
             call.key, call.asked = _both(call.asked)
-            if isinstance(call.value, list) and len(call.value) == 2:
+            if _is_pair(call.value):
                 call.value = call.value[1]
     names = _names(calls)
+    if "get" in names:  # such a log has the empty text for a key without a value
+        for call in calls:
+            call.asked, call.value = (None if value == "" else value for value in (call.asked, call.value))
     return History.of(
         [
             {
@@ -235,25 +241,35 @@ def _event(number: int, event: object) -> Event:
 def _kind(number: int, event: Event) -> str:
     """The call's kind: its function, or "txn" if its value is a transaction."""
     function, value = event.get("f"), event.get("value")
-    if isinstance(value, list) and value and all(isinstance(one, list) and len(one) == 3 and one[0] in _MICRO for one in value):
+    if isinstance(value, list) and value and all(map(_is_operation, value)):
         return "txn"
     if function is None:
         raise UsageError(f"event {number} has no :f, and its value is not a transaction.")
     return str(function)
 
 
+def _is_operation(one: object) -> bool:
+    return isinstance(one, list) and bool(one) and isinstance(one[0], str) and (one[0], len(one)) in _OPERATIONS
+
+
 def _keyed(calls: Sequence[_Call]) -> bool:
-    """Whether all values are pairs of a key and a value. Those of compare-and-set always are, so alone they prove nothing."""
-    told = [call for call in calls if call.kind not in ("cas", "txn")]
-    return bool(told) and all(
-        isinstance(call.asked, list) and len(call.asked) == 2 and not isinstance(call.asked[0], list)
-        for call in calls
-        if call.kind != "txn"
-    )
+    """Whether all values are pairs of a key and a value. Those of compare-and-set always are, so alone they prove nothing.
+
+    If a call asks for `[key nil]`, there are keys, which may be lists, and calls of kinds that no check knows may lack one.
+    """
+    told = [call for call in calls if call.kind != "txn"]
+    if any(_is_pair(call.asked) and call.asked[1] is None for call in told if call.kind != "cas"):
+        return all(_is_pair(call.asked) for call in told if call.kind in _KNOWN)
+    pairs = all(_is_pair(call.asked) and not isinstance(call.asked[0], list) for call in told)
+    return pairs and any(call.kind != "cas" for call in told)
+
+
+def _is_pair(value: object) -> TypeGuard[list[object]]:
+    return isinstance(value, list) and len(value) == 2
 
 
 def _both(pair: object) -> tuple[object, object]:
-    return (pair[0], pair[1]) if isinstance(pair, list) and len(pair) == 2 else (None, pair)
+    return (pair[0], pair[1]) if _is_pair(pair) else (None, pair)
 
 
 def _names(calls: Sequence[_Call]) -> dict[str, str]:

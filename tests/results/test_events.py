@@ -8,6 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from harness.checkers.linearizable import linearizable
+from harness.checkers.serializable import serializable
 from harness.model.errors import UsageError
 from harness.model.history import History
 from results.record.events import from_edn, from_log
@@ -169,6 +171,27 @@ def test_pairs_of_key_and_value_are_taken_apart() -> None:
     ]  # fmt: skip
 
 
+def test_pairs_are_taken_apart_although_other_calls_have_no_key() -> None:
+    history = told(
+        (0, "invoke", "write", "[7 1]"), (0, "ok", "write", "[7 1]"),
+        (0, "invoke", "compact", "nil"), (0, "ok", "compact", "3"),
+        (0, "invoke", "write", "[8 2]"), (0, "ok", "write", "[8 2]"),
+        (2, "invoke", "read", "[7 nil]"), (2, "ok", "read", "[7 1]"),
+    )  # fmt: skip
+    assert [row[1:4] for row in calls(history)] == [
+        ("write", "7", "1"), ("compact", "", "3"), ("write", "8", "2"), ("read", "7", "1"),
+    ]  # fmt: skip
+    assert linearizable(history).valid is True
+
+
+def test_a_key_may_be_a_list() -> None:
+    history = told(
+        (0, "invoke", "write", '[["a" 7] 1]'), (0, "ok", "write", '[["a" 7] 1]'),
+        (2, "invoke", "read", '[["a" 7] nil]'), (2, "ok", "read", '[["a" 7] 1]'),
+    )  # fmt: skip
+    assert [row[1:4] for row in calls(history)] == [("write", '["a",7]', "1"), ("read", '["a",7]', "1")]
+
+
 def test_compare_and_set_of_one_register_is_not_taken_apart() -> None:
     history = told(
         (0, "invoke", "cas", "[1 2]"), (0, "ok", "cas", "[1 2]"), (1, "invoke", "cas", "[2 3]"), (1, "ok", "cas", "[2 3]")
@@ -186,6 +209,16 @@ def test_transactions_are_known_by_their_value() -> None:
         "{:process 0 :type :invoke :value [[:append :x 1] [:r 2 nil]]}{:process 0 :type :ok :value [[:append :x 1] [:r 2 [3]]]}"
     )
     assert calls(history) == [(0, "txn", "", '[["append","x",1],["r",2,[3]]]', "ok", 0, 1)]
+
+
+def test_operations_on_a_log_of_several_partitions_are_a_transaction() -> None:
+    history = told(
+        (0, "invoke", "send", "[[:send 1 7]]"), (0, "ok", "send", "[[:send 1 [0 7]]]"),
+        (1, "invoke", "poll", "[[:poll]]"), (1, "ok", "poll", "[[:poll {1 [[0 7]]}]]"),
+        (1, "invoke", "txn", "[[:poll] [:send 1 8]]"), (1, "info", "txn", "[[:poll] [:send 1 8]]"),
+    )  # fmt: skip
+    assert [row[1] for row in calls(history)] == ["txn"] * 3
+    assert serializable(history).valid is None
 
 
 def test_a_counter_is_told_from_a_set_by_what_is_read() -> None:
@@ -208,6 +241,17 @@ def test_a_key_value_log() -> None:
         '{:process 1, :type :invoke, :f :get, :key "0", :value nil} {:process 1, :type :ok, :f :get, :key "0", :value "ab"}'
     )
     assert [row[1:4] for row in calls(history)] == [("write", "0", "a"), ("append", "0", "b"), ("read", "0", "ab")]
+
+
+def test_a_key_value_log_has_the_empty_text_for_a_key_without_a_value() -> None:
+    history = from_edn(
+        '{:process 1, :type :invoke, :f :get, :key "0"} {:process 1, :type :ok, :f :get, :key "0", :value ""}'
+        '{:process 0, :type :invoke, :f :put, :key "0", :value "a"} {:process 0, :type :ok, :f :put, :key "0"}'
+        '{:process 0, :type :invoke, :f :put, :key "1", :value ""} {:process 0, :type :ok, :f :put, :key "1"}'
+        '{:process 1, :type :invoke, :f :get, :key "1"} {:process 1, :type :ok, :f :get, :key "1", :value ""}'
+    )
+    assert [row[3] for row in calls(history)] == [None, "a", None, None]
+    assert linearizable(history).valid is True
 
 
 @pytest.mark.parametrize(
