@@ -17,6 +17,7 @@ import pandas as pd
 
 from harness.checkers._cycles import first_cycle
 from harness.checkers._timeline import NONE, Booleans, Integers, Timeline
+from harness.checkers._transactions.reading import changed_by_transactions
 from harness.checkers._wording import count, listed, quoted
 from harness.model.history import History
 from harness.model.verdict import Verdict
@@ -103,7 +104,7 @@ def _left_out(ops: pd.DataFrame, key: Integers, names: pd.Index) -> tuple[Boolea
     null = write & ops["value"].isna().to_numpy(dtype=bool)
     again = np.zeros(len(ops), dtype=bool)
     again[write] = ops[["key", "value"]][write].duplicated().to_numpy(dtype=bool)
-    left_out = np.zeros(len(names), dtype=bool)
+    left_out: Booleans = changed_by_transactions(ops, names)
     left_out[key[other | null | again]] = True
     if not left_out.any():
         return left_out, None

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 
 from harness.checkers._calls import NEVER, NotArrays, calls, elements, has
+from harness.checkers._transactions.reading import KIND as TXN
+from harness.checkers._transactions.reading import NotATransaction, transactions
 from harness.checkers._wording import count, quoted
 from harness.model.history import History
 from harness.model.verdict import Verdict
@@ -25,7 +27,10 @@ def converges(history: History) -> Verdict:
     """
     reads = calls(history, [READ])
     reads = reads[(reads["phase"] == "final").to_numpy(dtype=bool)]
-    changes = calls(history, set(history.ops["kind"]) - {READ}, ("ok", "unknown"))
+    try:
+        changes = _changes(history)
+    except NotATransaction as error:
+        return Verdict(valid=None, why=str(error))
     settled_ns = changes[(changes["outcome"] == "ok").to_numpy(dtype=bool)].groupby("key")["done_ns"].max().to_dict()
     settled = np.array([settled_ns.get(key, -NEVER) for key in reads["key"].array], dtype=np.int64)
     reads = reads[reads["sent_ns"].to_numpy() > settled]
@@ -72,6 +77,17 @@ def converges(history: History) -> Verdict:
     )
 
 
+def _changes(history: History) -> pd.DataFrame:
+    """The calls that may have changed keys; a transaction once for each key that it writes. Raises `NotATransaction`."""
+    found = calls(history, set(history.ops["kind"]) - {READ}, ("ok", "unknown"))
+    made = found[(found["kind"] == TXN).to_numpy(dtype=bool)]
+    if made["value"].isna().any():
+        raise NotATransaction(f"it is not known what op {made.index[made['value'].isna()][0]}, a transaction, wrote")
+    written = [(row, str(key)) for row, _, parts in transactions(made) for function, key, _ in parts if function != "r"]
+    each = made.loc[[row for row, _ in written]].assign(key=[key for _, key in written])
+    return pd.concat([found.drop(index=made.index), each]) if len(made) else found
+
+
 def _explained(doubtful: pd.DataFrame, seen: pd.Series, *, of_set: bool) -> bool:
     """Whether changes of a key with unknown outcomes may be why its readers have seen different things."""
     if of_set:  # a delete may leave some elements too
@@ -79,8 +95,8 @@ def _explained(doubtful: pd.DataFrame, seen: pd.Series, *, of_set: bool) -> bool
     if not doubtful["kind"].isin([WRITE, DELETE]).all():
         return True
     left = set(doubtful["value"][doubtful["kind"] == WRITE].dropna())
-    gone = (doubtful["kind"] == DELETE).any() and seen.isna().any()
-    return bool(gone or seen.isin(left).any())
+    gone = doubtful["value"][doubtful["kind"] == WRITE].isna().any() or (doubtful["kind"] == DELETE).any()
+    return bool((gone and seen.isna().any()) or seen.isin(left).any())
 
 
 def _sorted(last: pd.DataFrame) -> pd.Series:

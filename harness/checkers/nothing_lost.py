@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from harness.checkers._transactions.reading import KIND as TXN
+from harness.checkers._transactions.reading import changed_by_transactions
 from harness.checkers._wording import count, listed, quoted
 from harness.model.history import History
 from harness.model.verdict import Verdict
@@ -39,15 +41,17 @@ def nothing_lost(history: History) -> Verdict:
     if not len(acked):
         return Verdict(valid=None, why="no write was acknowledged, so nothing could be lost")
     other = np.flatnonzero(~calls.writes & ~calls.reads)
-    found = _finally_read(calls, ~np.isin(calls.key, calls.key[other]))
-    mixed = np.intersect1d(calls.key[acked], calls.key[other])
+    changed = calls.by_transactions.copy()
+    changed[calls.key[other]] = True
+    found = _finally_read(calls, ~changed[calls.key])
+    mixed = np.unique(calls.key[acked][changed[calls.key[acked]]])
     lost, strange = _lost(calls, acked, found), found.strange(calls)
     if lost or strange:
         rows = sorted({*(one.write for one in lost), *(one.read for one in lost), *strange})
         why = "; ".join([*_lost_sentence(calls, lost), *_strange_sentence(calls, strange)])
         return Verdict(valid=False, why=why, ops=tuple(int(calls.op[row]) for row in rows))
     if len(mixed):
-        kinds = listed(sorted({calls.text("kind", row) for row in other[np.isin(calls.key[other], mixed)]}))
+        kinds = listed(sorted({calls.text("kind", row) for row in other[np.isin(calls.key[other], mixed)]})) or TXN
         what = f"what {kinds} did to {count(len(mixed), 'key')} is not known here"
         return Verdict(valid=None, why=f"{what}: {listed(calls.names(mixed))}")
     unread = np.setdiff1d(calls.key[acked], calls.key[found.reads])
@@ -69,9 +73,11 @@ class _Calls:
     op: Integers
     """Each call's row in `ops`."""
     key: Integers
-    """A number for each key …"""
+    """A number for each key."""
+    by_transactions: Flags
+    """By that number, whether transactions may have written the key."""
     pair: Integers
-    """… and for each pair of key and value. A delete counts as a write of null."""
+    """A number for each pair of key and value. A delete counts as a write of null."""
     null: Flags
     ok: Flags
     reads: Flags
@@ -85,13 +91,14 @@ class _Calls:
         ok, unknown = ((ops["outcome"] == what).to_numpy(dtype=bool) for what in ("ok", "unknown"))
         reads, deletes = ((ops["kind"] == kind).to_numpy(dtype=bool) for kind in ("read", "delete"))
         op = np.flatnonzero(ok | (unknown & ~reads))
-        key = pd.factorize(ops["key"].fillna("").array[op])[0]
+        key, names = pd.factorize(ops["key"].fillna("").array[op])
         value, values = pd.factorize(ops["value"].array[op])
         value[deletes[op]] = -1
         return cls(
             ops=ops,
             op=op,
             key=key,
+            by_transactions=changed_by_transactions(ops, pd.Index(names, dtype="string")),
             pair=key * (len(values) + 1) + value,
             null=value < 0,
             ok=ok[op],

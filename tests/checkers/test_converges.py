@@ -73,6 +73,23 @@ def test_a_delete_without_an_answer_explains_that_one_reader_sees_nothing() -> N
     assert converges(history(ops.format("2"))).valid is False
 
 
+def test_a_write_of_null_without_an_answer_explains_that_one_reader_sees_nothing() -> None:
+    ops = "c1 write x 1 0..9 ok\nc1 write x null 0..9 unknown\nc1 read x {} 20..30 ok final node=n1\n"
+    ops += "c1 read x 1 40..50 ok final node=n2"
+    assert converges(history(ops.format("null"))).valid is None
+    assert converges(history(ops.format("2"))).valid is False
+
+
+def test_a_transaction_changes_the_keys_that_it_writes() -> None:
+    reads = "c1 read x 1 20..30 ok final node=n1\nc1 read x 2 40..50 ok final node=n2"
+    write = 'c1 write x 1 0..9 ok\nc2 txn - [["w","{}","2"],["r","x",null]] {}\n'
+    assert converges(history(write.format("x", "0..9 unknown") + reads)).valid is None
+    assert converges(history(write.format("x", "31..39 ok") + reads)).valid is None
+    assert converges(history(write.format("x", "0..9 ok") + reads)).valid is False
+    assert converges(history(write.format("y", "0..9 unknown") + reads)).valid is False
+    assert converges(history(f"c1 txn - null 0..9 unknown\n{reads}")).valid is None
+
+
 def random_end(random: Random) -> list[Op]:
     ops = [
         Op(client, "write", random.choice("xy"), str(client), random.randint(0, 8), 9, random.choice(["ok"] * 9 + ["unknown"]))

@@ -257,6 +257,14 @@ UNDECIDED = {
         """,
         "what cas did to 1 key is not known here: x",
     ),
+    "a key that transactions may have written": (
+        """
+        c1 write x 1                0..10 ok
+        c2 txn   - [["w","x","2"]] 20..30 ok
+        c1 read  x 2               90..95 ok final
+        """,
+        "what txn did to 1 key is not known here: x",
+    ),
     "nothing at all": ("", "no write was acknowledged, so nothing could be lost"),
     "no write acknowledged": (
         """

@@ -142,6 +142,13 @@ def test_other_calls_on_a_key_leave_it_undecided(checker: Checker) -> None:
 
 
 @pytest.mark.parametrize("checker", ALL)
+def test_transactions_leave_the_keys_that_they_write_undecided(checker: Checker) -> None:
+    transcript = 'c1 write x 1 0..9 ok\nc2 txn - [["w","x","2"],["r","y",null]] 10..19 ok\nc1 read {} 20..29 ok'
+    assert checker(history(transcript.format("x 2"))).valid is None
+    assert checker(history(transcript.format("y 2"))).valid is False
+
+
+@pytest.mark.parametrize("checker", ALL)
 def test_sessions_make_one_call_at_a_time(checker: Checker) -> None:
     verdict = checker(history("c1 write x 1 0..9 ok\nc1 read x null 5..12 ok"))
     assert verdict.valid is None
