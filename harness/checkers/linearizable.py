@@ -14,7 +14,7 @@ from harness.checkers._registers import Found, contradictions, registers
 from harness.checkers._search.problem import Numbers
 from harness.checkers._search.rounds import MOST_EXPLORED
 from harness.checkers._transactions.reading import KIND as TXN
-from harness.checkers._transactions.reading import NotATransaction, keys_written
+from harness.checkers._transactions.reading import changed_by_transactions
 from harness.checkers._wording import count, listed
 from harness.checkers._zones import INITIAL, Booleans, Integers
 from harness.model import objects
@@ -22,7 +22,7 @@ from harness.model.history import History
 from harness.model.object_model import Model
 from harness.model.objects.register import Register
 from harness.model.verdict import Checker, Verdict
-from harness.model.vocabulary import ELSEWHERE
+from harness.model.vocabulary import ADD, DELETE, ELSEWHERE, REMOVE
 
 KINDS: Final = tuple(sorted({kind for name in objects.names() for kind in objects.named(name).kinds}))
 
@@ -97,7 +97,7 @@ def _verdict(history: History, model: Model | None, chosen: Booleans | None = No
     effect = (ops["outcome"] != "failed").to_numpy(dtype=bool)
     other = effect & ~known & ~_is_of(ops, ELSEWHERE)
     parts = _Parts(ops, known & effect)
-    changed_otherwise = parts.keys_of(other) | _written_by_transactions(ops[effect & _is_of(ops, (TXN,))], parts.names)
+    changed_otherwise = parts.keys_of(other) | changed_by_transactions(ops, parts.names)
     models = _models(parts.kinds, model)
     plain = np.array([those <= _PLAIN and _is_register(models[those]) for those in parts.kinds], dtype=bool)[parts.kinds_of]
     write = _is_of(ops, ("write",))
@@ -213,8 +213,13 @@ def _by_default(ops: pd.DataFrame) -> Booleans:
     if not (known & ~_is_of(ops, kinds)).any():
         return np.ones(len(ops), dtype=bool)
     parts = _Parts(ops, known & (ops["outcome"] != "failed").to_numpy(dtype=bool))
-    models = [set(objects.that_know(those)) for those in parts.kinds]
+    models = [set(objects.that_know(_without_deletes_of_sets(those))) for those in parts.kinds]
     return parts.calls_of(np.array([not there or bool(there & set(_BY_DEFAULT)) for there in models])[parts.kinds_of])
+
+
+def _without_deletes_of_sets(kinds: frozenset[str]) -> frozenset[str]:
+    """These kinds without the deletes that `set_full` judges: no model of a set knows them."""
+    return kinds - {DELETE} if kinds & {ADD, REMOVE} else kinds
 
 
 def _is_of(ops: pd.DataFrame, kinds: Collection[str]) -> Booleans:
@@ -247,17 +252,6 @@ def _without_model(kinds: frozenset[str]) -> str:
     if kinds == {"read"}:
         return "which is only read, so it may be any of the kinds of objects here"
     return f"no model knows all of {', '.join(sorted(kinds))}"
-
-
-def _written_by_transactions(ops: pd.DataFrame, names: pd.Index[str]) -> Booleans:
-    """A mask of the keys that these transactions may have written."""
-    if ops.empty:
-        return np.zeros(len(names), dtype=bool)
-    try:
-        written: Booleans = names.isin(sorted(keys_written(ops)))
-    except NotATransaction:
-        return np.ones(len(names), dtype=bool)
-    return written
 
 
 def _written_again(key: Numbers, value: Integers, keys: int) -> Booleans:
@@ -297,7 +291,7 @@ def judges(ops: pd.DataFrame) -> pd.Series[bool]:
 
 def applies(history: History) -> bool:
     """Whether there are registers, logs or texts."""
-    kinds = {str(kind) for kind in history.ops["kind"].unique() if kind in KINDS}
+    kinds = _without_deletes_of_sets(frozenset(str(kind) for kind in history.ops["kind"].unique() if kind in KINDS))
     if "read" in kinds and len(kinds) > 1:
-        kinds.discard("read")
+        kinds -= {"read"}
     return any(kinds & objects.named(name).kinds for name in _BY_DEFAULT)

@@ -323,6 +323,19 @@ def test_other_keys_do_not_change_what_is_asked_of_a_set(beside: str) -> None:
     assert unasked(wrong).ops == (3, 4)
 
 
+@pytest.mark.parametrize("beside", ["", "c1 write x 1 0..1 ok\nc1 delete x null 2..3 ok\nc2 read x null 4..5 ok\n"])
+def test_sets_that_are_deleted_are_judged_as_sets(beside: str) -> None:
+    emptied = f"c1 add s a 0..1 ok\nc1 delete s null 2..3 ok\nc1 add s b 4..5 ok\n{beside}c2 read s {{}} 6..7 ok"
+
+    def verdicts(read: str) -> set[bool | None]:
+        found = history(emptied.format(read))
+        chosen = catalog.checkers_for(found)
+        return {check(found).valid for check in chosen} | {all_judged(found, chosen).valid}
+
+    assert verdicts('["b"]') == {True}
+    assert False in verdicts("[]")
+
+
 def test_what_no_check_judges_alone_is_not_judged_beside_a_register() -> None:
     found = history("c1 contains s [1,true] 0..1 ok\nc1 write x 1 0..1 ok\nc2 read x 1 2..3 ok\n")
     assert "no check judges 'contains' (1 call)" in all_judged(found, catalog.checkers_for(found)).why
