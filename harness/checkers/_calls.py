@@ -11,10 +11,13 @@ import numpy as np
 import pandas as pd
 
 from harness.checkers._timeline import Booleans, Integers
+from harness.checkers._transactions.reading import KIND as TXN
+from harness.checkers._transactions.reading import changed_by_transactions
 from harness.checkers._wording import count, listed
+from harness.model.columns import canonical_text, element_text
 from harness.model.history import History
 from harness.model.verdict import Verdict
-from harness.model.vocabulary import ELSEWHERE
+from harness.model.vocabulary import ELSEWHERE, REFUSED
 
 NEVER: Final = int(np.iinfo(np.int64).max)
 """The time at which a call of unknown outcome is certainly over."""
@@ -59,16 +62,18 @@ class Mixed:
     @classmethod
     def of(cls, ops: pd.DataFrame, known: Collection[str], keys: pd.Series) -> Mixed:
         """Those among `keys`, for a checker that knows these kinds."""
+        names = pd.Index(keys.unique())
         other = unknown_changes(ops, known)
-        other = other[other["key"].isin(keys.unique()).to_numpy(dtype=bool)]
+        other = other[other["key"].isin(names).to_numpy(dtype=bool)]
+        written = names[changed_by_transactions(ops, names)]
         return cls(
-            keys=sorted("" if pd.isna(key) else str(key) for key in other["key"].unique()),
-            kinds=sorted(map(str, other["kind"].unique())),
+            keys=sorted({"" if pd.isna(key) else str(key) for key in [*other["key"].unique(), *written]}),
+            kinds=sorted({*map(str, other["kind"].unique()), *([TXN] if len(written) else [])}),
         )
 
-    def without(self, found: pd.DataFrame) -> pd.DataFrame:
-        """Only the calls of other keys."""
-        return found[~found["key"].fillna("").isin(self.keys).to_numpy(dtype=bool)] if self.keys else found
+    def without(self, found: pd.DataFrame, column: str = "key") -> pd.DataFrame:
+        """Only the calls of other keys, which are in this column."""
+        return found[~found[column].fillna("").isin(self.keys).to_numpy(dtype=bool)] if self.keys else found
 
     def verdict(self) -> Verdict:
         """The verdict if nothing is wrong with other keys."""
@@ -79,6 +84,11 @@ class Mixed:
 def ends_ns(found: pd.DataFrame) -> Integers:
     """The time by which each call has certainly taken effect: `NEVER` if its outcome is unknown."""
     return np.where((found["outcome"] == "ok").to_numpy(dtype=bool), found["done_ns"].to_numpy(), NEVER)
+
+
+def refused(found: pd.DataFrame) -> Booleans:
+    """A mask of the calls that were answered with `false`, which Python writes as "False" into a .csv."""
+    return (found["value"].str.lower() == REFUSED).fillna(False).to_numpy(dtype=bool)
 
 
 def codes(values: pd.Series) -> tuple[Integers, list[str]]:
@@ -122,12 +132,14 @@ def elements(found: pd.DataFrame) -> tuple[Integers, Integers, list[str]]:
     lengths = np.array([len(array) for array in arrays], dtype=np.int64)
     owner = np.repeat(np.arange(len(arrays)), lengths)
     place = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    return owner, place, [_text(element) for array in arrays for element in array]
+    return owner, place, [element_text(element) for array in arrays for element in array]
 
 
 def as_elements(values: pd.Series) -> pd.Series:
     """The values of calls with one element each, in the form that `elements` returns: null is the text "null"."""
-    return values.fillna("null")
+    texts = values.fillna("null")
+    structured = texts.str.startswith(("[", "{")).to_numpy(dtype=bool)
+    return texts.mask(structured, texts[structured].map(canonical_text)) if structured.any() else texts
 
 
 def _array(found: pd.DataFrame, at: int, text: object) -> list[object]:
@@ -138,10 +150,6 @@ def _array(found: pd.DataFrame, at: int, text: object) -> list[object]:
     except (msgspec.DecodeError, RecursionError) as error:
         op, kind = found.index[at], found["kind"].iloc[at]
         raise NotArrays(f"op {op}, a {kind}, has the value {text}, not a JSON array") from error
-
-
-def _text(element: object) -> str:
-    return element if isinstance(element, str) else msgspec.json.encode(element).decode()
 
 
 def rows(found: pd.DataFrame, chosen: Booleans | Integers, most: int = 10) -> tuple[int, ...]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from harness.checkers._calls import NEVER, as_elements, calls, elements, ends_ns, has
+from harness.checkers._calls import NEVER, Mixed, NotArrays, as_elements, calls, elements, ends_ns, has, unknown_changes
 from harness.checkers._wording import count, listed
 from harness.model.history import History
 from harness.model.verdict import Verdict
-from harness.model.vocabulary import ACK, POLL, RECEIVES, SENDS
+from harness.model.vocabulary import ACK, KNOWN, POLL, RECEIVES, SENDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,17 +22,47 @@ class Messages:
     `sends`: `op`, `client`, `topic`, `key`, `message`, `ok`, `sent_ns`, `ends_ns` (`NEVER` if the outcome is unknown);
     failed sends are left out. `receipts`: `op`, `client`, `topic`, `key` (the subscription), `message`, `place` (in its
     poll), `sent_ns`, `done_ns`. `answers`: one row per answered `receive` or `poll`: `client`, `topic`, `key`, `phase`,
-    `sent_ns`, `empty`. `held`: one row per message that a consumer has although the outcome of its `receive` or `poll` is
-    unknown, as of `receipts`; none of subscriptions whose messages are acked, since then it comes again.
+    `sent_ns`, `empty`. `unsure`: one row per message that a consumer has although the outcome of its `receive` or `poll` is
+    unknown, as of `receipts`. `held`: the same without subscriptions whose messages are acked, since then it comes again.
     """
 
     sends: pd.DataFrame
     receipts: pd.DataFrame
     answers: pd.DataFrame
+    unsure: pd.DataFrame
     held: pd.DataFrame
 
 
-def messages(history: History) -> Messages:
+def judged(history: History, judge: Callable[[Messages], Verdict]) -> Verdict:
+    """The verdict on the messages of a history.
+
+    Calls of kinds that no check knows may have sent or taken messages, so their topics are left out: unknown, if nothing is
+    wrong with the others.
+    """
+    try:
+        found = _messages(history)
+    except NotArrays as error:
+        return Verdict(valid=None, why=str(error))
+    other = unknown_changes(history.ops, KNOWN)
+    if other.empty:
+        return judge(found)
+    topics = _with_topic(other)["topic"]
+    mixed = Mixed.of(other.assign(key=topics), KNOWN, pd.concat([found.sends["topic"], found.answers["topic"]]))
+    if not mixed.keys:
+        return judge(found)
+    verdict = judge(
+        Messages(
+            sends=mixed.without(found.sends, "topic"),
+            receipts=mixed.without(found.receipts, "topic"),
+            answers=mixed.without(found.answers, "topic"),
+            unsure=mixed.without(found.unsure, "topic"),
+            held=mixed.without(found.held, "topic"),
+        )
+    )
+    return verdict if verdict.valid is False else mixed.verdict()
+
+
+def _messages(history: History) -> Messages:
     """The messages of a history. Raises `NotArrays` if a poll's value is not a JSON array."""
     sends = calls(history, SENDS, ("ok", "unknown"))
     sends = sends.assign(ok=(sends["outcome"] == "ok").to_numpy(dtype=bool), ends_ns=ends_ns(sends))
@@ -41,9 +71,12 @@ def messages(history: History) -> Messages:
     answers = calls(history, RECEIVES)
     receipts = _received(answers)
     answers = answers.assign(empty=~answers.index.isin(receipts["op"]))
-    held = _received(_unanswered(history))
     return Messages(
-        sends=_with_topic(sends), receipts=_with_topic(receipts), answers=_with_topic(answers), held=_with_topic(held)
+        sends=_with_topic(sends),
+        receipts=_with_topic(receipts),
+        answers=_with_topic(answers),
+        unsure=_with_topic(_received(calls(history, RECEIVES, ("unknown",)))),
+        held=_with_topic(_received(_unanswered(history))),
     )
 
 
@@ -54,7 +87,7 @@ def _received(answers: pd.DataFrame) -> pd.DataFrame:
     owner, place, texts = elements(answers[polled])
     owner = np.flatnonzero(polled)[owner]
     receipts = answers.iloc[np.concatenate([single, owner])].rename(columns={"value": "message"}).reset_index(names="op")
-    texts = [*answers["value"].iloc[single], *texts]
+    texts = [*as_elements(answers["value"].iloc[single]), *texts]
     return receipts.assign(
         message=pd.array(texts, dtype="string"), place=np.concatenate([np.zeros(len(single), dtype=np.int64), place])
     )

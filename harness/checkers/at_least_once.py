@@ -6,8 +6,8 @@ from typing import Final
 
 import pandas as pd
 
-from harness.checkers._calls import NotArrays, calls, has
-from harness.checkers._messages import Messages, delivers, lost, messages
+from harness.checkers._calls import as_elements, calls, has
+from harness.checkers._messages import Messages, delivers, judged, lost
 from harness.checkers._wording import count
 from harness.model.history import History
 from harness.model.verdict import Verdict
@@ -24,10 +24,10 @@ def at_least_once(history: History) -> Verdict:
     because it is unknown which of them comes again. A message must not come before it was sent, or if its sending had failed.
     Kinds and spelling: `harness.model.vocabulary`. O(n log n).
     """
-    try:
-        found = messages(history)
-    except NotArrays as error:
-        return Verdict(valid=None, why=str(error))
+    return judged(history, lambda found: _judge(history, found))
+
+
+def _judge(history: History, found: Messages) -> Verdict:
     strange = _strange(found)
     if has(history, *SENDS) and not strange.empty:
         first = strange.sort_values("done_ns", kind="stable").iloc[0]
@@ -59,7 +59,7 @@ def _strange(found: Messages) -> pd.DataFrame:
 
 def _again(found: Messages, acks: pd.DataFrame) -> pd.DataFrame:
     """The receipts of messages whose ack was answered before the receive was sent."""
-    acks = acks.assign(key=acks["key"].fillna("")).rename(columns={"value": "message"}).reset_index(names="op")
+    acks = acks.assign(key=acks["key"].fillna(""), message=as_elements(acks["value"])).reset_index(names="op")
     acks = acks.sort_values("done_ns", kind="stable").drop_duplicates(["key", "message"])
     often = found.sends[found.sends.duplicated(["topic", "message"])][["topic", "message"]].drop_duplicates()
     once = found.receipts.merge(often.assign(often=True), on=["topic", "message"], how="left")

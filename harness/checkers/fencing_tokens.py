@@ -7,12 +7,12 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from harness.checkers._calls import NotNumbers, calls, codes, whole_numbers
+from harness.checkers._calls import Mixed, NotNumbers, calls, codes, refused, whole_numbers
 from harness.checkers._timeline import NONE, Timeline
 from harness.checkers._wording import count
 from harness.model.history import History
 from harness.model.verdict import Verdict
-from harness.model.vocabulary import ACQUIRE, REFUSED
+from harness.model.vocabulary import ACQUIRE, KNOWN
 
 KINDS: Final = (ACQUIRE,)
 
@@ -27,6 +27,8 @@ def fencing_tokens(history: History) -> Verdict:
     found = _tokens(history)
     if len(found) < 2:
         return Verdict(valid=None, why="fewer than two tokens were given out")
+    mixed = Mixed.of(history.ops, KNOWN, found["key"])
+    found = mixed.without(found)
     try:
         token = whole_numbers(found)
     except NotNumbers as error:
@@ -39,6 +41,8 @@ def fencing_tokens(history: History) -> Verdict:
     twice[order[1:][same]] = order[:-1][same]
     earlier = np.where((before != NONE) & (token[before] >= token), before, twice)
     wrong = np.flatnonzero(earlier != NONE)
+    if not len(wrong) and mixed.keys:
+        return mixed.verdict()
     if not len(wrong):
         return Verdict(valid=True, why=f"{count(len(found), 'token')} of {count(len(names), 'lock')} grow")
     later = int(wrong[np.argmin(found["done_ns"].to_numpy()[wrong])])
@@ -54,7 +58,7 @@ def fencing_tokens(history: History) -> Verdict:
 def _tokens(history: History) -> pd.DataFrame:
     """The acquires that were answered with a value."""
     found = calls(history, [ACQUIRE])
-    return found[(found["value"] != REFUSED).fillna(False).to_numpy(dtype=bool)]
+    return found[found["value"].notna().to_numpy(dtype=bool) & ~refused(found)]
 
 
 def applies(history: History) -> bool:

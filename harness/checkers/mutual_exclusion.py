@@ -7,12 +7,12 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from harness.checkers._calls import NEVER, calls, codes, has
+from harness.checkers._calls import NEVER, Mixed, calls, codes, has, refused
 from harness.checkers._timeline import NONE, Timeline
 from harness.checkers._wording import count
 from harness.model.history import History
 from harness.model.verdict import Verdict
-from harness.model.vocabulary import ACQUIRE, REFUSED, RELEASE
+from harness.model.vocabulary import ACQUIRE, KNOWN, RELEASE
 
 KINDS: Final = (ACQUIRE, RELEASE)
 
@@ -29,11 +29,15 @@ def mutual_exclusion(history: History) -> Verdict:
     O(n log n). The anomaly is described in M. Kleppmann, "How to do distributed locking", 2016.
     """
     taken = calls(history, [ACQUIRE])
-    taken = taken[(taken["value"] != REFUSED).fillna(True).to_numpy(dtype=bool)]
+    taken = taken[~refused(taken)]
     if taken.empty:
         return Verdict(valid=None, why="no lock was acquired")
+    mixed = Mixed.of(history.ops, KNOWN, taken["key"])
+    taken = mixed.without(taken)
+    if taken.empty:
+        return mixed.verdict()
     given = calls(history, [RELEASE], ("ok", "unknown"))
-    given = given[(given["value"] != REFUSED).fillna(True).to_numpy(dtype=bool)]
+    given = given[~refused(given)]
     both = pd.concat([taken, given])
     lock, names = codes(both["key"])
     client, clients = codes(both["client"].astype("string"))
@@ -51,6 +55,8 @@ def mutual_exclusion(history: History) -> Verdict:
     rank = np.arange(len(order))
     longest = Timeline(lock[order], rank).greatest_before(end[order], lock[order], rank)
     overlap = np.flatnonzero((longest != NONE) & (end[order][longest] > begin[order]))
+    if not len(overlap) and mixed.keys:
+        return mixed.verdict()
     if not len(overlap):
         released = int((next_release != NONE).sum())
         return Verdict(

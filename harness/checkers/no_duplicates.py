@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from harness.checkers._calls import NotArrays, has
-from harness.checkers._messages import Messages, delivers, messages, numbered
+from harness.checkers._calls import has
+from harness.checkers._messages import Messages, delivers, judged, numbered
 from harness.checkers._wording import count
 from harness.model.history import History
 from harness.model.verdict import Verdict
@@ -24,10 +24,10 @@ def no_duplicates(history: History) -> Verdict:
     not, so receiving its message is wrong as well. `no_lost_messages` checks that nothing is missing; the two together are
     exactly-once delivery. O(n log n). After Jepsen's checker "total-queue".
     """
-    try:
-        found = messages(history)
-    except NotArrays as error:
-        return Verdict(valid=None, why=str(error))
+    return judged(history, _judge)
+
+
+def _judge(found: Messages) -> Verdict:
     if found.receipts.empty:
         return Verdict(valid=None, why="no message was received")
     pairs = _paired(found)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from harness.checkers._calls import NotArrays, has
-from harness.checkers._messages import delivers, lost, messages
+from harness.checkers._calls import has
+from harness.checkers._messages import delivers, judged, lost
 from harness.model.history import History
 from harness.model.verdict import Verdict
 from harness.model.vocabulary import RECEIVES, SENDS
@@ -25,10 +25,7 @@ def no_lost_messages(history: History) -> Verdict:
 
     O(n log n). After Jepsen's checker "total-queue".
     """
-    try:
-        return lost(history, messages(history))
-    except NotArrays as error:
-        return Verdict(valid=None, why=str(error))
+    return judged(history, lambda found: lost(history, found))
 
 
 def applies(history: History) -> bool:

@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from harness.checkers._calls import NotArrays, codes
-from harness.checkers._messages import Messages, delivers, messages
+from harness.checkers._calls import codes
+from harness.checkers._messages import Messages, delivers, judged
 from harness.checkers._timeline import NONE, Integers, Timeline
 from harness.checkers._wording import count
 from harness.model.history import History
@@ -29,10 +29,10 @@ def per_key_order(history: History) -> Verdict:
 
     O(n log n).
     """
-    try:
-        found = messages(history)
-    except NotArrays as error:
-        return Verdict(valid=None, why=str(error))
+    return judged(history, _judge)
+
+
+def _judge(found: Messages) -> Verdict:
     sends = found.sends[~found.sends.duplicated(["topic", "message"], keep=False).to_numpy(dtype=bool)]
     first = _received(found).merge(sends, on=["topic", "message"], suffixes=("", "_send"))
     if len(first) < 2:
@@ -62,11 +62,12 @@ def _received(found: Messages) -> pd.DataFrame:
     `poll` is the operation that brought it and `place` its place in it, `NONE` if it was received more than once.
     """
     receipts = found.receipts.sort_values("done_ns", kind="stable")
-    groups = receipts.groupby(["key", "message"], sort=False)
+    groups = pd.concat([receipts, found.unsure]).groupby(["key", "message"], sort=False)
     first = receipts[~receipts.duplicated(["key", "message"]).to_numpy(dtype=bool)]
     each = first.set_index(["key", "message"])
-    once = (groups.size() == 1).to_numpy(dtype=bool)
-    each = each.assign(sent_ns=groups["sent_ns"].min(), poll=np.where(once, each["op"], NONE))
+    calls = groups.agg(sent_ns=("sent_ns", "min"), often=("op", "size")).reindex(each.index)
+    poll = np.where((calls["often"] == 1).to_numpy(dtype=bool), each["op"], NONE)
+    each = each.assign(sent_ns=calls["sent_ns"].to_numpy(), poll=poll)
     return each.reset_index()[["key", "message", "topic", "op", "client", "poll", "place", "sent_ns", "done_ns"]]
 
 

@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from harness.checkers._calls import NotArrays
+from harness.checkers._calls import NEVER
 from harness.checkers._cycles import on_cycles, shortest_cycle
-from harness.checkers._messages import messages
+from harness.checkers._messages import Messages, judged
 from harness.checkers._timeline import Integers
 from harness.checkers._wording import count
 from harness.model.history import History
@@ -31,14 +31,16 @@ def total_order(history: History) -> Verdict:
     This is total order broadcast: X. Défago, A. Schiper, P. Urbán, "Total order broadcast and multicast algorithms", ACM
     Computing Surveys 36(4), 2004.
     """
-    try:
-        receipts = messages(history).receipts
-    except NotArrays as error:
-        return Verdict(valid=None, why=str(error))
+    return judged(history, _judge)
+
+
+def _judge(found: Messages) -> Verdict:
+    receipts = found.receipts.assign(done=found.receipts["done_ns"])
     shared = receipts.groupby("topic")["key"].nunique()
     receipts = receipts[receipts["topic"].isin(shared.index[shared > 1]).to_numpy(dtype=bool)]
     if receipts.empty:
         return Verdict(valid=None, why="no topic was received by two subscriptions, so there is one order only")
+    receipts = pd.concat([receipts, _brought_besides(receipts, found.unsure)], ignore_index=True)
     message = receipts.groupby(["topic", "message"], sort=False).ngroup().to_numpy()
     names = int(message.max()) + 1
     nodes, source, target = _orders(receipts.assign(number=message), names)
@@ -65,7 +67,7 @@ def _orders(receipts: pd.DataFrame, names: int) -> tuple[int, Integers, Integers
     Its nodes are the messages and, to need few edges, the moments of each subscription, linked in order.
     """
     groups = receipts.groupby(["key", "number"], sort=False)
-    each = groups.agg(sent=("sent_ns", "min"), done=("done_ns", "min"), often=("op", "size")).reset_index()
+    each = groups.agg(sent=("sent_ns", "min"), done=("done", "min"), often=("op", "size")).reset_index()
     subscription = each.groupby("key", sort=False).ngroup().to_numpy()
     times, rank = np.unique(np.concatenate([each["sent"], each["done"]]), return_inverse=True)
     sent = subscription * len(times) + rank[: len(each)]
@@ -84,6 +86,12 @@ def _orders(receipts: pd.DataFrame, names: int) -> tuple[int, Integers, Integers
     source = np.concatenate([edge[0] for edge in edges])
     target = np.concatenate([edge[1] for edge in edges])
     return names + len(moments), source, target
+
+
+def _brought_besides(receipts: pd.DataFrame, unsure: pd.DataFrame) -> pd.DataFrame:
+    """Those of these messages that calls of unknown outcome have brought, too, at a time that is not known."""
+    of = ["key", "message"]
+    return unsure.merge(receipts[of].drop_duplicates(), on=of).assign(done=NEVER)
 
 
 def _within_polls(receipts: pd.DataFrame, each: pd.DataFrame) -> tuple[Integers, Integers]:

@@ -96,6 +96,23 @@ def canonical(value: object) -> str:
     return msgspec.json.encode(_whole(value), order="deterministic").decode()
 
 
+def canonical_text(text: str) -> str:
+    """The text as canonical JSON if it is an array or an object in JSON, else as it is."""
+    if text[:1] not in ("[", "{"):
+        return text
+    try:
+        return canonical(msgspec.json.decode(text))
+    except (msgspec.DecodeError, RecursionError):
+        return text
+
+
+def element_text(element: object) -> str:
+    """The text of an element of a JSON array. A string stands for itself; arrays and objects are canonical JSON in any case."""
+    if isinstance(element, str):
+        return canonical_text(element)
+    return canonical(element) if isinstance(element, list | dict) else msgspec.json.encode(element).decode()
+
+
 def _whole(value: object) -> object:
     """The value, with whole floats turned into integers."""
     match value:

@@ -109,6 +109,16 @@ PAIRS: dict[str, tuple[Checker, str, str]] = {
         "c1 send t/k a 0..10 ok\nc1 send t/k b 20..30 ok\nc2 receive t/g a 40..50 ok\nc3 receive t/g b 45..55 ok",
         "c1 send t/k a 0..10 ok\nc1 send t/k b 20..30 ok\nc2 receive t/g a 50..60 ok\nc3 receive t/g b 40..45 ok",
     ),
+    "a message that a consumer has had before, whatever the bus knows": (
+        per_key_order,
+        'c1 send t/k a 0..9 ok\nc1 send t/k b 10..19 ok\nc2 receive t a 20..29 unknown\nc2 poll t ["b","a"] 30..39 ok',
+        'c1 send t/k a 0..9 ok\nc1 send t/k b 10..19 ok\nc2 receive t null 20..29 unknown\nc2 poll t ["b","a"] 30..39 ok',
+    ),
+    "a message that a subscription has had before": (
+        total_order,
+        'c2 receive t/1 a 0..9 unknown\nc2 receive t/1 b 10..19 ok\nc2 receive t/1 a 20..29 ok\nc3 poll t/2 ["a","b"] 0..9 ok',
+        'c2 receive t/1 a 0..9 failed\nc2 receive t/1 b 10..19 ok\nc2 receive t/1 a 20..29 ok\nc3 poll t/2 ["a","b"] 0..9 ok',
+    ),
     "two replicas that apply two messages in different orders": (
         total_order,
         'c1 send t a 0..9 ok\nc1 send t b 0..9 ok\nc2 poll t/1 ["a","b"] 10..20 ok\nc3 poll t/2 ["a","b"] 10..20 ok',
@@ -172,6 +182,44 @@ def test_what_cannot_be_told(checker: Checker, transcript: str, why: str) -> Non
     verdict = checker(history(transcript))
     assert verdict.valid is None
     assert why in verdict.why
+
+
+OTHERS: dict[str, tuple[Checker, str, str]] = {
+    "a message that was taken otherwise": (
+        no_lost_messages,
+        'c1 send q a 0..1 ok\nc3 drain q ["a"] 2..3 ok\nc2 receive q null 4..5 ok',
+        "c1 send r a 0..1 ok\nc2 receive r null 4..5 ok",
+    ),
+    "a message that was sent otherwise": (
+        no_duplicates,
+        "c3 send_all q a 0..1 ok\nc2 receive q a 4..5 ok",
+        "c2 receive r a 4..5 ok",
+    ),
+    "an acked message that was sent otherwise": (
+        at_least_once,
+        "c1 send q b 0..1 ok\nc3 send_all q/k a 0..1 unknown\nc2 receive q a 4..5 ok\nc2 ack q a 6..7 ok",
+        "c2 receive r a 4..5 ok",
+    ),
+    "messages that were put back": (
+        per_key_order,
+        "c1 send q a 0..1 ok\nc1 send q b 2..3 ok\nc3 requeue q a 4..9 ok\nc2 receive q b 4..5 ok\nc2 receive q a 6..7 ok",
+        "c1 send r a 0..1 ok\nc1 send r b 2..3 ok\nc2 receive r b 4..5 ok\nc2 receive r a 6..7 ok",
+    ),
+    "messages that were put back for one subscription": (
+        total_order,
+        'c3 requeue q/1 a 0..5 ok\nc1 poll q/1 ["b","a"] 6..9 ok\nc2 poll q/2 ["a","b"] 6..9 ok',
+        'c1 poll r/1 ["b","a"] 6..9 ok\nc2 poll r/2 ["a","b"] 6..9 ok',
+    ),
+}
+
+
+@pytest.mark.parametrize(("checker", "mixed", "wrong"), OTHERS.values(), ids=OTHERS.keys())
+def test_calls_that_no_check_knows_leave_their_topic_undecided_and_no_other(checker: Checker, mixed: str, wrong: str) -> None:
+    verdict = checker(history(mixed))
+    assert verdict.valid is None
+    assert "did to 1 key is not known here: q" in verdict.why
+    assert checker(history("\n".join(line for line in mixed.splitlines() if "c3" not in line))).valid is False
+    assert checker(history(f"{mixed}\n{wrong}")).valid is False
 
 
 def test_whether_messages_may_come_again_depends_on_acks() -> None:
@@ -307,12 +355,12 @@ def not_after_ack(ops: list[Op]) -> bool | None:
 
 def certain_order(receives: list[Op], name: str) -> set[tuple[str, str]]:
     """The pairs of messages that a subscription has certainly received in this order."""
-    answers = [op for op in receives if op.ok and op.key == name]
-    texts = {message for op in answers for message in brought(op)}
+    calls = [op for op in receives if op.outcome != "failed" and op.key == name]
+    texts = {message for op in calls if op.ok for message in brought(op)}
     found = set()
     for one, other in product(texts, texts):
-        ones, others = ([op for op in answers if text in brought(op)] for text in (one, other))
-        if any(all(a.done < b.sent for b in others) for a in ones):
+        ones, others = ([op for op in calls if text in brought(op)] for text in (one, other))
+        if any(a.ok and all(a.done < b.sent for b in others) for a in ones):
             found.add((one, other))
         if ones == others and len(ones) == 1 and sum(brought(ones[0]).count(text) for text in (one, other)) == 2:
             found |= {(one, other)} if brought(ones[0]).index(one) < brought(ones[0]).index(other) else set()

@@ -8,7 +8,9 @@ from random import Random
 import pytest
 
 from harness.checkers.fencing_tokens import applies, fencing_tokens
+from harness.checkers.linearizable import linearizable_as
 from harness.checkers.mutual_exclusion import mutual_exclusion
+from harness.model.objects.lock import Lock
 from harness.model.verdict import Checker
 from tests.helpers.fuzz import FEW, MANY, Op, agrees, outcome, spans
 from tests.helpers.transcript import history
@@ -63,6 +65,25 @@ def test_anomalies_and_their_good_twins(checker: Checker, good: str, bad: str) -
     verdict = checker(history(bad))
     assert verdict.valid is False
     assert len(verdict.ops) >= 2
+
+
+@pytest.mark.parametrize("checker", [mutual_exclusion, fencing_tokens])
+def test_calls_that_no_check_knows_leave_their_lock_undecided_and_no_other(checker: Checker) -> None:
+    twice = "c1 acquire {0} 7 0..10 ok\nc2 acquire {0} 7 50..60 ok\n"
+    verdict = checker(history(f"{twice.format('l')}c3 reset l null 20..30 unknown"))
+    assert (verdict.valid, verdict.why) == (None, "what reset did to 1 key is not known here: l")
+    assert checker(history(f"{twice.format('l')}c3 reset l null 20..30 failed")).valid is False
+    assert checker(history(f"{twice.format('l')}c3 reset l null 20..30 ok\n{twice.format('m')}")).valid is False
+    once = checker(history(f"{twice.format('l')}c3 reset l null 20..30 ok\nc1 acquire m 1 0..1 ok\nc1 acquire n 1 0..1 ok"))
+    assert once.valid is None
+
+
+@pytest.mark.parametrize("checker", [mutual_exclusion, fencing_tokens, linearizable_as(Lock())])
+def test_a_refusal_may_be_spelled_as_python_spells_it(checker: Checker) -> None:
+    refused = (
+        "c1 acquire l 7 0..10 ok\nc2 acquire l False 20..30 ok\nc2 release l False 40..50 ok\nc1 release l null 60..70 ok\n"
+    )
+    assert checker(history(f"{refused}c2 acquire l 8 80..90 ok")).valid is True
 
 
 def test_tokens_are_judged_where_there_are_some() -> None:

@@ -24,4 +24,5 @@ class Lock:
         before, after = (None, call.client) if call.kind == "acquire" else (call.client, None)
         if not call.answered:
             return Rule(expected=before, leaves=after, otherwise=SAME)
-        return Rule(expected=before, differs=True) if call.value == "false" else Rule(expected=before, leaves=after)
+        refused = call.value is not None and call.value.lower() == "false"
+        return Rule(expected=before, differs=True) if refused else Rule(expected=before, leaves=after)

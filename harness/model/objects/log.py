@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from harness.model.object_model import REFUSED, Call, Refused, State
-from harness.model.objects._values import elements
+from harness.model.objects._values import elements, single
 
 
 class Log:
@@ -23,7 +23,7 @@ class Log:
 
     def step(self, state: State, call: Call) -> State | Refused:
         if call.kind == "append":
-            return (*cast(tuple[str | None, ...], state), call.value)
+            return (*cast(tuple[str | None, ...], state), single(call))
         if not call.answered:
             return state
         return state if state == (elements(call) if call.value is not None else ()) else REFUSED

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from harness.model.object_model import SAME, WHATEVER, Call, Refused, Rule, State, Whatever
-from harness.model.objects._values import elements
+from harness.model.objects._values import elements, single
 
 
 class Register:
@@ -30,9 +30,9 @@ class Register:
     def rule(self, call: Call) -> Rule:
         match call.kind:
             case "read":
-                return Rule(expected=call.value) if call.answered else Rule()
+                return Rule(expected=single(call)) if call.answered else Rule()
             case "write":
-                return Rule(leaves=call.value)
+                return Rule(leaves=single(call))
             case "delete":
                 return Rule(leaves=None)
         expected, new, swapped, held = compared(call)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from harness.model.object_model import REFUSED, Call, Refused, State
-from harness.model.objects._values import elements
+from harness.model.objects._values import elements, single
 
 
 class Set:
@@ -26,9 +26,9 @@ class Set:
         held = cast(frozenset[str | None], state)
         match call.kind:
             case "add":
-                return held | {call.value}
+                return held | {single(call)}
             case "remove":
-                return held - {call.value}
+                return held - {single(call)}
         if not call.answered:
             return state
         if call.kind == "read":
