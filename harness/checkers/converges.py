@@ -11,7 +11,7 @@ from harness.checkers._transactions.reading import NotATransaction, transactions
 from harness.checkers._wording import count, quoted
 from harness.model.history import History
 from harness.model.verdict import Verdict
-from harness.model.vocabulary import ADD, DELETE, INCREMENT, READ, WRITE
+from harness.model.vocabulary import ADD, DECREMENT, DELETE, INCREMENT, READ, WRITE
 
 
 def converges(history: History) -> Verdict:
@@ -44,7 +44,7 @@ def converges(history: History) -> Verdict:
         )
     sets = last["key"].isin(calls(history, [ADD])["key"].unique()).to_numpy(dtype=bool)
     try:
-        last = last.assign(seen=pd.concat([last["value"][~sets], _sorted(last[sets])]))
+        last = last.assign(seen=pd.concat([_without_spellings(last[~sets], changes), _sorted(last[sets])]))
     except NotArrays as error:
         return Verdict(valid=None, why=str(error))
     keys = last.groupby("key")["seen"].nunique(dropna=False)
@@ -97,6 +97,16 @@ def _explained(doubtful: pd.DataFrame, seen: pd.Series, *, of_set: bool) -> bool
     left = set(doubtful["value"][doubtful["kind"] == WRITE].dropna())
     gone = doubtful["value"][doubtful["kind"] == WRITE].isna().any() or (doubtful["kind"] == DELETE).any()
     return bool((gone and seen.isna().any()) or seen.isin(left).any())
+
+
+def _without_spellings(last: pd.DataFrame, changes: pd.DataFrame) -> pd.Series:
+    """The values, with one for each way to spell that nothing is there: 0 for counters, null for logs and texts."""
+    counters, appended = (
+        last["key"].isin(changes["key"][changes["kind"].isin(kinds)].unique()).to_numpy(dtype=bool)
+        for kinds in ((INCREMENT, DECREMENT), ("append",))
+    )
+    found = last["value"].mask(counters & last["value"].isna().to_numpy(dtype=bool), "0")
+    return found.mask(appended & found.isin(["", "[]"]).to_numpy(dtype=bool), pd.NA)
 
 
 def _sorted(last: pd.DataFrame) -> pd.Series:

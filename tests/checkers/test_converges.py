@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from harness.checkers.converges import converges
+from harness.model.history import History
 from tests.helpers.fuzz import FEW, MANY, Op, agrees
 from tests.helpers.transcript import history
 
@@ -78,6 +79,23 @@ def test_a_write_of_null_without_an_answer_explains_that_one_reader_sees_nothing
     ops += "c1 read x 1 40..50 ok final node=n2"
     assert converges(history(ops.format("null"))).valid is None
     assert converges(history(ops.format("2"))).valid is False
+
+
+@pytest.mark.parametrize(
+    ("change", "one", "other"), [("decrement x 1", "null", "0"), ("append x 1", "null", "[]"), ("append x 1", "null", "")]
+)
+def test_nothing_is_nothing_however_it_is_spelled(change: str, one: str, other: str) -> None:
+    def verdict(second: str) -> bool | None:
+        rows = history(f"c1 {change} 0..9 ok\nc1 increment y 1 0..9 ok").ops.to_dict("records")
+        rows += [
+            {"client": at, "kind": "read", "key": "x", "value": None if value == "null" else value, "outcome": "ok"}
+            | {"phase": "final", "node": f"n{at}", "sent_ns": 10**8 + at, "done_ns": 10**8 + at}
+            for at, value in enumerate((one, second))
+        ]
+        return converges(History.of(rows)).valid
+
+    assert verdict(other) is True
+    assert verdict("7") is False
 
 
 def test_a_transaction_changes_the_keys_that_it_writes() -> None:
