@@ -108,10 +108,10 @@ def _text(key: object) -> str:
 def _scalar(kind: str, token: str, text: str, start: int) -> object:
     if kind == "text":
         body = token[1:-1]
-        return _ESCAPE.sub(_unescaped, body) if "\\" in body else body
+        return _joined(_ESCAPE.sub(_unescaped, body), text, start) if "\\" in body else body
     if kind == "character":
         name = token[1:]
-        return _NAMED.get(name) or (chr(int(name[1:], 16)) if len(name) == 5 and name[0] == "u" else name)
+        return _NAMED.get(name) or (_joined(chr(int(name[1:], 16)), text, start) if len(name) == 5 and name[0] == "u" else name)
     first = token[0]
     if first == ":":
         return token[1:]
@@ -132,6 +132,14 @@ _CONSTANTS: Final[dict[str, object]] = {"nil": None, "true": True, "false": Fals
 def _unescaped(match: re.Match[str]) -> str:
     found = match[1]
     return chr(int(found[1:], 16)) if len(found) == 5 else _ESCAPES.get(found, found)
+
+
+def _joined(value: str, text: str, start: int) -> str:
+    """The value with its surrogate pairs, of which Java's escapes consist, as characters."""
+    try:
+        return value.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError as error:
+        raise EDNError(f"line {_line(text, start)}: half a character") from error
 
 
 def _line(text: str, position: int) -> int:
