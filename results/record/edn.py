@@ -20,7 +20,7 @@ _TOKEN: Final = re.compile(
     | (?P<text> " (?: [^"\\] | \\. )* " )
     | (?P<discard> \#_ )
     | (?P<tag> \# [A-Za-z] [^\s,;"()\[\]{}]* )
-    | (?P<character> \\ (?: [a-z]{2,} | u[0-9a-fA-F]{4} | \S ) )
+    | (?P<character> \\ (?: u[0-9a-fA-F]{4} | [a-z]{2,} | \S ) )
     | (?P<atom> [^\s,;"()\[\]{}\#\\] [^\s,;"()\[\]{}]* )
     """,
     re.VERBOSE | re.DOTALL,
