@@ -18,12 +18,15 @@ from pandas.errors import ParserWarning
 from harness.model.columns import constant, taken
 from harness.model.errors import UsageError
 from harness.model.history import OPS, History
+from harness.model.vocabulary import ACQUIRE, DECREMENT, DELETE, INCREMENT, KNOWN, RELEASE
 from results.record.events import from_edn, from_events, from_log, is_event
 from results.record.store import FRAMES, load_frames, read_parquet
 from results.record.units import in_nanoseconds
 
 _OUTCOMES: Final = ("ok", "failed", "unknown")
 _PHASES: Final = ("load", "final")
+_TELLING: Final = KNOWN - {ACQUIRE, RELEASE, DELETE, INCREMENT, DECREMENT}
+"""Kinds of calls that say nothing without a value."""
 _BOM: Final = b"\xef\xbb\xbf"
 _EDN: Final = ("{", "[", "(", ";", "#")
 _FILES: Final = ".parquet, .csv or .jsonl of operations, .edn, .json, .jsonl, .log or .txt of events"
@@ -52,7 +55,7 @@ def load_history(path: Path, conventions: Conventions = _OURS) -> History:
     numbered from 0. Raises `UsageError` naming the file and what is wrong with it: a column, a line, an operation.
     """
     try:
-        return _checked(_renamed(_read(path, conventions.unit), conventions.kinds))
+        return _checked(_renamed(_read(path, conventions), conventions.kinds))
     except UsageError as error:
         raise error if str(path) in str(error) else UsageError(f"{path}: {error}") from error
     except OSError as error:
@@ -76,7 +79,8 @@ def _renamed(history: History, kinds: Mapping[str, str]) -> History:
     return replace(history, ops=history.ops.assign(kind=there.replace(dict(kinds)).astype("category")))
 
 
-def _read(path: Path, unit: str | None) -> History:
+def _read(path: Path, conventions: Conventions) -> History:
+    unit = conventions.unit
     if path.is_dir():
         missing = [f"{name}.parquet" for name in FRAMES if not (path / f"{name}.parquet").is_file()]
         if missing:
@@ -86,11 +90,11 @@ def _read(path: Path, unit: str | None) -> History:
         raise UsageError(f"There is no history at {path}. Give a run's folder, or a file: {_FILES}.")
     match path.suffix.lower():
         case ".parquet":
-            return History.of(in_nanoseconds(read_parquet(path), unit))
+            return _from_table(read_parquet(path), conventions)
         case ".csv":
-            return History.of(in_nanoseconds(_read_csv(path), unit))
+            return _from_table(_read_csv(path), conventions)
         case ".jsonl" | ".json":
-            return _from_json(list(_read_json(path)), unit)
+            return _from_json(list(_read_json(path)), conventions)
         case ".edn":
             return from_edn(_text_of(path), unit)
         case ".log" | ".txt":
@@ -118,13 +122,29 @@ def _text_of(path: Path) -> str:
         raise UsageError(f"{path} is not text in UTF-8: {error}.") from error
 
 
-def _from_json(rows: list[dict[str, object]], unit: str | None) -> History:
+def _from_table(table: pd.DataFrame, conventions: Conventions) -> History:
+    """The history in a table of operations. Raises `UsageError` if it does not say what they wrote and read."""
+    for name in table.columns:
+        meant = str(name).strip().lower()
+        if meant in OPS and meant not in table:
+            raise UsageError(f"the history has no column {meant!r}, but one called {name!r}: rename it.")
+    history = History.of(in_nanoseconds(table, conventions.unit))
+    if "value" not in table:
+        kinds = {conventions.kinds.get(kind, kind) for kind in history.ops["kind"].dropna().astype(str).unique()}
+        if kinds & _TELLING:
+            raise UsageError(
+                f"the history has no column 'value', which holds what was written and read; it has {', '.join(table.columns)}."
+            )
+    return history
+
+
+def _from_json(rows: list[dict[str, object]], conventions: Conventions) -> History:
     """The history in rows that are either all events or all operations."""
     if rows and is_event(rows[0]):
-        return from_events(rows, unit)
+        return from_events(rows, conventions.unit)
     names = dict.fromkeys(name for row in rows for name in row)
     table = pd.DataFrame({name: pd.Series([row.get(name) for row in rows], dtype=object) for name in names})
-    return History.of(in_nanoseconds(table, unit))
+    return _from_table(table, conventions)
 
 
 def _read_json(path: Path) -> Iterator[dict[str, object]]:

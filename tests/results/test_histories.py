@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from harness.model.errors import UsageError
-from results.record.histories import load_history
+from results.record.histories import Conventions, load_history
 from results.record.store import save
 from tests.helpers.synthetic import concluded, crash
 
@@ -103,6 +103,37 @@ def test_an_operation_about_nothing_in_particular_has_the_empty_key(tmp_path: Pa
     path = tmp_path / "ops.jsonl"
     path.write_text(lines(ROW | {"key": None}, {name: value for name, value in ROW.items() if name != "key"}))
     assert load_history(path).ops["key"].tolist() == ["", ""]
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl"])
+def test_a_history_that_does_not_say_what_was_read_is_refused(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"ops.{ending}"
+
+    def written(kind: str) -> Path:
+        row = {"val" if name == "value" else name: value for name, value in ROW.items()} | {"kind": kind}
+        match ending:
+            case "parquet":
+                pd.DataFrame([row]).to_parquet(path)
+            case "csv":
+                pd.DataFrame([row]).to_csv(path, index=False)
+            case _:
+                path.write_text(lines(row))
+        return path
+
+    for kind in ("read", "get"):
+        with pytest.raises(UsageError, match=r"no column 'value', which holds what was written and read; it has .*, val,"):
+            load_history(written(kind), Conventions(kinds={} if kind == "read" else {kind: "read"}))
+    for kind in ("acquire", "increment", "something else"):
+        assert load_history(written(kind)).ops["value"].isna().all()
+
+
+def test_a_column_that_was_probably_meant_is_not_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "ops.jsonl"
+    path.write_text(lines({"Key" if name == "key" else name: value for name, value in ROW.items()}))
+    with pytest.raises(UsageError, match=r"no column 'key', but one called 'Key': rename it"):
+        load_history(path)
+    path.write_text(lines(ROW | {"Key": "another"}))
+    assert load_history(path).ops["key"].tolist() == ["k"]
 
 
 def test_rows_may_leave_out_what_has_a_default(tmp_path: Path) -> None:
