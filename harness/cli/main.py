@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
+import os
 import signal
 import sys
 import traceback
@@ -14,7 +16,7 @@ from typing import NoReturn
 
 from harness import roots
 from harness.cli.registry import Command, commands
-from harness.model.errors import HarnessError, UsageError
+from harness.model.errors import HarnessError, UsageError, cannot_write
 
 _EXIT_CODES = """\
 exit codes:
@@ -25,17 +27,23 @@ exit codes:
 
 def main() -> NoReturn:
     """The `harness` command."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a character that the terminal cannot show is not an error
-    sys.exit(run(sys.argv[1:]))
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us, as daemons do
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - until we end
+        getattr(sys, name).reconfigure(errors="replace")  # a character that the terminal cannot show is not an error
+    try:
+        code: int | str | None = run(sys.argv[1:])
+    except SystemExit as error:  # of the parser
+        code = error.code
+    sys.exit(_flushed(code))
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code. Errors are one line on standard error."""
-    found = commands()
-    asked = found.get(arguments[0]) if arguments else None
-    roots.add(Path.cwd())
     try:
+        found = commands()
+        asked = found.get(arguments[0]) if arguments else None
+        roots.add(_here())
         parsed = _parser(found, asked).parse_args(arguments)
         return found[parsed.command].execute(parsed)
     except HarnessError as error:
@@ -52,10 +60,41 @@ def run(arguments: Sequence[str]) -> int:
         if isinstance(error.__context__, BrokenPipeError):  # rich turns it into this
             return _unread()
         raise
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            return _full(error)
         traceback.print_exc()
         print("error: the harness broke; this is a bug in it, or in a module of yours named above", file=sys.stderr)
         return HarnessError.exit_code
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise UsageError("The folder that this was started in no longer exists. Change to another one.") from error
+
+
+def _flushed(code: int | str | None) -> int | str | None:
+    """The exit code, once all output has been taken: Python itself would end with 120 if it was not."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _unread()
+    except ValueError:  # `_full` or `_unread` has closed it
+        return code
+    except OSError as error:
+        return _full(error)
+    return code
+
+
+def _full(error: OSError) -> int:
+    """Say in one line what could not be written, and return the exit code."""
+    with contextlib.suppress(OSError):
+        sys.stdout.close()  # whatever else there is to print
+    told = cannot_write(error.filename or "the output", error)
+    print(f"error: {told}", file=sys.stderr)
+    return told.exit_code
 
 
 def _unread() -> int:
