@@ -22,7 +22,7 @@ from harness.model.errors import UsageError
 from harness.model.verdict import EXIT_CODES
 from harness.run import catalog, provenance
 from harness.run.comparing import Pair, pairs_of
-from harness.run.sides import AS_IS, HERE, Side, kind_of, two_sides
+from harness.run.sides import AS_IS, HERE, Side, kind_of, two_sides, words_of
 from harness.run.spec import SEED_BITS
 from results.report.compare_terminal import pair_line, print_comparison
 from results.trends.comparison import ComparisonResult, LeftOut, encode, metric_of
@@ -72,6 +72,7 @@ def execute(arguments: argparse.Namespace) -> int:
     drills = _drills(arguments)
     if arguments.pairs < _LEAST_PAIRS:
         raise UsageError(f"--pairs {arguments.pairs}: fewer than {_LEAST_PAIRS} cannot show any difference. Ask for more.")
+    both = words_of(arguments.both)
     if arguments.json_file is not None:
         check_writable(arguments.json_file)
     seed = secrets.randbits(SEED_BITS) if arguments.seed is None else arguments.seed
@@ -81,7 +82,7 @@ def execute(arguments: argparse.Namespace) -> int:
         state = _State(arguments.pairs)
         try:
             with progress.shown():
-                for pair in pairs_of(sides, drills, seed, Path(scratch), shlex.split(arguments.both), progress.on_run):
+                for pair in pairs_of(sides, drills, seed, Path(scratch), both, progress.on_run):
                     state.take(pair)
                     if pair.number >= 0:
                         console.print(

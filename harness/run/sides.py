@@ -53,6 +53,14 @@ class Side:
         return {**os.environ, "PYTHONPATH": os.pathsep.join([own, *others])}
 
 
+def words_of(text: str) -> list[str]:
+    """The words of a text as a shell would split it. Raises `UsageError` if it cannot be split."""
+    try:
+        return shlex.split(text)
+    except ValueError as error:  # a quotation mark, or a backslash, that nothing follows
+        raise UsageError(f"{text!r} cannot be split into words: {error}.") from error
+
+
 def kind_of(name: str) -> Kind:
     """What kind of side a name on the command line means."""
     if name.startswith(("http://", "https://")):
@@ -91,7 +99,7 @@ def _side(name: str) -> Iterator[Side]:
         case "plane":
             yield Side(label=name, options=("--fault-plane", name))
         case "settings":
-            words = [] if name == AS_IS else shlex.split(name)
+            words = [] if name == AS_IS else words_of(name)
             yield Side(label=name, options=tuple(word for setting in words for word in ("--set", setting)))
         case "code" if name == HERE:
             yield Side(label="the working tree")

@@ -89,6 +89,8 @@ def test_an_interrupted_comparison_says_what_it_knows(
         (("embedded", "http://127.0.0.1:1/", "--drill", "quorum/healthy"), "these cannot be compared"),
         (("http://127.0.0.1:1/", "http://127.0.0.1:1/", "--drill", "quorum/healthy"), "--drill does not apply to URLs"),
         (("as-is", "load.rat=5", "--drill", "quorum/healthy"), "load.rat"),
+        (("as-is", "load.rate='5", "--drill", "quorum/healthy"), "cannot be split into words: No closing quotation"),
+        (("as-is", "load.rate=5", "--drill", "quorum/healthy", "--both", '"'), "cannot be split into words"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(asked: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
