@@ -38,7 +38,7 @@ from results.report.page import REPORT
 from workloads.load.arrivals import expected
 from workloads.load.engine import EngineTask, Exchange, Snapshot
 from workloads.load.fits import check_engine
-from workloads.load.target import bodies_of, request_bytes, target_of
+from workloads.load.target import bodies_of, encoded, request_bytes, target_of
 
 _INTERRUPTED = 130
 
@@ -89,7 +89,7 @@ def _task(arguments: argparse.Namespace) -> EngineTask:
     target = target_of(arguments.url, allow_remote=arguments.allow_remote)
     bodies = bodies_of(arguments.body, arguments.body_file, arguments.bodies)
     method = arguments.method or ("GET" if bodies == [None] else "POST")
-    expect = () if arguments.expect is None else (arguments.expect.encode(),)
+    expect = () if arguments.expect is None else (encoded(arguments.expect, "--expect"),)
     load = Load(
         rate=arguments.rate,
         seconds=arguments.seconds,

@@ -31,7 +31,9 @@ def command_line(arguments: argparse.Namespace, seed: int) -> str:
             words.append(action.option_strings[0])
         else:
             for one in value if isinstance(value, list) else [value]:
-                words += [action.option_strings[0], f"{one:.12g}" if isinstance(one, float) else str(one)]
+                word = f"{one:.12g}" if isinstance(one, float) else str(one)
+                option = action.option_strings[0]
+                words += [f"{option}={word}"] if word.startswith("-") else [option, word]
     return shlex.join([*words, "--seed", str(seed)])
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
+import os
+import shlex
 from pathlib import Path
 
 import pytest
 
+from harness.cli.load_options import add_options, command_line
 from harness.model.errors import UsageError
 from workloads.load.target import bodies_of, request_bytes, target_of
 
@@ -51,6 +55,12 @@ def test_a_request_is_the_bytes_of_http() -> None:
     assert posted == b"POST /x HTTP/1.1\r\nHost: other\r\nA: b\r\nContent-Length: 5\r\n\r\n12345"
 
 
+def test_a_header_may_come_several_times_and_the_last_host_counts() -> None:
+    target = target_of("http://127.0.0.1/", allow_remote=False)
+    asked = request_bytes(target, "GET", ["Cookie: a", "Host: b", "Cookie: c", "host: d"], None)
+    assert asked == b"GET / HTTP/1.1\r\nHost: d\r\nCookie: a\r\nCookie: c\r\n\r\n"
+
+
 @pytest.mark.parametrize("header", ["", "no colon", "a b: c", "A: b\r\nC: d", "Content-Length: 3", "connection: close"])
 def test_a_header_that_would_break_the_request_is_refused(header: str) -> None:
     with pytest.raises(UsageError, match="--header"):
@@ -66,5 +76,16 @@ def test_bodies_come_from_a_text_a_file_or_its_lines(tmp_path: Path) -> None:
     assert bodies_of(None, None, file) == [b"one", b"two"]
     with pytest.raises(UsageError, match="one of them"):
         bodies_of("x", file, None)
+    with pytest.raises(UsageError, match=r"--body 'caf.* is not text in UTF-8"):
+        bodies_of(os.fsdecode(b"caf\xe9"), None, None)
     with pytest.raises(UsageError, match="Cannot read"):
         bodies_of(None, tmp_path / "none", None)
+
+
+def test_the_line_that_repeats_a_load_keeps_values_that_look_like_options() -> None:
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    asked = parser.parse_args(["http://127.0.0.1/", "--body=--1", "--expect", "-5", "--header", "A: b", "--rate", "2k"])
+    line = command_line(asked, 7)
+    again = parser.parse_args(shlex.split(line)[2:])
+    assert vars(again) == {**vars(asked), "seed": 7}

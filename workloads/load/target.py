@@ -58,24 +58,33 @@ def target_of(url: str, *, allow_remote: bool) -> Target:
 
 
 def request_bytes(target: Target, method: str, headers: Sequence[str], body: bytes | None) -> bytes:
-    """One HTTP/1.1 request. `headers` are "Name: value"; a Host among them replaces the target's. A body that is a JSON object
-    or array is sent as JSON unless there is a Content-Type among them."""
+    """One HTTP/1.1 request. `headers` are "Name: value", and one name may come several times; a Host among them replaces the
+    target's, the last one if there are several. A body that is a JSON object or array is sent as JSON unless there is a
+    Content-Type among them."""
     if not _TOKEN.fullmatch(method):
         raise UsageError(f"--method {method!r}: expected a word such as GET or POST.")
-    given: dict[str, str] = {}
+    given: list[tuple[str, str]] = []
     for header in headers:
         name, colon, value = header.partition(":")
         if not colon or not _TOKEN.fullmatch(name) or not all(char == "\t" or char.isprintable() for char in value):
             raise UsageError(f"--header {header!r}: expected 'Name: value' in one line.")
-        given[name] = value.strip()
-    names = {name.lower() for name in given}
+        given.append((name, value.strip()))
+    names = {name.lower() for name, _ in given}
     if names & {"content-length", "transfer-encoding", "connection"}:
         raise UsageError("--header: Content-Length, Transfer-Encoding and Connection are set automatically. Leave them out.")
-    host = next((value for name, value in given.items() if name.lower() == "host"), target.host)
-    others = [(name, _utf8(value)) for name, value in given.items() if name.lower() != "host"]
+    host = next((value for name, value in reversed(given) if name.lower() == "host"), target.host)
+    others = [(name, _utf8(value)) for name, value in given if name.lower() != "host"]
     if body and "content-type" not in names and _is_json(body):
         others.append(("Content-Type", "application/json"))
     return encode_request(method, target.path, host=_utf8(host), headers=others, body=body)
+
+
+def encoded(text: str, option: str) -> bytes:
+    """A text of the command line as bytes. Raises `UsageError` if it is not UTF-8: then it could not be recorded either."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{option} {text!r} is not text in UTF-8. Give other bytes in a file: --body-file.") from error
 
 
 def _utf8(text: str) -> str:
@@ -96,7 +105,7 @@ def bodies_of(text: str | None, body_file: Path | None, bodies: Path | None) -> 
     if sum(one is not None for one in (text, body_file, bodies)) > 1:
         raise UsageError("--body, --body-file and --bodies exclude each other. Give one of them.")
     if text is not None:
-        return [text.encode()]
+        return [encoded(text, "--body")]
     file = body_file or bodies
     if file is None:
         return [None]
