@@ -12,6 +12,7 @@ from harness.cli.nightly_output import add_outputs, output_console, write_output
 from harness.cli.run_options import add_fault_plane
 from harness.cli.running import INTERRUPTED
 from harness.cli.suites import runnable
+from harness.cli.written import writing
 from harness.model.errors import UsageError
 from results.record.nights.database import HistoryDatabase
 from results.trends.recorded import judged
@@ -63,6 +64,8 @@ def execute(arguments: argparse.Namespace) -> int:
     worse.
     """
     _check(arguments)
+    with writing(arguments.runs):
+        arguments.runs.mkdir(parents=True, exist_ok=True)  # files asked for may go there, on the first night, too
     console = output_console(arguments)
     drills, lacking = runnable(arguments.suite, console, nightly=True)
     database = HistoryDatabase.open(arguments.history, create=True)  # fails now, before anything runs

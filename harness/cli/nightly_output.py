@@ -13,6 +13,7 @@ from harness.cli.console import new_console
 from harness.cli.written import STDOUT, check_writable, put, writing
 from harness.model.errors import UsageError
 from results.record.store import RUNS
+from results.report.assets import check_page
 from results.report.nightly_json import encode, record_of
 from results.report.nightly_junit import junit
 from results.report.nightly_markdown import markdown
@@ -53,6 +54,8 @@ def output_console(arguments: argparse.Namespace) -> Console:
         raise UsageError("Only one of --json, --markdown and --junit can go to standard output. Give the others a file.")
     for file in files:
         check_writable(file)
+    if arguments.page is not None:
+        check_page(arguments.page)
     return new_console(stderr=STDOUT in files)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -9,7 +11,7 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.model.errors import cannot_write
+from harness.model.errors import UsageError, cannot_write
 
 _TEMPLATES: Final = Path(__file__).parent / "template"
 
@@ -21,11 +23,26 @@ def render_template(name: str, **values: object) -> str:
 
 def write_page(text: str, out: Path) -> None:
     """Write a page atomically. Raises `HarnessError` if it cannot be written."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        part = out.with_name(f"{out.name}.part")
+    with _part_of(out) as part:
         part.write_text(text, encoding="utf-8")
         part.rename(out)
+
+
+def check_page(out: Path) -> None:
+    """Raise `HarnessError` if a page that is written much later could not be written now. An earlier one stays as it is."""
+    with _part_of(out) as part:
+        part.touch()
+        part.unlink()
+
+
+@contextmanager
+def _part_of(out: Path) -> Iterator[Path]:
+    """The file that becomes the page once it is whole, in a folder that exists."""
+    try:
+        if out.is_dir():
+            raise UsageError(f"Cannot write the report to {out}: it is a folder. Name a file, such as {out / 'report.html'}.")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        yield out.with_name(f"{out.name}.part")
     except OSError as error:
         raise cannot_write(f"the report to {out}", error) from error
 

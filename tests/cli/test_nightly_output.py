@@ -9,6 +9,7 @@ import pytest
 from junitparser import JUnitXml
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from harness.cli import nightly_output
 from harness.cli.main import run
 from results.record.nights.database import HistoryDatabase
 from tests.helpers.nights import measured, plan, record
@@ -70,6 +71,30 @@ def test_a_file_that_cannot_be_written_is_said_before_anything_is_judged(capsys:
     assert run(["history", "report", "--junit", "nowhere/out.xml"]) == 2
     assert capsys.readouterr().err.startswith("error: Cannot write nowhere/out.xml")
     assert not Path("runs/nightly.html").exists()
+
+
+@pytest.mark.parametrize("page", [".", "runs", "runs/history.sqlite/night.html"])
+def test_a_page_that_cannot_be_written_is_said_before_anything_runs(page: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["nightly", "quorum", "--page", page]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: Cannot write the report to {page}: ")
+    assert [file.name for file in Path("runs").iterdir()] == ["history.sqlite"]
+
+
+def test_the_first_night_makes_the_folder_of_runs_for_files_that_go_there(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "fresh").mkdir()
+    monkeypatch.chdir(folder / "fresh")
+    assert run(["nightly", "nowhere", "--markdown", "runs/night.md"]) == 2
+    assert capsys.readouterr().err.startswith("error: No suite or drill called 'nowhere'.")
+
+
+def test_the_last_page_stays_until_the_next_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("night.html").write_text("yesterday")
+    monkeypatch.setattr(nightly_output, "write_nightly_page", lambda nightly, page: None)
+    assert run(["history", "report", "--page", "night.html"]) == 3
+    assert Path("night.html").read_text() == "yesterday"
 
 
 @pytest.mark.parametrize(("share", "code"), [("99%", 3), ("0.99", 3), ("1", 2), ("0%", 2), ("most", 2)])

@@ -289,6 +289,8 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(HarnessError, match=r"^Cannot write the report to .*: (Not a directory|File exists)\..*$"):
         write_report([folder], tmp_path / "file" / "report.html")
+    with pytest.raises(UsageError, match=r"^Cannot write the report to \.: it is a folder\. Name a file, such as report"):
+        write_report([folder], Path())
 
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
