@@ -114,11 +114,10 @@ def measure(history: History, slos: Sequence[SLO] = (), load_s: float = 0.0, tim
     due_end_ns = max(int(load_s * 1e9), int(ops["due_ns"].max()) + 1 if len(ops) else 0)
     done = ops["outcome"] == "ok"
     given_up = (ops["outcome"] == "unknown") & (ops["done_ns"] - ops["sent_ns"] >= (timeout_ms - TIMER_SLACK_MS) * 1e6)
-    never_sent = (ops["error"] == NEVER_SENT).fillna(False).astype(bool)
     last_done_ns = int(ops.loc[done, "done_ns"].max()) if done.any() else 0
     return Measurements(
-        latencies_ms=_latencies_ms(ops[(ops["outcome"] != "failed") | never_sent]),
-        given_up_ms=_latencies_ms(ops[given_up | never_sent]),
+        latencies_ms=_latencies_ms(ops[has_latency(ops)]),
+        given_up_ms=_latencies_ms(ops[given_up | _never_sent(ops)]),
         requests=len(ops),
         done=int(done.sum()),
         seconds=max(due_end_ns, last_done_ns) / 1e9,
@@ -127,6 +126,15 @@ def measure(history: History, slos: Sequence[SLO] = (), load_s: float = 0.0, tim
         convergences=convergences(history) if any(slo.metric == "convergence" for slo in slos) else (),
         steps=measure_steps(history) if any(slo.of_steps for slo in slos) else None,
     )
+
+
+def has_latency(ops: pd.DataFrame) -> pd.Series:
+    """A mask of the calls whose latency counts: those that did not fail, and those that were never sent."""
+    return (ops["outcome"] != "failed") | _never_sent(ops)
+
+
+def _never_sent(ops: pd.DataFrame) -> pd.Series:
+    return (ops["error"] == NEVER_SENT).fillna(False).astype(bool)
 
 
 def _latencies_ms(ops: pd.DataFrame) -> NDArray[np.float64]:

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from results.analysis.metrics import has_latency
+
 OUTCOMES: Final = ("ok", "failed", "unknown")
 _WIDTHS_S: Final = (0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
 _SLOTS_AT_MOST: Final = 250
@@ -25,7 +27,7 @@ class Slots:
     width_s: float
     begin_s: NDArray[np.float64]
     p50_ms: NDArray[np.float64]
-    """NaN if every call due in the slot failed, or none was due."""
+    """NaN if no call due in the slot has a latency that counts: all failed, or none was due."""
     p99_ms: NDArray[np.float64]
     rate_per_s: dict[str, NDArray[np.float64]]
     """By outcome."""
@@ -36,7 +38,7 @@ def slots_of(ops: pd.DataFrame, end_s: float) -> Slots:
     wanted_s = max(end_s / _SLOTS_AT_MOST, end_s * _CALLS_PER_SLOT / max(len(ops), 1))
     width_s = next((width for width in _WIDTHS_S if width >= wanted_s), wanted_s)
     count = max(int(np.ceil(end_s / width_s)), 1)
-    p50_ms, p99_ms = _percentiles(ops[ops["outcome"] != "failed"], width_s, count)
+    p50_ms, p99_ms = _percentiles(ops[has_latency(ops)], width_s, count)
     ended = np.clip((ops["done_ns"].to_numpy() / (width_s * 1e9)).astype(np.int64), 0, count - 1)
     outcome = ops["outcome"].to_numpy()
     rates = {name: np.bincount(ended[outcome == name], minlength=count) / width_s for name in OUTCOMES}

@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 from harness.model.history import History
 from harness.model.load import NEVER_SENT
 from harness.model.slo import SLO
+from results.analysis.histogram import Histogram
 from results.analysis.judge import judge
 from results.analysis.metrics import measure
+from results.analysis.series import slots_of
+from results.record.nights.figures import latencies_of
 from tests.helpers.synthetic import crash, spoil, steady
 
 
@@ -59,6 +62,16 @@ def test_calls_that_a_frozen_system_kept_from_being_sent_count_with_the_time_wai
     assert found.metrics().availability == 0.7
     assert judge(SLO.parse("p99 < 50ms"), found).ok is False
     assert judge(SLO.parse("p99 < 5s"), found).ok is None
+
+
+def test_what_is_drawn_and_kept_of_latencies_is_what_the_figures_are_made_from() -> None:
+    history = of_latencies([1.0] * 700 + [3000.0] * 300, ["ok"] * 700 + ["failed"] * 300)
+    assert np.isnan(slots_of(history.ops, end_s=10).p99_ms[-1])
+    history.ops.loc[700:, "error"] = NEVER_SENT
+    assert slots_of(history.ops, end_s=10).p99_ms[-1] == 3000
+    encoded = latencies_of(history)
+    assert encoded is not None
+    assert Histogram.decode(encoded).percentile_ns(99) == pytest.approx(3e9, rel=0.001)
 
 
 @pytest.mark.parametrize(("took_ms", "ok"), [(999.2, None), (1000.0, None), (980.0, True)])

@@ -10,7 +10,7 @@ import pandas as pd
 from harness.model.history import History
 from harness.model.system import CLIENT
 from results.analysis.histogram import Histogram
-from results.analysis.metrics import Metrics
+from results.analysis.metrics import Metrics, has_latency
 from results.record.nights.rows import Measure
 
 P50: Final = Measure(name="p50", unit="ms", better="lower")
@@ -67,8 +67,8 @@ def _total(values: pd.Series, unit: float) -> float | None:
 
 
 def latencies_of(history: History) -> str | None:
-    """The latencies of all calls of the load that did not fail, as an encoded histogram; None if there are none."""
-    calls = history.load[history.load["outcome"] != "failed"]
+    """The latencies of the load from which `Metrics` are made, as an encoded histogram; None if there are none."""
+    calls = history.load[has_latency(history.load)]
     if calls.empty:
         return None
     histogram = Histogram()
