@@ -6,7 +6,7 @@ import os
 import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from _pytest._code.code import ReprFileLocation, TerminalRepr
@@ -20,8 +20,12 @@ from harness.run.catalog import NamedDrill, load_drill
 from harness.run.night import measured_of
 from harness.run.runner import CompletedRun, run
 from harness.run.spec import SEED_BITS, run_spec_of
+from results.analysis.metrics import has_latency
 from results.report.page import REPORT, write_run_report
 from results.report.terminal import summary
+
+_PYTEST_BENCHMARK: Final = ("benchmark", "pytest_benchmark.plugin")
+"""Its names as a plugin: the entry point's, and the one that `-p` gives it. It may be missing: `-p no:benchmark`."""
 
 
 class VerdictError(Exception):
@@ -41,11 +45,15 @@ class DrillFile(pytest.File):
         def drill(benchmark: BenchmarkFixture, request: pytest.FixtureRequest) -> None:
             done = _run(named, request.config)
             _record(done, benchmark, replay)
-            if not done.result.as_expected:
-                raise VerdictError(summary(done.result, done.run_dir, done.run_dir / REPORT))
+            _judge(done)
 
-        item = DrillItem.from_parent(self, name=self.path.stem, callobj=drill)
-        item.add_marker(pytest.mark.benchmark(timer=replay, group=named.name.split("/")[0]))
+        def unmeasured(request: pytest.FixtureRequest) -> None:
+            _judge(_run(named, request.config))
+
+        measured = any(map(self.config.pluginmanager.hasplugin, _PYTEST_BENCHMARK))
+        item = DrillItem.from_parent(self, name=self.path.stem, callobj=drill if measured else unmeasured)
+        if measured:
+            item.add_marker(pytest.mark.benchmark(timer=replay, group=named.name.split("/")[0]))
         if named.drill.nightly and not self.session.isinitpath(self.path):  # a drill named on the command line runs
             item.add_marker(pytest.mark.nightly)
         yield item
@@ -85,6 +93,11 @@ def _run(named: NamedDrill, config: pytest.Config) -> CompletedRun:
     return done
 
 
+def _judge(done: CompletedRun) -> None:
+    if not done.result.as_expected:
+        raise VerdictError(summary(done.result, done.run_dir, done.run_dir / REPORT))
+
+
 def _record(done: CompletedRun, benchmark: BenchmarkFixture, replay: _Replay) -> None:
     """Pass the run's figures to pytest-benchmark."""
     result, kept = done.result, measured_of(done.result, done.history, done.run_dir, repeat=1)
@@ -99,8 +112,8 @@ def _record(done: CompletedRun, benchmark: BenchmarkFixture, replay: _Replay) ->
         run_folder=str(done.run_dir.resolve()),
     )
     load = done.history.load
-    answered = load[load["outcome"] != "failed"]
-    replay.durations_s = ((answered["done_ns"] - answered["due_ns"]) / 1e9).tolist()
+    counted = load[has_latency(load)]
+    replay.durations_s = ((counted["done_ns"] - counted["due_ns"]) / 1e9).tolist()
     if replay.durations_s:
         benchmark.pedantic(lambda: None, rounds=len(replay.durations_s), iterations=1)  # type: ignore[no-untyped-call]
         if benchmark.stats is not None:  # None with --benchmark-disable

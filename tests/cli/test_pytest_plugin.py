@@ -134,6 +134,15 @@ def test_what_fails_shows_the_verdict_and_no_traceback(pytester: pytest.Pytester
     assert "runner.py" not in done.stdout.str()
 
 
+@pytest.mark.parametrize(("body", "code"), [(GOOD, 0), (CRASH, 1)], ids=["good", "crash"])
+def test_drills_run_without_pytest_benchmark_too(pytester: pytest.Pytester, body: str, code: int) -> None:
+    write_drill(pytester.path, "one", body)
+    plugins = ["-p", "no:locust", "-p", "no:cacheprovider", "-p", "no:benchmark"]
+    done = pytester.runpytest_inprocess(*plugins, "--strict-markers", "drills")
+    assert done.ret == code, done.stdout.str()
+    assert ("✘ Fail. one broke a promise" in done.stdout.str()) == bool(code)
+
+
 OURS = ("results", "systems", "workloads", "faults", "drills", "harness")
 
 
