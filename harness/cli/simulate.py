@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from rich.console import Console
 from harness.cli.console import new_console
 from harness.cli.load_options import whole
 from harness.cli.run_options import add_settings
+from harness.cli.running import INTERRUPTED
 from harness.cli.seeds import Tally, count_seeds, fresh_seeds, new_seed, replay, tasks
 from harness.cli.written import STDOUT, check_writable, put
 from harness.cluster.cluster import prepare
@@ -63,7 +65,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Simulate; the exit code is that of the gravest verdict of any seed."""
+    """Simulate; the exit code is that of the gravest verdict of any seed. Ctrl-C keeps the counts so far."""
     if arguments.swarm is not None and arguments.seed is None:
         raise UsageError("--swarm belongs to one seed. Name the seed: --seed S.")
     if arguments.seed is not None and arguments.twice:
@@ -78,15 +80,21 @@ def execute(arguments: argparse.Namespace) -> int:
         prepare(named.drill.system)
     if arguments.seed is not None:
         return EXIT_CODES[gravest([_replay(named, arguments.seed, arguments, console) for named in drills])]
-    summaries = []
+    summaries, interrupted = [], False
     for named in drills:
-        begun_s = time.monotonic()
-        tally = _sweep(named, arguments, len(drills))
+        begun_s, tally = time.monotonic(), Tally(named=named, go_on=arguments.go_on)
+        try:
+            _sweep(tally, arguments, len(drills))
+        except KeyboardInterrupt:
+            interrupted = True
         summaries.append(tally.summary())
+        if interrupted:
+            console.print(_interrupted(tally, arguments.settings), markup=False, soft_wrap=True, highlight=False)
+            break
         _print(tally, time.monotonic() - begun_s, arguments, console)
     if arguments.json_file is not None:
         put(msgspec.json.format(msgspec.json.encode(summaries), indent=2) + b"\n", arguments.json_file)
-    return EXIT_CODES[gravest(one.verdict for one in summaries)]
+    return INTERRUPTED if interrupted else EXIT_CODES[gravest(one.verdict for one in summaries)]
 
 
 def _found(name: str, settings: Sequence[str]) -> NamedDrill:
@@ -96,14 +104,12 @@ def _found(name: str, settings: Sequence[str]) -> NamedDrill:
     return named
 
 
-def _sweep(named: NamedDrill, arguments: argparse.Namespace, drills: int) -> Tally:
-    tally = Tally(named=named, go_on=arguments.go_on)
+def _sweep(tally: Tally, arguments: argparse.Namespace, drills: int) -> None:
     seeds = _seeds(arguments, drills)
     if arguments.twice:
-        run_to_its_end(_compare(tasks(named, seeds, arguments.settings), tally))
+        run_to_its_end(_compare(tasks(tally.named, seeds, arguments.settings), tally))
     else:
         count_seeds(tally, seeds, arguments.settings, arguments.jobs or len(os.sched_getaffinity(0)))
-    return tally
 
 
 async def _compare(all_tasks: Iterator[Task], tally: Tally) -> None:
@@ -118,6 +124,15 @@ def _seeds(arguments: argparse.Namespace, drills: int) -> Iterator[int]:
     if arguments.minutes is None:
         return iter(range(1, (arguments.seeds or _SEEDS) + 1))
     return fresh_seeds(arguments.minutes / drills, new_seed())
+
+
+def _interrupted(tally: Tally, settings: Sequence[str]) -> str:
+    """How the seeds ended that were run until Ctrl-C. Nothing is shrunk or shown after it."""
+    told = f"? {tally.named.name}: interrupted: {tally.counts}"
+    if not tally.wrong:
+        return told
+    words = ["harness", "simulate", tally.named.again, *(word for setting in settings for word in ("--set", setting))]
+    return f"{told}; failed: {', '.join(str(one.seed) for one in tally.wrong[:10])}. Again: {shlex.join(words)} --seed S"
 
 
 def _print(tally: Tally, wall_s: float, arguments: argparse.Namespace, console: Console) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import sys
 import time
 from pathlib import Path
@@ -59,6 +60,7 @@ def work(task: Task) -> Reply:
 
 def main() -> None:
     """Work until standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is sent to the parent as well, which decides
     roots.add(Path.cwd())
     out, sys.stdout = sys.stdout, sys.stderr  # what a system prints must not look like a reply
     first = True

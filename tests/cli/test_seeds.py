@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from harness.cli import night_recorder
+from harness.cli import night_recorder, simulate
+from harness.cli.main import run
 from harness.cli.night_recorder import NightOrder
 from harness.cli.running import Series
 from harness.cli.seeds import Tally
@@ -72,6 +74,23 @@ def test_a_known_weakness_that_its_drill_catches_is_no_failure() -> None:
     assert (tally.counts, tally.verdict) == ("of 2 seeds 1 held, 1 caught", "pass")
     assert not tally.add(task, reply("fail", 3, "nothing_lost", "invariant"))
     assert (tally.counts, tally.verdict) == ("of 3 seeds 1 held, 1 caught, 1 failed", "fail")
+
+
+def test_an_interrupted_simulation_says_how_the_seeds_so_far_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def count_seeds(tally: Tally, *_: object) -> None:
+        for seed, verdict in enumerate(("pass", "fail", "slo"), start=1):
+            tally.add(Task(drill="a/b", settings=(), seed=seed), reply(verdict, seed))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(simulate, "count_seeds", count_seeds)
+    options = ["--go-on", "--set", "load.rate=20", "--json", str(tmp_path / "out.json")]
+    assert run(["simulate", "quorum/isolated", "raft/isolated", *options]) == 130
+    told = "? quorum/isolated: interrupted: of 3 seeds 1 held, 2 failed; failed: 2, 3."
+    assert capsys.readouterr().out == f"{told} Again: harness simulate quorum/isolated --set load.rate=20 --seed S\n"
+    [summary] = json.loads((tmp_path / "out.json").read_text())
+    assert [one["seed"] for one in summary["failed"]] == [2, 3]
 
 
 def night_of_simulations(folder: Path, monkeypatch: pytest.MonkeyPatch, run_orders: Callable[..., Series]) -> list[RecordedRun]:
