@@ -13,7 +13,7 @@ import msgspec
 from rich.console import Console
 
 from harness.cli.live import Live
-from harness.cli.load_options import whole
+from harness.cli.load_options import above, whole
 from harness.cli.pace import Pace
 from harness.cli.run_options import add_fault_plane
 from harness.cli.running import console_for
@@ -34,7 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--seeds", type=_natural, default=1, metavar="N", help="run each with seeds 1 to N (default: 1); 0 runs none"
     )
     parser.add_argument(
-        "--simulate", type=float, default=0.0, metavar="S", help="also look for each in simulation, for up to S seconds"
+        "--simulate", type=above, default=0.0, metavar="S", help="also look for each in simulation, for up to S seconds"
     )
     parser.add_argument(
         "--bug", dest="bugs", action="append", default=[], metavar="NAME", help="only this bug; may be given several times"

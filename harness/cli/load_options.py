@@ -11,6 +11,7 @@ from typing import Final
 
 _TIMES: Final = {"": 1.0, "k": 1e3, "M": 1e6}
 _SECONDS: Final = {"": 1.0, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_HIGHEST_PORT: Final = 65_535
 _NOT_REPEATED: Final = ("url", "seed", "json_file", "runs")
 """Options that the line repeating a load writes differently, or leaves out."""
 
@@ -127,6 +128,13 @@ def _warm_up(text: str) -> float:
 def _seconds(text: str) -> float:
     found = re.fullmatch(r"(.+?)(ms|s|m|h)?", text)
     return _number(found[1]) * _SECONDS[found[2] or ""] if found else math.nan
+
+
+def port(text: str) -> int:
+    """A port that can be asked for."""
+    if not text.isdecimal() or not 0 < int(text) <= _HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 1 to {_HIGHEST_PORT}")
+    return int(text)
 
 
 def whole(text: str) -> int:

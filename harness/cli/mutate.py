@@ -15,6 +15,7 @@ from rich.console import Console
 from harness.checkers._wording import count
 from harness.cli.console import new_console
 from harness.cli.load_options import whole
+from harness.cli.seeds import simulatable
 from harness.cli.written import STDOUT, check_writable, put
 from harness.cluster.cluster import prepare
 from harness.cluster.interrupts import run_to_its_end
@@ -96,7 +97,7 @@ def execute(arguments: argparse.Namespace) -> int:
         check_writable(arguments.json_file)
     console = new_console(stderr=arguments.json_file == STDOUT)
     files = _files(arguments.systems, arguments.files)
-    drills = arguments.drills or _drills(arguments.systems)
+    drills = [simulatable(name).again for name in arguments.drills or ()] or _drills(arguments.systems)
     every = [(file, mutant) for file in files for mutant in mutants_of(file.read_text())]
     if again is not None:
         every = [(file, mutant) for file, mutant in every if any(one.is_of(name_of(file), mutant) for one in again)]

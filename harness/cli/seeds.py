@@ -13,13 +13,15 @@ import msgspec
 
 from harness.checkers._wording import count
 from harness.cluster.interrupts import run_to_its_end
+from harness.model.errors import UsageError
 from harness.model.history import History
 from harness.model.verdict import RunVerdict, gravest
+from harness.run import catalog
 from harness.run.catalog import NamedDrill
 from harness.run.spec import SEED_BITS
 from harness.simulation.charting import chart
 from harness.simulation.keeping import keep
-from harness.simulation.seed_run import Outcome, run_seed
+from harness.simulation.seed_run import Outcome, run_seed, why_not
 from harness.simulation.swarm import Swarm
 from harness.simulation.sweep import sweep
 from harness.simulation.worker import Reply, Task
@@ -145,6 +147,14 @@ class Replayed:
     result: Result
     history: History
     swarm: Swarm
+
+
+def simulatable(name: str, settings: Sequence[str] = ()) -> NamedDrill:
+    """A drill by name. Raises `UsageError` if there is none, or if it needs real processes."""
+    named = catalog.find_drill(name, settings)
+    if (why := why_not(named.drill)) is not None:
+        raise UsageError(f"{named.name} cannot be simulated: {why}. Run it with `harness drill {named.again}`.")
+    return named
 
 
 def new_seed() -> int:

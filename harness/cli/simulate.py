@@ -13,20 +13,19 @@ import msgspec
 from rich.console import Console
 
 from harness.cli.console import new_console
-from harness.cli.load_options import whole
+from harness.cli.load_options import above, whole
 from harness.cli.run_options import add_settings
 from harness.cli.running import INTERRUPTED
-from harness.cli.seeds import Tally, count_seeds, fresh_seeds, new_seed, replay, tasks
+from harness.cli.seeds import Tally, count_seeds, fresh_seeds, new_seed, replay, simulatable, tasks
 from harness.cli.written import STDOUT, check_writable, put
 from harness.cluster.cluster import prepare
 from harness.cluster.interrupts import run_to_its_end
 from harness.model.errors import HarnessError, UsageError
 from harness.model.verdict import EXIT_CODES, RunVerdict, gravest
-from harness.run import catalog
 from harness.run.catalog import NamedDrill
 from harness.simulation.code_version import CodeVersion
 from harness.simulation.keeping import read_swarm
-from harness.simulation.seed_run import Outcome, why_not
+from harness.simulation.seed_run import Outcome
 from harness.simulation.shrinking import shrink
 from harness.simulation.swarm import Swarm
 from harness.simulation.sweep import twice
@@ -43,7 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="+", metavar="DRILL", help="a drill's name, such as quorum/isolated, or its file")
     many = parser.add_mutually_exclusive_group()
     many.add_argument("--seeds", type=whole, metavar="N", help=f"run seeds 1 to N of each drill (default: {_SEEDS})")
-    many.add_argument("--minutes", type=float, metavar="M", help="run new seeds for M minutes")
+    many.add_argument("--minutes", type=above, metavar="M", help="run new seeds for M minutes")
     many.add_argument("--seed", type=int, metavar="S", help="repeat this seed exactly, keep it as a run and show it")
     parser.add_argument("--swarm", type=Path, metavar="FILE", help="with --seed: what the seed adds, from a run's swarm.json")
     parser.add_argument(
@@ -72,7 +71,7 @@ def execute(arguments: argparse.Namespace) -> int:
         raise UsageError("--twice does not apply to --seed, which runs it once and keeps it. Ask for --seeds N instead.")
     if arguments.seed is not None and arguments.json_file is not None:
         raise UsageError("--json does not apply to --seed: the run's folder has its result.json. Leave it out.")
-    drills = [_found(name, arguments.settings) for name in arguments.names]
+    drills = [simulatable(name, arguments.settings) for name in arguments.names]
     if arguments.json_file is not None:
         check_writable(arguments.json_file)
     console = new_console(stderr=arguments.json_file == STDOUT)
@@ -95,13 +94,6 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.json_file is not None:
         put(msgspec.json.format(msgspec.json.encode(summaries), indent=2) + b"\n", arguments.json_file)
     return INTERRUPTED if interrupted else EXIT_CODES[gravest(one.verdict for one in summaries)]
-
-
-def _found(name: str, settings: Sequence[str]) -> NamedDrill:
-    named = catalog.find_drill(name, settings)
-    if (why := why_not(named.drill)) is not None:
-        raise UsageError(f"{named.name} cannot be simulated: {why}. Run it with `harness drill {named.again}`.")
-    return named
 
 
 def _sweep(tally: Tally, arguments: argparse.Namespace, drills: int) -> None:

@@ -16,7 +16,7 @@ def runnable(suite: str | None, console: Console, *, nightly: bool) -> tuple[lis
 
     `nightly`: without a suite, include drills that take minutes. Raises `UsageError` if none can run here.
     """
-    names = catalog.drill_names(suite) if suite else list(catalog.drill_files())
+    names = list(catalog.drill_files()) if suite is None else catalog.drill_names(suite)
     drills = [named for name in names if not (named := catalog.find_drill(name)).drill.nightly or suite or nightly]
     lacking = [
         Unfinished(drill=named.name, why=missing)

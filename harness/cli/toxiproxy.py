@@ -8,6 +8,7 @@ import sys
 from typing import NoReturn
 
 from harness import roots
+from harness.cli.load_options import port
 from harness.cluster.fault_plane import install_toxiproxy
 
 
@@ -16,9 +17,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     serve = actions.add_parser("serve", help="run the embedded server until interrupted")
     serve.add_argument("--host", default="127.0.0.1", help="listen address (default: 127.0.0.1)")
-    serve.add_argument("--port", type=int, default=8474, help="listen port; 0 takes a free one (default: 8474)")
+    serve.add_argument("--port", type=_port, default=8474, help="listen port; 0 takes a free one (default: 8474)")
     serve.add_argument("--seed", type=int, default=0, help="makes every random draw repeatable (default: 0)")
     actions.add_parser("install", help="build the real Toxiproxy with `go install`")
+
+
+def _port(text: str) -> int:
+    """A port, or 0."""
+    return 0 if text == "0" else port(text)
 
 
 def execute(arguments: argparse.Namespace) -> int:

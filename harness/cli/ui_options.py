@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from harness.cli.load_options import above, whole
+from harness.cli.load_options import above, port, whole
 
 
 def add_options(ui: argparse.ArgumentParser) -> None:
@@ -29,7 +29,7 @@ def add_options(ui: argparse.ArgumentParser) -> None:
     ui.add_argument(
         "--runs", type=Path, default=Path("runs"), metavar="DIR", help="where to keep the nodes' logs (default: runs)"
     )
-    ui.add_argument("--port", type=int, default=8089, metavar="N", help="port of the web UI, on 127.0.0.1 (default: 8089)")
+    ui.add_argument("--port", type=port, default=8089, metavar="N", help="port of the web UI, on 127.0.0.1 (default: 8089)")
     ui.add_argument(
         "--per-user", type=above, default=1.0, metavar="N", help="requests a second for each locust user (default: 1)"
     )
@@ -50,5 +50,5 @@ def add_options(ui: argparse.ArgumentParser) -> None:
     ui.add_argument("--master", action="store_true", help="make no load here; locust workers on 127.0.0.1 do")
     ui.add_argument("--worker", metavar="URL", help="start no system; be a worker that loads URL, as printed by --master")
     ui.add_argument(
-        "--master-port", type=int, default=5557, metavar="N", help="port where master and workers meet (default: 5557)"
+        "--master-port", type=port, default=5557, metavar="N", help="port where master and workers meet (default: 5557)"
     )

@@ -103,6 +103,7 @@ def test_a_stored_seed_says_if_it_was_found_with_other_code(tmp_path: Path) -> N
         (("processes/memory_pressure",), "cannot be simulated: MemoryPressure takes memory or descriptors away from a process"),
         (("training/worker_killed",), "cannot be simulated: it trains with torch.distributed"),
         (("quorum/isolated", "--seed", "x"), "invalid int value: 'x'"),
+        (("quorum/isolated", "--minutes", "nan"), "'nan' is not a number above 0"),
         (("quorum/isolated", "--swarm", "nowhere.json"), "Name the seed: --seed S"),
         (("quorum/isolated", "--seed", "1", "--twice"), "Ask for --seeds N instead"),
         (("quorum/isolated", "--seed", "1", "--json", "out.json"), "the run's folder has its result.json"),

@@ -134,6 +134,8 @@ def test_mutants_are_noticed_or_survive_or_are_in_lines_that_no_run_reaches(
         (["quorum", "--file", "nothing.py"], "has no code in 'nothing.py'. It has client.py,"),
         (["quorum", "--file", "parts/nothing.py"], "systems/parts has no code in 'parts/nothing.py'. It has breaker.py"),
         (["training"], "No drill of 'training' can be simulated"),
+        (["quorum", "--drill", "quorum/helthy"], "No drill called 'quorum/helthy'. Did you mean 'quorum/healthy'?"),
+        (["quorum", "--drill", "redis/split_brain"], "redis/split_brain cannot be simulated: n1 is a foreign program"),
         (["quorum", "--again", "nothing.json"], "nothing.json cannot be read: No such file"),
     ],
 )
