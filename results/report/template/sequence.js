@@ -5,7 +5,7 @@
   const times = [...data.messages.flatMap(m => [m.sent_s, m.arrived_s ?? m.sent_s]), ...data.events.map(e => e.at_s),
                  ...data.calls.flatMap(c => [c.from_s, c.to_s])];
   const all = times.length ? [Math.min(...times), Math.max(...times) + 0.001] : [0, 1];
-  const TOP = 34, LEFT = 70, CALLS = 150, MOST = 1500;
+  const TOP = 34, LEFT = 70, MOST = 1500;
   let [from, to] = all;
   const escape = text => text.replace(/[&<>"]/g, c => ({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})[c]);
   const seconds = s => `${s.toFixed(to - from < 0.05 ? 5 : to - from < 2 ? 4 : 3)} s`;
@@ -23,8 +23,9 @@
   function draw() {
     const width = box.clientWidth, height = svg.clientHeight;
     const y = s => TOP + (s - from) / (to - from) * (height - TOP - 10);
-    const step = (width - LEFT - CALLS - 60) / Math.max(1, data.hosts.length - 1);
-    const x = Object.fromEntries(data.hosts.map((host, place) => [host, LEFT + CALLS + place * step]));
+    const callsWidth = data.calls.length ? Math.min(150, width / 5) : 0, first = LEFT + Math.max(callsWidth, 40);
+    const step = (width - first - Math.min(60, width / 10)) / Math.max(1, data.hosts.length - 1);
+    const x = Object.fromEntries(data.hosts.map((host, place) => [host, first + place * step]));
     const out = [];
     const span = to - from, raw = span / 8, power = 10 ** Math.floor(Math.log10(raw));
     const tick = [1, 2, 5, 10].map(m => m * power).find(t => t >= raw);
@@ -44,10 +45,10 @@
         }
       }
     }
-    const place = lanes(data.calls), wide = Math.min(12, CALLS / (Math.max(0, ...place) + 1));
+    const place = lanes(data.calls), wide = Math.min(12, callsWidth / (Math.max(0, ...place) + 1));
     data.calls.forEach((call, n) => {
       const a = Math.max(TOP, y(call.from_s)), b = Math.min(height, y(call.to_s));
-      if (b >= a) out.push(`<rect class="call${call.marked ? " marked" : ""}" x="${LEFT + place[n] * wide}" y="${a}" width="${wide - 2}" height="${Math.max(2, b - a)}" data-told="${escape(call.text)} (${seconds(call.from_s)} to ${seconds(call.to_s)})"/>`);
+      if (b >= a) out.push(`<rect class="call${call.marked ? " marked" : ""}" x="${LEFT + place[n] * wide}" y="${a}" width="${Math.max(1, wide - 2)}" height="${Math.max(2, b - a)}" data-told="${escape(call.text)} (${seconds(call.from_s)} to ${seconds(call.to_s)})"/>`);
     });
     const seen = data.messages.filter(m => (m.arrived_s ?? m.sent_s) >= from && m.sent_s <= to);
     const every = Math.ceil(seen.length / MOST);
@@ -73,7 +74,7 @@
       }
     }
     out.push(`<rect width="${width}" height="${TOP - 8}" fill="var(--card)"/>`);
-    out.push(`<text class="faint" x="${LEFT}" y="18">calls</text>`);
+    if (callsWidth) out.push(`<text class="faint" x="${LEFT}" y="18">calls</text>`);
     for (const host of data.hosts) out.push(`<text class="name" x="${x[host]}" y="18">${escape(host)}</text>`);
     if (every > 1) out.push(`<text class="faint" x="6" y="${height - 6}">every ${every}th message is drawn: zoom in</text>`);
     svg.innerHTML = out.join("");
