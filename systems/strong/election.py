@@ -88,10 +88,10 @@ class Election:
         """The latest configuration that this replica has heard of."""
         return self.watch.configuration
 
-    @property
-    def holds_lease(self) -> bool:
-        """Whether no other replica can be the primary now, provided that the clocks are right."""
-        return self.lease.holds(self.now_s())
+    def claims(self, now_s: float) -> bool:
+        """Whether it would claim the next epoch at this time."""
+        known = self.known
+        return self.reign is None and known is not None and self.informed and self._is_over(now_s) and self._may_claim(known)
 
     def now_s(self) -> float:
         """The time by which it measures leases."""
@@ -164,7 +164,7 @@ class Election:
             self._replica.promise(known.epoch)
             self._replica.ready, self.informed = not known.used, True
         elif self._is_over(now_s):
-            if may_claim(self._name, known, ready=self._replica.ready, all_in_sync=self._all_in_sync, rules=self._rules):
+            if self._may_claim(known):
                 await self._claim(known, claimed(self._name, known))
             else:  # it may have been added to those in sync, and the primary have died before it could say so
                 self._not_before_s = now_s + RENEW_S
@@ -174,6 +174,9 @@ class Election:
         if not self._rules.leases_waited_out and now_s - self._heard_s > SILENT_AFTER_S:
             return True
         return now_s >= self._not_before_s and self.watch.over(now_s, self._patience_s)
+
+    def _may_claim(self, known: Configuration) -> bool:
+        return may_claim(self._name, known, ready=self._replica.ready, all_in_sync=self._all_in_sync, rules=self._rules)
 
     async def _look(self, now_s: float) -> None:
         """Ask the keepers which replica is the primary; become the first one if there was none."""

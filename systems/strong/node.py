@@ -173,9 +173,16 @@ class Server:
         reign = self._election.reign
         if reign is None:
             return self._not_primary()
-        if not reign.primary.established or (self._rules.reads_need_lease and not self._election.holds_lease):
+        if not self._answers_reads(self._election.now_s()):
             return _not_done(503, "failed", f"{self._name} is the primary, and does not know yet, or any more, that it is")
         return Response.json(Got(self._replica.machine.read(key)))
+
+    def _answers_reads(self, now_s: float) -> bool:
+        """Whether it is the primary, knows all that was acknowledged, and no other replica can be the primary at this time."""
+        reign = self._election.reign
+        if reign is None or not reign.primary.established:
+            return False
+        return not self._rules.reads_need_lease or self._election.lease.holds(now_s)
 
     async def _command(self, operation: Operation, session: int, number: int) -> Response:
         if (size := _too_long(operation)) is not None:
@@ -296,6 +303,8 @@ class Server:
             watch=election.watch,
             lease=election.lease,
             now_s=election.now_s(),
+            claims=election.claims,
+            reads=self._answers_reads,
         )
 
 

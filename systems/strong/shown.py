@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from systems.strong.lease import Lease, Watch
@@ -24,3 +25,7 @@ class Shown(NamedTuple):
     """Its own."""
     now_s: float = 0.0
     """The time by its clock."""
+    claims: Callable[[float], bool] = lambda now_s: False
+    """Whether it would claim the next epoch at a time by its clock, going by what it knows now."""
+    reads: Callable[[float], bool] = lambda now_s: False
+    """Whether it would answer a read as the primary at a time by its clock, going by what it knows now."""

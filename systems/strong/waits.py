@@ -2,7 +2,7 @@
 
 A wait that ends too soon, or a lease that is held for too long, shows in a history only if the primary still reads by its lease
 when another replica has taken over. A wait that is extended again and again shows only if the primary can renew nothing but is
-still heard.
+still heard. Nor do lease and wait say what a replica makes of them, so each is asked what it would do now.
 """
 
 from __future__ import annotations
@@ -51,21 +51,33 @@ class WaitsForLeases:
 
 
 def overtaken(shown_by: Mapping[str, Shown]) -> str | None:
-    """A replica that could take over now from a primary that still holds its lease; None if there is none.
+    """A replica that has taken over, or could now, from a primary that still holds its lease, or reads without one; else None.
 
-    The replica must know a version at least as late as the primary's, or the keepers would refuse. A process that blocks is
+    One that could must know a version at least as late as the primary's, or the keepers would refuse. A process that blocks is
     ahead of the others by its own clock, so the earlier of the two clocks counts.
     """
     for name, primary in shown_by.items():
-        if primary.lease is None or not primary.epoch or not (version := _version(primary)):
+        if primary.lease is None or not primary.epoch or not _version(primary):
             continue
         for other, waiting in shown_by.items():
             at_s = min(primary.now_s, waiting.now_s)
-            if other == name or waiting.watch is None or _version(waiting) < version:
+            if other == name or (does := _takes_over(waiting, primary, at_s)) is None:
                 continue
-            if primary.lease.holds(at_s) and waiting.watch.over(at_s):
-                return f"{other} could take over from {name}, the primary of epoch {primary.epoch}, which still holds its lease"
+            of = f"{name}, the primary of epoch {primary.epoch}"
+            if primary.lease.holds(at_s):
+                return f"{other} {does} from {of}, which still holds its lease"
+            if primary.reads(at_s):
+                return f"{other} {does} from {of}, which would still answer reads"
     return None
+
+
+def _takes_over(other: Shown, primary: Shown, at_s: float) -> str | None:
+    """Whether a replica has taken over from a primary, or could at this time, in words."""
+    if other.epoch > primary.epoch:
+        return "has taken over"
+    if other.watch is None or _version(other) < _version(primary):
+        return None
+    return "could take over" if other.watch.over(at_s) or other.claims(at_s) else None
 
 
 def _version(shown: Shown) -> int:

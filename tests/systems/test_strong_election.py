@@ -171,7 +171,7 @@ def test_a_renewal_whose_answer_was_lost_extends_the_lease_no_further_when_it_is
     election, too_long_s = world.election(), []
 
     def renewed_again() -> bool:
-        if election.holds_lease and world.now_s >= world.claimed_s[-1] + LEASE_S:
+        if election.lease.holds(world.now_s) and world.now_s >= world.claimed_s[-1] + LEASE_S:
             too_long_s.append(world.now_s - world.claimed_s[-1])
         return world.configuration.version > RENEWED
 
