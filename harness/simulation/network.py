@@ -20,7 +20,7 @@ from harness.simulation.loop import HostLoop, Socket
 from harness.simulation.messages import Message, text_of
 from harness.simulation.shaper import ENDS, CableEnd, Shaper
 from harness.simulation.transport import End
-from harness.simulation.wire import Wire
+from harness.simulation.wire import SENT, Wire
 from harness.simulation.world import World
 
 _UNACKNOWLEDGED_S: Final = 0.2
@@ -288,16 +288,16 @@ class Network:
         self.messages.append(message)
         return message
 
-    def carry(self, wire: Wire, data: bytes, sent_s: float) -> None:
-        """Take bytes to the other end, in one piece or two."""
+    def carry(self, wire: Wire, data: bytes, from_s: float, sent_s: float) -> None:
+        """Take bytes to the other end from a time on, in one piece or two, unless the sender dies before it sends them."""
         if self.split_share and len(data) > 1 and self._draw() < self.split_share:
             at = self._random.randrange(1, len(data))
-            self._carry(wire, data[:at], sent_s)
+            self._carry(wire, data[:at], from_s, sent_s)
             data = data[at:]
-        self._carry(wire, data, sent_s)
+        self._carry(wire, data, from_s, sent_s)
 
-    def _carry(self, wire: Wire, data: bytes, sent_s: float) -> None:
-        at, world = sent_s + self._delay(wire.pair), self.world
+    def _carry(self, wire: Wire, data: bytes, from_s: float, sent_s: float) -> None:
+        at, world = from_s + self._delay(wire.pair), self.world
         if self.shapers:
             for end in ENDS:
                 if (shaper := self.shapers.get((wire.pair[end == "in"], end))) is not None:
@@ -309,11 +309,11 @@ class Network:
 
     def carry_end(self, wire: Wire) -> None:
         wire.last_s = max(wire.last_s, self.world.now + self._delay(wire.pair))
-        self.world.at(wire.last_s, self._arrive, wire, b"", self.world.now)
+        self.world.at(wire.last_s, self._arrive, wire, b"", SENT)
 
     def carry_reset(self, wire: Wire) -> None:
         wire.last_s = max(wire.last_s, self.world.now + self._delay(wire.pair))
-        self.world.at(wire.last_s, self._arrive, wire, None, self.world.now)
+        self.world.at(wire.last_s, self._arrive, wire, None, SENT)
 
     def _arrive(self, wire: Wire, data: bytes | None, sent_s: float) -> None:
         """Let bytes, the end (b""), or a reset (None) arrive at the other host, unless a cut holds them."""

@@ -7,7 +7,8 @@ toxics, bytes go straight to the network.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from math import inf
+from typing import Final, Protocol
 
 from faults.plane.kind import Chunk
 from faults.plane.link import Link
@@ -17,6 +18,9 @@ from harness.simulation.host import Host
 from harness.simulation.messages import Message
 from harness.simulation.transport import End
 from harness.simulation.world import World
+
+SENT: Final = -inf
+"""The time at which bytes were sent that have left their sender already, and arrive also if it dies now."""
 
 
 class WorldClock:
@@ -57,8 +61,8 @@ class Carrier(Protocol):
     def record(self, wire: Wire, data: bytes) -> Message:
         """Keep what is sent, for looking at the run afterwards."""
 
-    def carry(self, wire: Wire, data: bytes, sent_s: float) -> None:
-        """Take bytes to the other end."""
+    def carry(self, wire: Wire, data: bytes, from_s: float, sent_s: float) -> None:
+        """Take bytes to the other end from a time on, unless the sender dies before it sends them."""
 
     def carry_end(self, wire: Wire) -> None:
         """Tell the other end that no more will come."""
@@ -114,29 +118,45 @@ class Wire:
         if network.world.happenings is not None:
             self.under_way.append(network.record(self, data))
         self._counter.received += len(data)
+        sent_s = self.sender.loop.time()
         if self._link is None:
-            network.carry(self, data, self.sender.loop.time())
+            network.carry(self, data, sent_s, sent_s)
         else:
-            network.world.at(self.sender.loop.time(), self._forward, data)
+            network.world.at(sent_s, self._forward, data)
 
     def send_end(self) -> None:
         self._network.world.at(self.sender.loop.time(), self._end)
 
     def send_reset(self) -> None:
-        """The sender's kernel resets the connection: the reset arrives after everything sent, and bypasses all toxics."""
-        self._network.carry_reset(self)
+        """The sender's kernel resets the connection: the reset arrives after everything sent.
+
+        If there are toxics, it ends the stream that they get, as for the fault plane's proxies: it does not overtake what they
+        hold, nor pass those that let nothing pass.
+        """
+        if self._link is None:
+            self._network.carry_reset(self)
+        else:
+            self.send_end()
 
     def acknowledge(self, length: int) -> None:
         self.receiver.acknowledge(length)
 
     def _forward(self, data: bytes) -> None:
-        self.forward(data)
+        if not self._died_before():
+            self.forward(data)
 
     def _end(self) -> None:
+        if self._died_before() and not self.source.powered:  # else its kernel says so
+            return
         if self._link is None:
             self.end()
         else:
             self._link.end()
+
+    def _died_before(self) -> bool:
+        """Whether the sender died before this time, ahead of which it had been when it sent something."""
+        loop = self.sender.loop
+        return loop.dead and self._network.world.now > loop.dies_at_s
 
     # ---------------------------------------------------------------------------------------------------------- from toxics
 
@@ -172,7 +192,7 @@ class Wire:
         self.write(chunk.data)
 
     def _write(self, data: bytes) -> None:
-        self._network.carry(self, data, self._network.world.now)
+        self._network.carry(self, data, self._network.world.now, SENT)
 
     def unwritten_bytes(self) -> int:
         return 0

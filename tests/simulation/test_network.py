@@ -1,0 +1,83 @@
+"""What arrives over a simulated network from a process that has died, of itself or with its machine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, Literal
+
+import pytest
+
+from harness.simulation.host import Host
+from harness.simulation.link import NamedLink
+from harness.simulation.network import Network
+from harness.simulation.running import running_in
+from harness.simulation.world import BEGIN_S, World
+
+LINK: Final = ("10.1.0.1", 7000)
+Heard = Literal["said", "ended", "reset"]
+
+
+class Ear(asyncio.Protocol):
+    def __init__(self, heard: list[Heard]) -> None:
+        self._heard = heard
+
+    def data_received(self, data: bytes) -> None:
+        if "said" not in self._heard:  # else it is the second piece
+            self._heard.append("said")
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._heard.append("ended" if error is None else "reset")
+
+
+def heard(dies: Callable[[Host], object], *, seed: int, latency_ms: int = 0) -> list[Heard]:
+    """What n2 hears if n1 says something over a link, and `dies` is called with it 50 ms later."""
+    world, told = World(seed), list[Heard]()
+    network = Network(world)
+    n1, n2 = (Host(world, network, number, f"n{number}", (f"10.0.0.{number}", 7000)) for number in (1, 2))
+    link = NamedLink(world, "n1>n2")
+    network.add(n1)
+    network.add(n2)
+    network.add_link(LINK, link, n2)
+    if latency_ms:
+        link.add_toxic("late", kind="latency", stream="upstream", attributes={"latency": latency_ms}, toxicity=1.0)
+
+    async def listen() -> None:
+        async with await asyncio.get_running_loop().create_server(lambda: Ear(told), *n2.address) as server:
+            await server.serve_forever()
+
+    async def say() -> None:
+        await asyncio.sleep(0.01)
+        transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, *LINK)
+        transport.write(b"something")
+        await asyncio.sleep(10)
+
+    n2.start(listen)
+    n1.start(say)
+    world.at(BEGIN_S + 0.06, dies, n1)
+    world.at(BEGIN_S + 1, setattr, world, "over", True)
+    with running_in(world):
+        world.run(BEGIN_S + 2)
+    return told
+
+
+def stopped_and_killed(host: Host) -> None:
+    assert host.loop is not None
+    host.loop.stop_running()
+    host.world.after(0.05, host.kill)
+
+
+@pytest.mark.parametrize("dies", [Host.kill, stopped_and_killed])
+def test_the_kernel_of_a_dead_process_tells_its_peers(dies: Callable[[Host], object]) -> None:
+    told = {tuple(heard(dies, seed=seed)) for seed in range(1, 11)}
+    assert told == {("said", "ended"), ("said", "reset")}
+
+
+def test_what_a_link_holds_arrives_after_the_death_of_its_sender_and_before_that_is_told() -> None:
+    told = {tuple(heard(Host.kill, seed=seed, latency_ms=200)) for seed in range(1, 11)}
+    assert told == {("said", "ended")}
+
+
+def test_a_machine_that_loses_power_says_nothing_more_and_what_it_has_said_arrives() -> None:
+    assert heard(Host.cut_power, seed=1) == ["said"]
+    assert heard(Host.cut_power, seed=1, latency_ms=200) == ["said"]
