@@ -32,6 +32,10 @@ _CONNECT_AGAIN_S: Final = (1.0, 3.0, 7.0, 15.0)
 _AGAIN_S: Final = 0.4
 """What a cut held arrives at most this long after it heals: TCP has been doubling its timeout meanwhile."""
 
+_FIRST_PORT: Final = 32768
+_PORTS: Final = 28232
+"""The ports from which connections are made, as on Linux."""
+
 Pair = tuple[str, str]
 """The sending and the receiving host."""
 
@@ -43,6 +47,7 @@ class Server:
         self._network = network
         self._loop = loop
         self._address = address
+        self._serving: asyncio.Future[None] | None = None
 
     async def __aenter__(self) -> Server:
         return self
@@ -52,14 +57,18 @@ class Server:
 
     def close(self) -> None:
         self._network.stop_listening(self._loop, self._address)
+        if self._serving is not None:
+            self._serving.cancel()
 
     async def wait_closed(self) -> None:
         """Return at once: nothing is left to wait for."""
 
     async def serve_forever(self) -> None:
+        self._serving = self._loop.create_future()
         try:
-            await self._loop.create_future()
+            await self._serving
         finally:
+            self._serving = None
             self.close()
 
 
@@ -230,8 +239,9 @@ class Network:
         up = Wire(self, source, target, (end, accepted), counters[0], number, f"{self.world.seed}/{number}/upstream")
         down = Wire(self, target, source, (accepted, end), counters[1], number, f"{self.world.seed}/{number}/downstream")
         up.opposite, down.opposite = down, up
-        end.join(up)
-        accepted.join(down)
+        dialled_from = source.address[0], _FIRST_PORT + number % _PORTS
+        end.join(up, dialled_from, target.address)
+        accepted.join(down, target.address, dialled_from)
         self._ends.setdefault(loop, {})[end] = up
         self._ends.setdefault(listener, {})[accepted] = down
         if link is not None:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
+from harness.model.system import Address
 from harness.simulation.loop import HostLoop
 
 _HIGH_BYTES: Final = 256 * 1024
@@ -38,6 +40,8 @@ class End(asyncio.Transport):
         self.lost = False
         """Whether the socket is gone."""
         self._out: Outgoing | None = None
+        self._addresses: Mapping[str, Address] = {}
+        self._eof_written = False
         self._protocol: asyncio.Protocol | None = None
         self._closing = False
         self._unread: list[bytes] = []
@@ -49,9 +53,9 @@ class End(asyncio.Transport):
 
     # ---------------------------------------------------------------------------------------------------- from the network
 
-    def join(self, out: Outgoing) -> None:
-        """Set the destination of writes."""
-        self._out = out
+    def join(self, out: Outgoing, own: Address, others: Address) -> None:
+        """Set the destination of writes, and the addresses of both ends."""
+        self._out, self._addresses = out, {"sockname": own, "peername": others}
 
     def open(self, protocol: asyncio.Protocol) -> None:
         """The connection is open: tell the protocol, and pass on what has already arrived."""
@@ -94,6 +98,8 @@ class End(asyncio.Transport):
 
     def write(self, data: Any) -> None:
         loop = self.loop
+        if self._eof_written:
+            raise RuntimeError("Cannot call write() after write_eof()")
         if self._closing or self.lost or loop.dead or not data or self._out is None:
             return
         data = bytes(data)
@@ -103,6 +109,15 @@ class End(asyncio.Transport):
         if self._unacknowledged > _HIGH_BYTES and not self._paused and self._protocol is not None:
             self._paused = True
             self._protocol.pause_writing()
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        """Say that no more will be sent, and go on reading."""
+        if not self._closing and not self.lost and not self._eof_written and self._out is not None:
+            self._eof_written = True
+            self._out.send_end()
 
     def is_closing(self) -> bool:
         return self._closing or self.lost
@@ -135,7 +150,7 @@ class End(asyncio.Transport):
         """Do nothing: the network has its own limits."""
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return default
+        return self._addresses.get(name, default)
 
     # ------------------------------------------------------------------------------------------------------------- reading
 

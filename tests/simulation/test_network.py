@@ -81,3 +81,46 @@ def test_what_a_link_holds_arrives_after_the_death_of_its_sender_and_before_that
 def test_a_machine_that_loses_power_says_nothing_more_and_what_it_has_said_arrives() -> None:
     assert heard(Host.cut_power, seed=1) == ["said"]
     assert heard(Host.cut_power, seed=1, latency_ms=200) == ["said"]
+
+
+def test_streams_of_asyncio_work_as_on_a_real_loop() -> None:
+    """A system of a user's own may speak any protocol: half-closed connections, addresses, a server that is closed."""
+    world, told = World(1), list[object]()
+    network = Network(world)
+    n1, n2 = (Host(world, network, number, f"n{number}", (f"10.0.0.{number}", 7000)) for number in (1, 2))
+    network.add(n1)
+    network.add(n2)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        told.append(writer.get_extra_info("peername")[0])
+        writer.write(b"heard " + await reader.read())
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    async def listen() -> None:
+        server = await asyncio.start_server(answer, *n2.address)
+        asyncio.get_running_loop().call_later(0.5, server.close)
+        with pytest.raises(asyncio.CancelledError):
+            await server.serve_forever()
+        told.append("closed")
+
+    async def say() -> None:
+        await asyncio.sleep(0.01)
+        reader, writer = await asyncio.open_connection(*n2.address)
+        writer.write(b"something")
+        assert writer.can_write_eof()
+        writer.write_eof()
+        told.append(await reader.read())
+        told.append(writer.get_extra_info("peername"))
+        with pytest.raises(RuntimeError):
+            writer.write(b"more")
+        writer.close()
+        await writer.wait_closed()
+
+    n2.start(listen)
+    n1.start(say)
+    world.at(BEGIN_S + 1, setattr, world, "over", True)
+    with running_in(world):
+        world.run(BEGIN_S + 2)
+    assert told == ["10.0.0.1", b"heard something", ("10.0.0.2", 7000), "closed"]
