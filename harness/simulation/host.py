@@ -188,7 +188,7 @@ class Host:
             self.loop.dies_at_s = self.loop.time()
             raise HostDied
 
-    def callback_raised(self, error: Exception) -> None:
+    def callback_raised(self, error: BaseException) -> None:
         """Note an error that nothing awaits: whatever waits for what the callback should have done waits forever."""
         told = f"{type(error).__name__}: {error}"
         self.raised = self.raised or f"at {self.world.now - BEGIN_S:.3f} s, a callback raised {told}"

@@ -104,7 +104,7 @@ class Owner(Protocol):
     def exits(self, error: SystemExit) -> None:
         """The process ends itself."""
 
-    def callback_raised(self, error: Exception) -> None:
+    def callback_raised(self, error: BaseException) -> None:
         """A callback raised an error, which nothing awaits."""
 
     def complain(self, text: str) -> None:
@@ -241,7 +241,7 @@ class HostLoop(asyncio.AbstractEventLoop):
             self.host.died_by_itself()
         except SystemExit as error:
             self.host.exits(error)
-        except Exception as error:  # asyncio would report it, too, and go on
+        except (Exception, asyncio.CancelledError) as error:  # asyncio would report it, too, and go on
             if not self.dead:
                 self.host.callback_raised(error)
         world.turning = None

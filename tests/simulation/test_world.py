@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextvars import copy_context
 from math import inf
 
@@ -59,3 +60,24 @@ def test_turns_of_a_busy_host_let_through_what_happens_in_between() -> None:
         world.run(BEGIN_S + 2)
     assert happened == ["one at 0.000", "one at 0.001", "one at 0.002", "other at 0.0025", "one at 0.003", "one at 0.004"]
     assert one.host.ran_s == pytest.approx(0.005)
+
+
+def test_a_callback_that_raises_what_a_cancelled_task_raises_does_not_end_the_world() -> None:
+    world = World(1)
+    loop = _loop(world, 1)
+
+    async def sleep() -> None:
+        await asyncio.sleep(10)
+
+    def begin() -> None:
+        task = loop.create_task(sleep())
+        task.add_done_callback(lambda done: done.result())
+        loop.call_later(0.1, task.cancel)
+
+    loop.call_soon(begin)
+    loop.call_later(0.2, setattr, world, "over", True)
+    with running_in(world):
+        world.run(BEGIN_S + 1)
+    assert isinstance(loop.host, Host)
+    assert loop.host.raised is not None
+    assert "a callback raised CancelledError" in loop.host.raised
