@@ -18,8 +18,9 @@ from typing import Any, Final, NoReturn, Protocol
 import msgspec
 
 from harness.model.system import Address
+from harness.simulation.fence import refuse
 from harness.simulation.tasks import CountedFuture, CountedTask
-from harness.simulation.world import SimulationError, World
+from harness.simulation.world import World
 
 _INSTANT_S: Final = 1e-9
 """Separates an event from the one before it."""
@@ -160,7 +161,7 @@ class HostLoop(asyncio.AbstractEventLoop):
     def call_soon_threadsafe(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> NoReturn:
-        raise SimulationError(f"{callback!r} was handed to {self.host.name}'s loop from another thread; nodes use no threads.")
+        refuse(f"hands {callback!r} to {self.host.name}'s loop from another thread; nodes use none")
 
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
@@ -316,7 +317,7 @@ class HostLoop(asyncio.AbstractEventLoop):
     ) -> asyncio.Future[Any]:
         """Run a function at once; only the harness's own host may use threads. It takes no time."""
         if not self.host.threads:
-            raise SimulationError(f"{self.host.name} runs {func!r} in a thread; nodes use none.")
+            refuse(f"runs {func!r} in a thread of {self.host.name}; nodes use none")
         done = self.create_future()
         try:
             done.set_result(func(*args))

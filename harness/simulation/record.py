@@ -20,7 +20,7 @@ from harness.cluster.usage import Usage, with_last_looks
 from harness.http.client import HttpClient
 from harness.http.message import TransportError
 from harness.model.drill import Drill
-from harness.model.errors import NodeDown
+from harness.model.errors import HarnessError, NodeDown
 from harness.model.fault_window import FaultWindow, row_of
 from harness.model.guard import Guard
 from harness.model.history import History
@@ -115,6 +115,10 @@ class SimulatedRun:
             try:
                 with watched(self.world), fence(), running_in(self.world):
                     self.world.run(limit_s)
+            except HarnessError as error:
+                if (offence := take_offence()) is not None:  # and what came of it
+                    raise offence from error
+                raise
             finally:
                 self.cluster.forget()
         if (offence := take_offence()) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import secrets
 import socket
@@ -10,7 +11,10 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
+
+import numpy as np
 
 from harness.http.message import Request, Response
 from harness.model.system import Address, Answer, Call, Client, Node
@@ -57,12 +61,34 @@ def _misbehave(does: str) -> None:
             Path("/tmp/never-written").write_text("")  # noqa: S108 - it never is
         case "clock":
             time.time()
+        case "processor time":
+            time.process_time()
+        case "local time":
+            time.localtime()
+        case "spelled time":
+            time.strftime("%H:%M")
+        case "datetime":
+            datetime.now(UTC)
+        case "date":
+            date.today()
+        case "given times":
+            time.strftime("%H:%M", time.gmtime(0))
+            datetime.fromtimestamp(time.mktime(time.localtime(0)), UTC)
+            datetime.strptime("2024-01-01", "%Y-%m-%d").replace(tzinfo=UTC)
         case "random":
             random.random()
         case "stream":
             random.Random()
         case "secret":
             secrets.token_hex()
+        case "numpy":
+            np.random.normal()
+        case "exit":
+            os._exit(1)
+        case "executor":
+            asyncio.get_running_loop().run_in_executor(None, print)
+        case "other thread":
+            asyncio.get_running_loop().call_soon_threadsafe(print)
         case "hang":
             while True:
                 pass
@@ -72,6 +98,8 @@ def _misbehave(does: str) -> None:
 
 async def main(node: NodeContext) -> None:
     does = str(node.config(dict[str, str])["does"])
+    if does == "clock at once":
+        time.time()
 
     async def spin() -> None:
         while True:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 import time
+from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 
 from harness.model.drill import Drill
@@ -31,8 +33,18 @@ def simulate(does: str, *, callback_s: float = 0.00002) -> None:
         ("socket", "opens a socket", "socket"),
         ("file", "writes a real file", "pathlib"),
         ("clock", "asks the machine's clock (time.time)", "time.time()"),
+        ("clock at once", "asks the machine's clock (time.time)", "time.time()"),
+        ("processor time", "asks the machine's clock (time.process_time)", "time.process_time()"),
+        ("local time", "asks the machine's clock (time.localtime without a time)", "time.localtime()"),
+        ("spelled time", "asks the machine's clock (time.strftime without a time)", 'time.strftime("%H:%M")'),
+        ("datetime", "asks the machine's clock (datetime.now)", "datetime.now(UTC)"),
+        ("date", "asks the machine's clock (time.time)", "date.today()"),
         ("random", "draws from a shared random stream (random.random)", "random.random()"),
         ("stream", "makes a random stream without a seed", "random.Random()"),
+        ("numpy", "draws from a shared random stream (numpy.random.normal)", "np.random.normal()"),
+        ("exit", "ends its process (os._exit)", "os._exit(1)"),
+        ("executor", "runs <built-in function print> in a thread of n1", "run_in_executor(None, print)"),
+        ("other thread", "hands <built-in function print> to n1's loop from another thread", "call_soon_threadsafe(print)"),
         ("secret", "draws from the machine's entropy (secrets, random.SystemRandom)", "random.py"),
     ],
 )
@@ -44,10 +56,30 @@ def test_what_no_seed_decides_is_refused_even_if_the_node_swallows_the_error(doe
 
 
 def test_outside_a_simulation_everything_is_as_it_was() -> None:
-    with fence(), pytest.raises(Fenced):
-        time.monotonic()
+    before = datetime.now(UTC)
+    with fence():
+        for ask in (time.monotonic, time.gmtime, datetime.now, np.random.random):
+            with pytest.raises(Fenced):
+                ask()
     assert time.monotonic() > 0
+    assert time.gmtime().tm_year >= before.year
+    assert datetime.now(UTC) >= before
+    assert 0 <= np.random.random() < 1
     assert random.Random() is not None
+
+
+def test_times_that_a_node_has_been_given_may_be_spelled() -> None:
+    simulate("given times")
+
+
+def test_unseeded_draws_of_pytorch_are_the_same_in_each_run() -> None:
+    torch = pytest.importorskip("torch")
+    with fence():
+        drawn = torch.rand(3)
+    other = torch.rand(3)
+    with fence():
+        assert torch.rand(3).equal(drawn)
+    assert not torch.rand(3).equal(other)  # outside, the stream goes on
 
 
 def test_code_that_never_gives_its_loop_back_is_ended_with_its_stack(monkeypatch: pytest.MonkeyPatch) -> None:
