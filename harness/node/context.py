@@ -34,6 +34,8 @@ from harness.node.moments import Moments
 T = TypeVar("T")
 
 NODE_PATH: Final = "/-/node"
+SHARED: Final = "shared"
+"""The folder of a run whose folders all its nodes share."""
 
 
 class NodePage(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +110,7 @@ class NodeContext:
 
         Whether data there is durable is tracked only for this node's own writes.
         """
-        return Disk(self._machine.files(self.data.parent.parent / "shared" / name))
+        return Disk(self._machine.files(self.data.parent.parent / SHARED / name))
 
     def config(self, kind: type[T]) -> T:
         """The node's settings with their types. Raises `msgspec.ValidationError` if they do not fit."""

@@ -20,7 +20,7 @@ from harness.model.seeds import stream
 from harness.model.steering import Counter, Setting, Tracked
 from harness.model.system import CLIENT, Address, Link, Node, System, links_of
 from harness.node.context import NodeContext, NodeSpec
-from harness.simulation.disk import MemoryFile
+from harness.simulation.disk import MemoryDisk, MemoryFile
 from harness.simulation.host import Host, HostMachine, Main
 from harness.simulation.link import NamedLink
 from harness.simulation.network import Network
@@ -51,6 +51,7 @@ class SimulatedCluster:
         self.network = Network(world)
         self.network.spared = HARNESS
         self.background = Background()
+        self._shared = MemoryDisk(world.random("shared/disk"))
         self.hosts = {name: self._host(number, name) for number, name in enumerate([*self.nodes, CLIENT, HARNESS], start=1)}
         probe = Probe(system, self.nodes, self.address)
         node_hosts = {name: host for name, host in self.hosts.items() if name != HARNESS}
@@ -91,6 +92,7 @@ class SimulatedCluster:
 
     def _host(self, number: int, name: str) -> Host:
         host = Host(self.world, self.network, number, name, (f"10.0.0.{number}", _PORT))
+        host.shared = self._shared
         self.network.add(host)
         return host
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from harness.model.system import Address
+from harness.node.context import SHARED
 from harness.node.control import ControlPage
 from harness.node.disk import Disk
 from harness.node.files import FileOperations, SteeredFiles
@@ -40,6 +41,8 @@ class Host:
         self.address = address
         self.control = ControlPage(None, self._stops_itself)
         self.disk = MemoryDisk(world.random(f"{name}/disk"))
+        self.shared = self.disk
+        """Has the folders that all nodes share: the own disk of a host that is alone."""
         self.callback_s = 0.00002
         """The duration of each callback."""
         self.clock_step_ns = 1
@@ -218,7 +221,8 @@ class HostMachine:
         return now_ns - now_ns % self._host.clock_step_ns
 
     def files(self, folder: Path) -> FileOperations:
-        return SteeredFiles(HostFiles(self._host.disk, str(folder), self._host.begin), self.control, self._loop.block)
+        disk = self._host.shared if folder.parts[0] == SHARED else self._host.disk
+        return SteeredFiles(HostFiles(disk, str(folder), self._host.begin), self.control, self._loop.block)
 
     def pacer(self) -> Pacer:
         return SimulatedPacer(self._loop)
