@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from harness.model.errors import HarnessError
+from harness.run.first_error import first_of
 from harness.simulation.worker import Reply, Task
 
 _LINE_BYTES: Final = 1 << 28
@@ -65,7 +66,10 @@ class Worker:
 
 
 async def sweep(tasks: Iterator[Task], jobs: int, on_reply: Callable[[Task, Reply], bool]) -> None:
-    """Simulate tasks until none are left, or `on_reply`, which is called with each reply, returns false."""
+    """Simulate tasks until none are left, or `on_reply`, which is called with each reply, returns false.
+
+    Raises `HarnessError` if a process has ended.
+    """
     going = True
 
     async def keep_working() -> None:
@@ -76,9 +80,12 @@ async def sweep(tasks: Iterator[Task], jobs: int, on_reply: Callable[[Task, Repl
                 if going:
                     going = on_reply(task, reply)
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(jobs):
-            group.create_task(keep_working())
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(jobs):
+                group.create_task(keep_working())
+    except BaseExceptionGroup as errors:
+        raise first_of(errors) from errors
 
 
 async def twice(task: Task) -> tuple[Reply, str | None]:
