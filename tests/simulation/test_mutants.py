@@ -105,6 +105,12 @@ def test_every_mutant_of_real_code_is_other_code_that_compiles(file: str) -> Non
         assert ast.dump(ast.parse(mutant.applied(source))) != ast.dump(ast.parse(source)), mutant
 
 
+def test_form_feeds_and_other_ends_of_lines_of_a_text_are_no_lines_of_code() -> None:
+    source = 'name = "a\u2028b"\n\f\ndef f(a, b):\n    return a < b\n'
+    [compared] = [mutant for mutant in mutants_of(source) if mutant.operator == "comparison"]
+    assert (compared.before, compared.after) == ("a < b", "(a <= b)")
+
+
 @pytest.mark.slow
 def test_mutants_are_noticed_or_survive_or_are_in_lines_that_no_run_reaches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -51,11 +51,9 @@ def mutants_of(source: str) -> list[Mutant]:
     Left alone are docstrings, annotations, assertions (`strict=` among them), how classes are made, log lines, texts, and the
     refusal of settings with a `UsageError`, before anything runs.
     """
-    lines = source.splitlines(keepends=True)
-    starts = [0]
-    for line in lines:
-        starts.append(starts[-1] + len(line.encode()))
-    encoded = source.encode()
+    encoded, starts = source.encode(), [0]
+    for line in encoded.splitlines(keepends=True):  # bytes end their lines where Python's code does; texts also at a form feed
+        starts.append(starts[-1] + len(line))
 
     def at(line: int, column: int) -> int:
         return len(encoded[: starts[line - 1] + column].decode())
