@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -11,7 +12,10 @@ from harness.model.drill import Drill
 from harness.model.load import Load
 from harness.run import catalog
 from harness.simulation.record import SimulatedRun
-from harness.simulation.seed_run import run_seed
+from harness.simulation import shrinking
+from harness.simulation.disturbance import Disturbance
+from harness.simulation.keeping import keep, read_swarm
+from harness.simulation.seed_run import Judged, run_seed
 from harness.simulation.shrinking import shrink
 from harness.simulation.swarm import PLAIN, Conditions, Swarm
 from tests.helpers.wayward import Wayward
@@ -127,3 +131,24 @@ def test_a_core_must_answer_while_a_primary_that_it_does_not_reach_lives_on() ->
 
     assert is_found("never-gives-way")
     assert not is_found(None)
+
+
+def test_what_a_drill_expects_to_fail_does_not_hide_what_else_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Of a seed of a known weakness that shows something else, too, that is shrunk and told."""
+    name = "eventual/clock_skewed"
+    named = catalog.find_drill(name, ["load.rate=5"])
+    judged = run_seed(name, named.drill, 1, swarm=PLAIN)
+    needed = Disturbance(kind="kill", node="n1", at_s=0.5, for_s=0.1)
+
+    def run(*_: object, swarm: Swarm) -> Judged:
+        found = ("nothing_lost", "invariant") if needed in swarm.disturbances else ("nothing_lost",)
+        return replace(judged, outcome=msgspec.structs.replace(judged.outcome, found=found, verdict="fail"))
+
+    monkeypatch.setattr(shrinking, "run_seed", run)
+    both = Swarm(plain=False, disturbances=(needed, msgspec.structs.replace(needed, at_s=0.7)))
+    smaller = shrink(name, named.drill, 1, both, ("nothing_lost", "invariant"), limit_s=30.0).swarm
+    assert [one.at_s for one in smaller.disturbances] == [0.5]
+    _, result = keep(named, run(swarm=both), tmp_path, ["harness"], as_drawn=True)
+    assert (result.verdict, result.expected) == ("fail", "pass")
+    _, result = keep(named, run(swarm=PLAIN), tmp_path, ["harness"], as_drawn=True)
+    assert (result.verdict, result.expected) == ("fail", "fail")
