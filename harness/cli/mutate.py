@@ -145,7 +145,7 @@ def _survivors(file: Path) -> list[Tried]:
         tried = msgspec.json.decode(file.read_bytes(), type=list[Tried])
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from error
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} is not what `harness mutate --json` writes: {error}") from error
     return [one for one in tried if one.fate in _UNNOTICED]
 

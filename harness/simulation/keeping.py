@@ -71,5 +71,5 @@ def read_swarm(file: Path) -> KeptSwarm:
         return msgspec.json.decode(file.read_bytes(), type=KeptSwarm)
     except OSError as error:
         raise UsageError(f"Cannot read {file}: {error.strerror}.") from error
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} is not what a seed added, as this version knows it: {error}.") from error

@@ -216,7 +216,7 @@ class TrialLog:
         for number, line in enumerate(whole.splitlines(), start=1):
             try:
                 yield msgspec.json.decode(line, type=Trial)
-            except msgspec.MsgspecError as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 where = f"{self._file}, line {number}"
                 raise HarnessError(f"{where} is not a trial: {error}. Remove the file to start over.") from error
 

@@ -97,7 +97,7 @@ def _read(disk: Disk) -> Control | None:
     data = disk.read(_DIGESTS)
     try:
         return None if data is None else msgspec.json.decode(data, type=Control)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
 

@@ -131,11 +131,12 @@ def test_a_line_that_was_cut_off_is_forgotten_and_the_next_one_is_whole(tmp_path
     assert [last.find(DRILL, "early-ack", seed) is not None for seed in (1, 2, 3)] == [True, False, True]
 
 
-def test_a_damaged_file_is_named_with_its_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damaged", [b"{}", b'{"drill": "\xff"}'])
+def test_a_damaged_file_is_named_with_its_line(tmp_path: Path, damaged: bytes) -> None:
     log = TrialLog(tmp_path, CONDITIONS)
     log.append(trial("caught"))
     file = log.folder / "trials.jsonl"
-    file.write_bytes(file.read_bytes() + b"{}\n")
+    file.write_bytes(file.read_bytes() + damaged + b"\n")
     with pytest.raises(HarnessError, match=r"trials.jsonl, line 2 is not a trial"):
         TrialLog(tmp_path, CONDITIONS)
 

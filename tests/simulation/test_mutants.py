@@ -143,9 +143,14 @@ def test_mutants_are_noticed_or_survive_or_are_in_lines_that_no_run_reaches(
         (["quorum", "--drill", "quorum/helthy"], "No drill called 'quorum/helthy'. Did you mean 'quorum/healthy'?"),
         (["quorum", "--drill", "redis/split_brain"], "redis/split_brain cannot be simulated: n1 is a foreign program"),
         (["quorum", "--again", "nothing.json"], "nothing.json cannot be read: No such file"),
+        (["quorum", "--again", "latin-1.json"], "latin-1.json is not what `harness mutate --json` writes"),
     ],
 )
-def test_bad_input_is_one_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_input_is_one_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "latin-1.json").write_bytes(b'[{"file": "\xe9"}]')
     assert run(["mutate", *arguments]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert message in line

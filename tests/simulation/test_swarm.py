@@ -9,12 +9,13 @@ import msgspec
 import pytest
 
 from harness.model.drill import Drill
+from harness.model.errors import UsageError
 from harness.model.load import Load
 from harness.run import catalog
-from harness.simulation.record import SimulatedRun
 from harness.simulation import shrinking
 from harness.simulation.disturbance import Disturbance
 from harness.simulation.keeping import keep, read_swarm
+from harness.simulation.record import SimulatedRun
 from harness.simulation.seed_run import Judged, run_seed
 from harness.simulation.shrinking import shrink
 from harness.simulation.swarm import PLAIN, Conditions, Swarm
@@ -29,6 +30,14 @@ def test_a_seed_draws_the_same_each_time_and_survives_a_file() -> None:
         assert drawn == Swarm.of(drill, seed)
         assert msgspec.json.decode(msgspec.json.encode(drawn), type=Swarm) == drawn
     assert len({str(Swarm.of(drill, seed)) for seed in range(1, 30)}) > 20
+
+
+@pytest.mark.parametrize("content", [b'{"plain": 1}', b'{"plain": true, "seconds": "\xe9"}'])
+def test_a_file_that_is_no_swarm_is_one_line(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "swarm.json"
+    file.write_bytes(content)
+    with pytest.raises(UsageError, match="is not what a seed added, as this version knows it"):
+        read_swarm(file)
 
 
 def test_disks_fail_only_in_systems_that_are_to_withstand_it_and_on_one_node_of_a_run() -> None:

@@ -18,6 +18,7 @@ from harness.model.errors import UsageError
 from harness.model.history import CONTROL, History
 from harness.model.system import Trained, links_of
 from harness.model.training_events import Lost
+from harness.node.disk import Disk
 from harness.run.training import trained, with_control
 from systems.parts.sampler import Use
 from systems.training import Training, control
@@ -178,3 +179,9 @@ def test_a_control_whose_state_is_damaged_is_made_anew(tmp_path: Path) -> None:
     control.main(tmp_path / "once", "digits", 1, "cpu", 3)
     made = [(tmp_path / name / "digests.json").read_bytes() for name in ("damaged", "once")]
     assert made[0] == made[1]
+
+
+def test_a_control_whose_digests_are_damaged_is_none(tmp_path: Path) -> None:
+    for damaged in (b"{}", b'{"parameters": ["\xff"]}'):
+        (tmp_path / "digests.json").write_bytes(damaged)
+        assert control._read(Disk(tmp_path)) is None
