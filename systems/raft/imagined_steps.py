@@ -1,7 +1,8 @@
-"""Imagined steps of one node: a leader replaces the end of its log, and a read arrives now.
+"""Imagined steps of one node: a leader replaces the end of its log, a read arrives now, and answers come late.
 
-Both happen all the time, but seldom where a mistake would show: an entry that changes the members is rarely the first one to be
-replaced, and a read rarely arrives while late answers could confirm it. So copies are tried at each look.
+All of that happens, but seldom where a mistake would show: an entry that changes the members is rarely the first one to be
+replaced, a read rarely arrives while late answers could confirm it, and answers rarely take longer than a term. So copies are
+tried at each look.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Final
 
 from systems.raft.core.core import Core
 from systems.raft.core.log import Log
+from systems.raft.core.messages import Appended, Message, PreVoteAnswer, VoteAnswer
 
 _READ: Final = 1 << 62
 """The number of a read that no client has sent."""
@@ -18,7 +20,7 @@ _READ: Final = 1 << 62
 
 def broken(name: str, core: Core) -> str | None:
     """What is wrong with this node, or would be after such a step."""
-    return _strange_members(name, core) or _late_read(name, core)
+    return _strange_members(name, core) or _late_read(name, core) or _late_answers(name, core)
 
 
 def _strange_members(name: str, core: Core) -> str | None:
@@ -53,3 +55,32 @@ def _late_read(name: str, core: Core) -> str | None:
     if any(one.number == _READ for one in reads.ready):
         return f"{name} would answer a read that arrives now after answers to what it sent before"
     return None
+
+
+def _late_answers(name: str, core: Core) -> str | None:
+    """Answers of the term before change nothing, however much they grant or confirm."""
+    imagined = core.imagined()
+    if imagined is None or core.term < 2:
+        return None
+    state, term = core.state, core.term - 1
+    leader = imagined.leading
+    round_ = 0 if leader is None else leader.reads.last_round
+    answers: tuple[Message, ...] = (
+        PreVoteAnswer(term=term, granted=True),
+        VoteAnswer(term=term, granted=True),
+        Appended(term=term, accepted=True, match=state.log.last_index + 1, round=round_),
+    )
+    before = _known(imagined)
+    for other in state.log.members.all:
+        for answer in answers if other != name else ():
+            imagined.step(state.now_ms, other, answer)
+            if _known(imagined) != before:
+                return f"{name}, {core.role} in term {core.term}, would heed an answer of term {term} from {other}: {answer}"
+    return None
+
+
+def _known(core: Core) -> tuple[object, ...]:
+    """What answers change."""
+    leader = core.leading
+    of_leader = () if leader is None else (dict(leader.matches), leader.reads.confirmed_ms, list(leader.reads.ready))
+    return core.role, core.term, core.state.commit, *of_leader

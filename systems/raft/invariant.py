@@ -12,6 +12,7 @@ from systems.raft.core.core import Core
 from systems.raft.core.messages import Entry, Members, Vows
 from systems.raft.core.recovery import FORGOTTEN
 from systems.raft.imagined import Committed, ImaginedElections, Voter
+from systems.raft.leading_rules import LeadsByTheRules
 from systems.raft.machine import StateMachine
 from systems.raft.transfers import Transfers
 
@@ -66,8 +67,9 @@ class RaftSafety:
 
     They are election safety, log matching, leader completeness and state machine safety. The rules behind them are checked as
     well: no node goes back to an earlier term or votes twice in one; what a leader counts as stored is on the other nodes'
-    disks; nodes agree about the members as of each committed entry; no node leads a group that it has left; transfers of
-    snapshots make progress (`transfers`). Elections and single steps are also imagined (`imagined`, `imagined_steps`).
+    disks; nodes agree about the members as of each committed entry; no node leads a group that it has left; leaders change
+    members one change at a time and do not hand over for ever; transfers of snapshots make progress (`transfers`). Elections
+    and single steps are also imagined (`imagined`, `imagined_steps`).
     """
 
     def __init__(self) -> None:
@@ -81,6 +83,7 @@ class RaftSafety:
         self._last_committed = 0
         self._elections = ImaginedElections()
         self._transfers = Transfers()
+        self._leading = LeadsByTheRules()
 
     def broken(self, states: Mapping[str, object]) -> str | None:
         for name, state in states.items():
@@ -90,7 +93,7 @@ class RaftSafety:
             why = self._vow(name, shown.vows) or self._matching(name, shown.core) or self._commit(name, shown.core)
             why = why or self._election(name, shown.core) or self._machine(name, shown)
             why = why or self._counted(name, shown.core, states) or imagined_steps.broken(name, shown.core)
-            why = why or self._transfers.broken(name, shown.core)
+            why = why or self._transfers.broken(name, shown.core) or self._leading.broken(name, shown.core)
             if why is not None:
                 return why
         return self._elections.broken(_voters(states), Committed(self._last_committed, self._committed_term))

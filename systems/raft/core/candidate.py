@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 from systems.raft.core.messages import Message, PreVote, PreVoteAnswer, Vote, VoteAnswer
 from systems.raft.core.role import RoleName, Turn
 from systems.raft.core.state import State
@@ -26,6 +28,12 @@ class Candidate:
         for name in state.log.members.voters:
             if name != state.name:
                 state.send(name, request)
+
+    def imagined(self, state: State) -> Candidate:
+        """A copy that goes on with another state: see `Core.imagined`."""
+        other = copy(self)
+        other._state, other._granted = state, set(self._granted)
+        return other
 
     def tick(self) -> Turn | None:
         """If no node was elected in time, the vote was split or messages were lost: ask again."""

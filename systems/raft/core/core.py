@@ -180,6 +180,15 @@ class Core:
         asked.step(now_ms, candidate, request)
         return any(isinstance(sent.message, VoteAnswer) and sent.message.granted for sent in asked.state.outbox)
 
+    def imagined(self) -> Core | None:
+        """A copy of a leader or candidate, to give messages to: nothing happens to this node. None of a follower."""
+        if not isinstance(self._role, Leader | Candidate):
+            return None
+        other, state = copy(self), copy(self.state)
+        state.log, state.outbox, state.random = copy(self.state.log), [], Random(0)
+        other.state, other._role = state, self._role.imagined(state)
+        return other
+
     # ------------------------------------------------------------------------------------------------------------- inputs
 
     def tick(self, now_ms: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Final, Literal
 
 from systems.raft.core.messages import Append, Appended, CampaignNow, Entry, Installing, Members, Message
@@ -94,6 +95,11 @@ class Leader:
         return {name: one.sending.snapshot.index for name, one in self._others.items() if one.sending is not None}
 
     @property
+    def hands_over_until_ms(self) -> int | None:
+        """Until when it refuses commands, because another node is to lead; None if none is."""
+        return None if self._successor is None else self._hands_over_until_ms
+
+    @property
     def lease_until_ms(self) -> int | None:
         """Before this no other node can lead, if clocks meet the assumption of `Timing.lease_ms`; None: it has no lease."""
         lease_ms, asked_ms = self._state.timing.lease_ms, self.reads.confirmed_ms
@@ -106,6 +112,13 @@ class Leader:
         """Whether no other node can lead yet."""
         until_ms = self.lease_until_ms
         return until_ms is not None and self._state.now_ms < until_ms
+
+    def imagined(self, state: State) -> Leader:
+        """A copy that goes on with another state: see `Core.imagined`."""
+        other = copy(self)
+        other._state, other.reads, other._early_reads = state, copy(self.reads), self._early_reads[:]
+        other._others = {name: copy(progress) for name, progress in self._others.items()}
+        return other
 
     # ------------------------------------------------------------------------------------------------- as any role's are
 

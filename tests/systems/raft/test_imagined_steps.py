@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
+import pytest
+
+from systems.raft.core.core import Core
 from systems.raft.core.log import Log
-from systems.raft.core.messages import Entry, Members
+from systems.raft.core.messages import Appended, Entry, Members, Message, PreVoteAnswer, VoteAnswer
 from systems.raft.core.reads import ReadReady, Reads
 from systems.raft.imagined_steps import broken
 from tests.helpers.raft_group import Group
@@ -89,3 +93,53 @@ def test_no_read_is_confirmed_by_what_was_asked_before_it() -> None:
     leading.reads = JoinsRounds()
     leading.reads.begin_round(group.now_ms)
     assert "would answer a read that arrives now" in (told(group) or "")
+
+
+class HeedsLateAnswers(Core):
+    """A node to which an answer is an answer, whatever its term."""
+
+    def step(self, now_ms: int, source: str, message: Message) -> None:
+        if isinstance(message, PreVoteAnswer | VoteAnswer | Appended):
+            message = msgspec.structs.replace(message, term=self.term)
+        super().step(now_ms, source, message)
+
+
+def in_second_term(role: str) -> Group:
+    """n1 has this role in a later term than its first."""
+    group = led()
+    group.run(20)
+    core = group.nodes["n1"].core
+    group.nodes["n2"].core.tick(group.now_ms)
+    group.hand_over("n1", "n2")
+    group.deliver()
+    assert group.nodes["n2"].core.role == "leader"
+    group.hand_over("n2", "n1")
+    if role == "leader":
+        group.deliver()
+    else:
+        while core.role != role:
+            group.deliver_one(*next(iter(group.sent)))
+    assert (core.role, core.term > 1) == (role, True)
+    return group
+
+
+@pytest.mark.parametrize("role", ["leader", "candidate"])
+def test_answers_of_an_earlier_term_change_nothing(role: str) -> None:
+    group = in_second_term(role)
+    core = group.nodes["n1"].core
+    before = core.state.log.last_index, core.role, core.state.commit
+    assert told(group) is None
+    core.__class__ = HeedsLateAnswers
+    assert "would heed an answer of term" in (told(group) or "")
+    assert (core.state.log.last_index, core.role, core.state.commit) == before
+
+
+def test_a_pre_candidate_heeds_no_late_answer_either() -> None:
+    group = in_second_term("leader")
+    core = group.nodes["n1"].core
+    group.partition(["n1"], ["n2", "n3"])
+    while core.role != "pre-candidate":
+        group.tick(20, "n1")
+    assert told(group) is None
+    core.__class__ = HeedsLateAnswers
+    assert "would heed an answer of term" in (told(group) or "")

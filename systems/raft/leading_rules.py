@@ -1,0 +1,66 @@
+"""What a leader may do, and for how long: it changes members one change at a time, and does not hand over for ever.
+
+Two changes at once harm only a group in which two leaders make them, and only if neither hears of the other (D. Ongaro, "bug in
+single-server membership changes", raft-dev, 2015). And a leader that no longer accepts commands is not missed for long where
+clients and faults are few.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from systems.raft.core.core import Core
+from systems.raft.core.leader import Leader
+
+_OVERDUE_MS: Final = 100
+_LOOKS: Final = 10
+"""A leader whose time is up notices that within a tick. One that was stopped may be looked at before it does; so it has to have
+taken part, at so many looks, for so long."""
+
+
+class _Overdue(NamedTuple):
+    leader: Leader
+    until_ms: int
+    since_ms: int
+    now_ms: int
+    looks: int
+
+
+class LeadsByTheRules:
+    """A leader's changes of members, and how long it hands over; it remembers whose time was up at the last look."""
+
+    def __init__(self) -> None:
+        self._overdue: dict[str, _Overdue] = {}
+
+    def broken(self, name: str, core: Core) -> str | None:
+        if core.leading is None:
+            self._overdue.pop(name, None)
+            return None
+        return self._changes(name, core) or self._hands_over(name, core, core.leading)
+
+    @staticmethod
+    def _changes(name: str, core: Core) -> str | None:
+        """It has begun a change only when the one before it was committed, and an entry of its own term (thesis 4.1)."""
+        log, commit = core.state.log, core.state.commit
+        changes = [entry for entry in log.slice(commit + 1, log.last_index) if entry.members is not None]
+        if not any(entry.term == core.term for entry in changes):
+            return None
+        if len(changes) > 1:
+            indices = ", ".join(str(entry.index) for entry in changes)
+            return f"{name}, which leads term {core.term}, changes members at {indices}, and none of that is committed yet"
+        if log.term(commit) != core.term:
+            return f"{name} changes members at {changes[0].index}, and has not committed any entry of term {core.term}, its own"
+        return None
+
+    def _hands_over(self, name: str, core: Core, leader: Leader) -> str | None:
+        until_ms, now_ms = leader.hands_over_until_ms, core.state.now_ms
+        if until_ms is None or now_ms < until_ms:
+            self._overdue.pop(name, None)
+            return None
+        before = self._overdue.get(name)
+        if before is None or before.leader is not leader or before.until_ms != until_ms:
+            before = _Overdue(leader, until_ms, now_ms, now_ms, 0)
+        now = self._overdue[name] = before._replace(now_ms=now_ms, looks=before.looks + (now_ms > before.now_ms))
+        if now.looks < _LOOKS or now_ms - now.since_ms < _OVERDUE_MS:
+            return None
+        return f"{name} still hands over leadership {now_ms - until_ms} ms after it should have taken it back"
