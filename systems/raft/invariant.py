@@ -213,6 +213,8 @@ class RaftSafety:
             held = cast(Shown, state).core.state
             if held.term != core.term or not held.may_vote:
                 continue
+            if held.saved_index < held.log.base_index:
+                continue  # a snapshot is on its way to its disk, which until then has what it had before
             ours, theirs = core.state.log.term(match), held.log.term(match)
             if match > min(held.saved_index, held.log.last_index) or (None not in (ours, theirs) and ours != theirs):
                 return f"{name}, which leads term {core.term}, counts on {other} to have index {match}, and it has not"

@@ -105,3 +105,26 @@ def test_a_leader_that_was_stopped_has_a_moment_to_notice() -> None:
     for now_ms in (state.now_ms, state.now_ms + 1000, state.now_ms + 1001, state.now_ms + 2000):
         state.now_ms = now_ms
         assert rule.broken("n1", group.nodes["n1"].core) is None
+
+
+def test_a_leader_may_count_on_a_node_that_is_about_to_save_a_snapshot() -> None:
+    """Until it has, its disk holds what it held before."""
+    group = led()
+    group.propose("n1", "a")
+    group.run(40)
+    state = group.nodes["n2"].core.state
+    before, last = state.saved_index, state.log.last_index
+    state.log.begin_at(last + 5, 1, state.log.members)
+    state.saved_index, state.unsaved_from, state.commit = before - 1, last + 6, last + 5
+    assert group.safety.broken(group.shown) is None
+    state.saved_index = last + 5
+    assert group.safety.broken(group.shown) is None
+
+
+def test_a_leader_may_not_count_on_what_was_never_saved() -> None:
+    group = led()
+    group.propose("n1", "a")
+    group.run(40)
+    state = group.nodes["n2"].core.state
+    state.saved_index -= 1
+    assert "counts on n2 to have index" in (group.safety.broken(group.shown) or "")
