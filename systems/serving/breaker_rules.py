@@ -43,7 +43,7 @@ class BreakerRules:
         """The first look since the last change of any state, and since the last retry."""
 
     def look(self, now_s: float, pool: Pool, dispatcher: Dispatcher, settings: Settings, retries: int) -> Iterator[str]:
-        """What is wrong by now, if anything. `retries` were sent so far, hedges included."""
+        """What is wrong by now, if anything. `retries` counts those that were paid for, and those that were begun."""
         if settings.breaker is None:
             return
         breakers = {name: breaker for name in self._watches if (breaker := pool.breaker(name, now_s)) is not None}

@@ -89,6 +89,8 @@ class Dispatcher:
         """Requests that were let in so far."""
         self.wanted = 0
         """Requests that were to be sent to another replica, if the budget had a retry for each."""
+        self.again = 0
+        """Exchanges that were begun with requests that had been sent before. A hedge begins a moment after it is paid for."""
         self.hedges = 0
         """How many requests were sent to a second replica before the first had answered."""
         self.most_suspects = 0
@@ -152,7 +154,7 @@ class Dispatcher:
             if len(failures) > 1:
                 self.most_suspects = max(self.most_suspects, len(messages))
         if failures or self._hedge_s is None:
-            left_open, why = await self._try(name, messages, try_s, deadline)
+            left_open, why = await self._try(name, messages, try_s, deadline, again=bool(failures))
             failures = [*failures, Failure(name, why)]
         else:
             left_open, failures = await self._try_hedged(name, messages, try_s, deadline, self._hedge_s)
@@ -181,7 +183,7 @@ class Dispatcher:
                 hedged = messages[: self._paid_for(len(messages), now_s)]
                 self.hedges += len(hedged)
                 if hedged:
-                    tries[tasks.create_task(self._try(second, hedged, try_s, deadline))] = second
+                    tries[tasks.create_task(self._try(second, hedged, try_s, deadline, again=True))] = second
             under_way = {task for task in tries if not task.done()}
             while under_way and not all(message.answer for message in messages):
                 _, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
@@ -192,13 +194,14 @@ class Dispatcher:
         return left_open, failures
 
     async def _try(
-        self, name: str, messages: Sequence[Message], try_s: float, deadline: Deadline | None
+        self, name: str, messages: Sequence[Message], try_s: float, deadline: Deadline | None, *, again: bool = False
     ) -> tuple[Sequence[Message], str]:
         """Send the messages to this replica; returns the unanswered ones, and why."""
         asked_s = self._clock()
         permit = self._pool.sent(name, asked_s, len(messages))
         exchanges = self._exchanges[name]
         exchanges.begun(permit)
+        self.again += again
         start = _START if deadline is None else self._timed_start(self.told_ms(deadline, try_s))
         requests = framed(start, [message.body for message in messages])
         try:

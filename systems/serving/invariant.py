@@ -86,7 +86,8 @@ class _Balancer:
         if (together := shown.dispatcher.most_suspects) > 1:
             yield f"{together} requests were sent together after two replicas had left them unanswered"
         yield from self._budget(shown)
-        yield from self._breakers.look(shown.now_s, shown.pool, shown.dispatcher, shown.settings, shown.retry_budget.spent)
+        retries = shown.retry_budget.spent + shown.dispatcher.again
+        yield from self._breakers.look(shown.now_s, shown.pool, shown.dispatcher, shown.settings, retries)
         ended = sum(shown.dispatcher.ended(name) for name in self._replicas)
         yield from self._admission.look(shown.now_s, shown.admission, ended, shown.dispatcher)
         up = {one.name for one in shown.pool.replicas if one.up}

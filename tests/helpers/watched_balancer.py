@@ -28,6 +28,7 @@ class Sent:
     outstanding: int = 0
     wanted: int = 0
     sent: int = 0
+    again: int = 0
     most_suspects: int = 0
     waits_for: dict[str, int] = field(default_factory=dict)
     choices: Choices = field(default_factory=Choices)

@@ -120,6 +120,19 @@ def test_a_retry_may_have_no_other_replica_left() -> None:
     assert balancer.look() is None
 
 
+def test_a_hedge_that_is_paid_for_may_begin_later() -> None:
+    balancer = looked_at("r1", "r2", "r3")
+    balancer.open("r1")
+    assert balancer.look() is None
+    balancer.sent.wanted = balancer.budget.spend(1, balancer.now_s)
+    assert [balancer.look() for _ in range(3)] == [None] * 3
+    balancer.exchange("r1")
+    balancer.sent.again += 1
+    assert balancer.look() is None
+    balancer.exchange("r1")
+    assert "of 1 exchanges, 1 went there" in (balancer.look() or "")
+
+
 @pytest.mark.parametrize("names", [("r1", "r2", "r3"), ("r1", "r2", "r3", "r4")])
 def test_a_few_replicas_need_not_carry_the_load_of_all(names: tuple[str, ...]) -> None:
     balancer = looked_at(*names)
