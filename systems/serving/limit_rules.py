@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from systems.serving.admission import CUT, FEW, GROWTH, INTERVAL_S, LEAST, MOST_GROWTHS
@@ -47,12 +49,36 @@ class _Span:
         return False
 
 
+class _Peak:
+    """How many requests were outstanding at most, since the beginning of the interval that ends next."""
+
+    def __init__(self) -> None:
+        self._looks: deque[Look] = deque()
+
+    def by(self, look: Look) -> float:
+        """If an interval ends right before this look. Infinite if requests were refused meanwhile, since that much was."""
+        pairs = list(pairwise([*self._looks, look]))
+        if any(after.refused > before.refused for before, after in pairs):
+            return math.inf
+        return max((before.outstanding + after.admitted - before.admitted for before, after in pairs), default=math.inf)
+
+    def add(self, look: Look) -> None:
+        self._looks.append(look)
+        while len(self._looks) > 1 and self._has_ended_since(self._looks[1], look):
+            self._looks.popleft()
+
+    def _has_ended_since(self, first: Look, last: Look) -> bool:
+        """Whether an interval has surely ended between two looks."""
+        span = _Span(first)
+        return any(span.has_end(one) for one in self._looks if first.at_s < one.at_s <= last.at_s)
+
+
 class LimitRules:
     """Checks one limit at each look, while it is too low to depend on the replicas' pace:
 
     - It is lowered only if no try of the interval was in time, and not far below what was outstanding.
     - It must be lowered once a whole interval of tries was late. It must be raised, by little at a time, once a whole interval
-      was in time and requests were refused meanwhile.
+      was in time and requests were refused meanwhile; but not if it was not reached.
 
     When intervals begin and end cannot be seen. But an interval that ends between two looks, and is longer than the time
     between them, contains what is seen there.
@@ -68,6 +94,7 @@ class LimitRules:
         self._from: Look | None = None
         """The look before the limit has to move, which it must have done by the end of the span."""
         self._last: Look | None = None
+        self._peak = _Peak()
 
     def look(self, look: Look) -> Iterator[str]:
         """What is wrong by now, if anything."""
@@ -78,6 +105,7 @@ class LimitRules:
             yield from self._moved(looks[-1], look)
         yield from self._overdue(look)
         looks.append(look)
+        self._peak.add(look)
 
     def _moved(self, before: Look, look: Look) -> Iterator[str]:
         if look.limit < min(before.limit, FEW):
@@ -94,6 +122,8 @@ class LimitRules:
         most_by = max(1.0, GROWTH * MOST_GROWTHS * (before.limit + 1)) + 1
         if before.limit < look.limit <= FEW and look.limit > before.limit + most_by:
             yield f"it raises its limit from {before.limit} to {look.limit} at once"
+        if before.limit < look.limit <= FEW and (peak := self._peak.by(look)) < before.limit:
+            yield f"it raises its limit from {before.limit} to {look.limit}, and at most {peak} requests were outstanding"
 
     def _overdue(self, look: Look) -> Iterator[str]:
         since, before, self._last = self._since, self._last, look

@@ -141,6 +141,14 @@ class Leaping(Admission):
         self._limit = 2 * before if self._limit > before else self._limit
 
 
+class Optimistic(Admission):
+    """Raises the limit whether or not it was reached."""
+
+    def _adjust(self, overload_s: float) -> None:
+        self._most_outstanding = max(self._most_outstanding, int(self._limit))
+        super()._adjust(overload_s)
+
+
 def run(kind: type[Admission], seed: int) -> str | None:
     """What is wrong at first with a limit in a random run of 20 s, looked at every few milliseconds; None if nothing is."""
     random, balancer = Random(seed), Balancer(kind(OVERLOAD_S))
@@ -172,6 +180,7 @@ def test_a_correct_limit_moves_as_it_should(seed: int) -> None:
         (Crushing, "requests are outstanding"),
         (Stuck, "tries were in time"),
         (Leaping, "it raises its limit from"),
+        (Optimistic, "requests were outstanding"),
     ],
 )
 def test_a_limit_that_moves_otherwise_is_found(kind: type[Admission], told: str) -> None:
