@@ -6,6 +6,7 @@ A run seldom has all of that. But these rules hold at any moment, and copies sho
 - A replica that counts as complete has every acknowledged entry that was ever on its disk.
 - No request that a primary could send now makes a replica complete that would lack such an entry after it.
 - If a majority decides who takes over, no majority of complete replicas lacks an acknowledged entry.
+- Whoever takes over from what a replica tells has what that replica has, however little it had itself.
 """
 
 from __future__ import annotations
@@ -25,21 +26,22 @@ class ImaginedTakeovers:
         self._majority = majority
         self._had: dict[str, int] = {}
         """By replica, the last entry that was acknowledged and on its disk."""
+        self._looks = 0
 
     def broken(self, shown_by: Mapping[str, Shown], acknowledged: Sequence[Entry]) -> str | None:
         for name, shown in shown_by.items():
             why = self._incomplete(name, shown, acknowledged) or self._taught(name, shown, shown_by)
             if why is not None:
                 return why
-        return self._overruled(shown_by, acknowledged)
+        return self._overruled(shown_by, acknowledged) or self._mistold(shown_by)
 
     def _incomplete(self, name: str, shown: Shown, acknowledged: Sequence[Entry]) -> str | None:
         log = shown.replica.log
         last = min(log.last.index, len(acknowledged))
-        if last > self._had.get(name, 0) and _has(log, last, acknowledged):
+        if last > self._had.get(name, 0) and has(log, last, acknowledged):
             self._had[name] = last
         had = self._had.get(name, 0)
-        if _has(log, had, acknowledged) or not self._counts(shown):
+        if has(log, had, acknowledged) or not self._counts(shown):
             return None
         return f"{name} counts as complete and lacks the acknowledged entry at {had}, which was on its disk"
 
@@ -72,11 +74,29 @@ class ImaginedTakeovers:
         last = len(acknowledged)
         if self._majority is None or not last:
             return None
-        incomplete = {name: shown for name, shown in shown_by.items() if not _has(shown.replica.log, last, acknowledged)}
+        incomplete = {name: shown for name, shown in shown_by.items() if not has(shown.replica.log, last, acknowledged)}
         lacking = [name for name, shown in incomplete.items() if self._counts(shown)]
         if len(lacking) < self._majority:
             return None
         return f"{', '.join(lacking)} would be enough for a takeover, and lack the acknowledged entry at {last}"
+
+    def _mistold(self, shown_by: Mapping[str, Shown]) -> str | None:
+        """Which replica, one in each look, would tell a new primary with an empty log something else than what it has."""
+        self._looks += 1
+        if not shown_by:
+            return None
+        name = sorted(shown_by)[self._looks % len(shown_by)]
+        replica = shown_by[name].replica
+        told = replica.beyond(Fence(configuration=Configuration(0, replica.epoch + 1, "", ()), ends=[]))
+        if not isinstance(told, Fenced):
+            return None
+        adopted = Log(() if told.snapshot is None else told.snapshot.ends, told.entries)
+        if adopted.ends() == replica.log.ends() and adopted.after(adopted.base) == replica.log.after(adopted.base):
+            return None
+        return (
+            f"{name} has the log up to {replica.log.last.index}, and a new primary with an empty one would take over another,"
+            f" up to {adopted.last.index}, from what it tells"
+        )
 
     def _counts(self, shown: Shown) -> bool:
         """Whether a replica counts as complete: it could claim the next epoch, or would offer its log to the one that does."""
@@ -87,6 +107,6 @@ class ImaginedTakeovers:
         return isinstance(replica.beyond(Fence(configuration=next_one, ends=replica.log.ends())), Fenced)
 
 
-def _has(log: Log, index: int, acknowledged: Sequence[Entry]) -> bool:
+def has(log: Log, index: int, acknowledged: Sequence[Entry]) -> bool:
     """Whether a log has an acknowledged entry, and with it all earlier ones."""
     return index <= log.base or (index <= log.last.index and log.entry(index) == acknowledged[index - 1])

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from systems.raft.invariant import RaftSafety
 from systems.strong.imagined import ImaginedTakeovers
+from systems.strong.in_sync_rules import InSyncHaveAll, forgets_whom_it_asked_for
+from systems.strong.log_rules import ImaginedRewriting, strange_ends
 from systems.strong.messages import Entry
 from systems.strong.replica import Replica
 from systems.strong.shown import Shown
@@ -24,6 +26,8 @@ class NothingForgotten:
         """For each index, less one, the epoch of the primary that was the first to acknowledge it."""
         self._takeovers = ImaginedTakeovers(majority)
         self._waits = WaitsForLeases()
+        self._rewriting = ImaginedRewriting()
+        self._in_sync = None if majority is not None else InSyncHaveAll()
         self._checked: dict[str, tuple[Replica, int]] = {}
         """For each replica, up to which index it is known to be right about what is acknowledged."""
 
@@ -31,13 +35,18 @@ class NothingForgotten:
         shown_by = {name: state for name, state in states.items() if isinstance(state, Shown)}
         for name, shown in shown_by.items():
             why = self._two_primaries(name, shown) or self._other_entry(name, shown)
+            why = why or strange_ends(name, shown.replica.log) or forgets_whom_it_asked_for(name, shown)
             if why is None and shown.watch is not None:
                 why = self._waits.broken(name, shown.watch, shown.now_s)
             if why is not None:
                 return why
-        if (why := overtaken(shown_by) or self._takeovers.broken(shown_by, self._acknowledged)) is not None:
+        why = overtaken(shown_by) or self._takeovers.broken(shown_by, self._acknowledged) or self._rewriting.broken(shown_by)
+        if why is not None:
             return why
-        return self._keepers.broken({name: state for name, state in states.items() if name not in shown_by})
+        keepers = {name: state for name, state in states.items() if name not in shown_by}
+        if self._in_sync is not None and (why := self._in_sync.broken(shown_by, keepers, self._acknowledged)) is not None:
+            return why
+        return self._keepers.broken(keepers)
 
     def apart(self, states: Mapping[str, object]) -> str | None:
         """What replicas do not agree about: one must be the primary, and all must have its log, and know it as acknowledged."""

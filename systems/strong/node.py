@@ -305,6 +305,7 @@ class Server:
             now_s=election.now_s(),
             claims=election.claims,
             reads=self._answers_reads,
+            primary=None if reign is None else reign.primary,
         )
 
 

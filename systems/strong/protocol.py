@@ -21,6 +21,7 @@ Search of an Understandable Consensus Algorithm", USENIX ATC 2014, section 5.4.2
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Final
 
@@ -107,6 +108,12 @@ class Primary:
         """Whether everything that earlier epochs acknowledged is known to be acknowledged, and is executed."""
         return self.replica.committed >= self.begin or not self._rules.served_when_established
 
+    def imagined(self) -> Primary:
+        """A copy that can be asked what it would ask the keepers for: nothing happens to this one."""
+        other = copy(self)
+        other._asked_for = set(self._asked_for)
+        return other
+
     # ------------------------------------------------------------------------------------------------------- backups
 
     def send(self, other: str, now_s: float) -> Append | Install:
@@ -172,7 +179,7 @@ class Primary:
         if not self._rules.backups_waited_for:
             return self.replica.log.last.index
         if self._all_in_sync:
-            index = min([self.replica.log.last.index, *(self._matched(other) for other in self._waited_for(now_s))])
+            index = min([self.replica.log.last.index, *(self._matched(other) for other in self.waits_for(now_s))])
         else:
             index = sorted(map(self._matched, self._replicas), reverse=True)[self.majority - 1]
         return index if index >= self.begin else self.replica.committed
@@ -181,7 +188,8 @@ class Primary:
         # A primary's own log is on its disk before it is sent to any replica.
         return self.replica.log.last.index if other == self._name else self._backups[other].matched
 
-    def _waited_for(self, now_s: float) -> set[str]:
+    def waits_for(self, now_s: float) -> set[str]:
+        """Whose copies an entry needs before it is acknowledged, if those in sync decide that."""
         if not self._rules.keepers_say_who_is_in_sync:
             return set(self._fresh(now_s))
         return {*self.configuration.in_sync, *self._asked_for}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from systems.strong.lease import Lease, Watch
+from systems.strong.protocol import Primary
 from systems.strong.replica import Replica
 
 
@@ -29,3 +30,5 @@ class Shown(NamedTuple):
     """Whether it would claim the next epoch at a time by its clock, going by what it knows now."""
     reads: Callable[[float], bool] = lambda now_s: False
     """Whether it would answer a read as the primary at a time by its clock, going by what it knows now."""
+    primary: Primary | None = None
+    """Its view of its epoch; None if it is not the primary."""

@@ -93,9 +93,7 @@ class Storage:
                 raise
             self._sure_until = None
             return
-        applied = replica.machine.applied
-        kept = [*replica.log.after(applied, written.after - applied), *written.entries]
-        self._write_anew(_Checkpoint(replica.snapshot(), kept))
+        self._write_anew(_Checkpoint(*rewritten(replica, written)))
         replica.forget()
 
     def restore(self, written: Restore) -> None:
@@ -166,3 +164,10 @@ class Storage:
     def _sync(self, name: str) -> None:
         if self._rules.synced_before_answer:
             self._disk.sync(name)
+
+
+def rewritten(replica: Replica, written: Take) -> tuple[Snapshot, list[Entry]]:
+    """What the log is rewritten to when these entries are to be put into it: a snapshot, and the entries after it."""
+    applied = replica.machine.applied
+    kept = [*replica.log.after(applied, written.after - applied), *written.entries]
+    return replica.snapshot(), kept
