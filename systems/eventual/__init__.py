@@ -143,4 +143,4 @@ class Eventual:
     def invariant(self) -> Invariant:
         siblings, latest = KeepSiblings(""), LastWriterWins(HybridClock("", lambda: 0))
         resolution = siblings if self.resolve == "siblings" else latest
-        return Watch(resolution, agreement=self.anti_entropy_s is not None)
+        return Watch(resolution, agreement=self.anti_entropy_s is not None, grace_s=self.grace_s)

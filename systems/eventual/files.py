@@ -65,6 +65,11 @@ class Files:
         waiting = list(held) if outbox is None else [key for key in _there(copies) if key in held]
         return Found(held=held, waiting=waiting, damaged=False)
 
+    def copies(self) -> States:
+        """What the outbox holds, with which the node would begin if its entries were damaged; nothing if that is damaged."""
+        outbox = self._read(self._outbox, existed=False)
+        return {} if outbox is None else _there(outbox)
+
     def write_anew(self, held: Mapping[str, State], waiting: Collection[str]) -> None:
         """Replace both logs. Raises `OSError`; then the next `write` replaces them."""
         self._trusted = False

@@ -1,8 +1,12 @@
-"""The rules of tombstones: one is dropped only when no value that it deleted is left, and its recipients did get it."""
+"""The rules of tombstones: one is dropped only when no value that it deleted is left, and its recipients did get it.
+
+And not before its grace period: no replica has held such a value a short while ago.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from systems.eventual.messages import State
 from systems.eventual.resolution import Resolution
@@ -66,6 +70,69 @@ class CountedHaveHad:
     def _lacks(self, looked: Mapping[str, Mapping[str, State]], name: str, key: str, tombstone: State) -> bool:
         held = looked.get(name, {}).get(key)
         return held is not None and _deletes(self._resolution, tombstone, held)
+
+
+class _Lacked(NamedTuple):
+    """A tombstone, and who held what it deletes when all were looked at last while somebody did."""
+
+    tombstone: State
+    life: int
+    others: tuple[str, ...]
+    at_s: float
+    """By the clock of the node that has the tombstone."""
+
+
+class DroppedAfterGrace:
+    """No node drops a tombstone before a grace period has passed since every replica has had it.
+
+    In that time a message may arrive that a replica sent before it had the tombstone. A history shows a breach only if one
+    does.
+    """
+
+    def __init__(self, resolution: Resolution, *, grace_s: float) -> None:
+        self._resolution = resolution
+        self._grace_s = grace_s
+        self._last: Mapping[str, Mapping[str, State]] = {}
+        """What each running node held when it was looked at last."""
+        self._lacked: dict[tuple[str, str], _Lacked] = {}
+        """By node and key."""
+
+    def broken(self, shown: Mapping[str, Shown]) -> str | None:
+        last, self._last = self._last, {name: state.states for name, state in shown.items()}
+        for (name, key), lacked in list(self._lacked.items()):
+            if name in shown and shown[name].states.get(key) == lacked.tombstone:
+                if others := self._holding(self._last, lacked.others, key, lacked.tombstone):
+                    self._lacked[name, key] = lacked._replace(others=others, at_s=shown[name].now_s)
+                continue
+            del self._lacked[name, key]
+            if name in shown and (why := self._early(name, key, shown[name], lacked)) is not None:
+                return why
+        for name, state in shown.items():
+            before = last.get(name, {})
+            for key, held in state.states.items():
+                if before.get(key) is held or (name, key) in self._lacked or self._resolution.values(held):
+                    continue
+                since_before = self._holding(last, tuple(one for one in shown if one != name), key, held)
+                if others := self._holding(self._last, since_before, key, held):
+                    self._lacked[name, key] = _Lacked(held, state.life, others, state.now_s)
+        return None
+
+    def _holding(
+        self, looked: Mapping[str, Mapping[str, State]], names: tuple[str, ...], key: str, tombstone: State
+    ) -> tuple[str, ...]:
+        """Which of these nodes held something that a tombstone deletes."""
+        held = {name: looked.get(name, {}).get(key) for name in names}
+        return tuple(name for name, state in held.items() if state is not None and _deletes(self._resolution, tombstone, state))
+
+    def _early(self, name: str, key: str, state: Shown, lacked: _Lacked) -> str | None:
+        """Whether a tombstone that is gone was dropped too early, rather than replaced, or lost with the disk."""
+        after_s = state.now_s - lacked.at_s
+        if key in state.states or state.life != lacked.life or after_s >= self._grace_s:
+            return None
+        return (
+            f"{name} dropped the tombstone of key {key} at most {after_s:.3f} s after {', '.join(lacked.others)} held what it"
+            f" deletes, and {self._grace_s:g} s are due"
+        )
 
 
 def _deletes(resolution: Resolution, tombstone: State, state: State) -> bool:

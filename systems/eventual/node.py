@@ -48,7 +48,7 @@ from systems.eventual.messages import (
 from systems.eventual.parts import Parts
 from systems.eventual.peer import Peer
 from systems.eventual.recovery import start
-from systems.eventual.remembered import forgotten
+from systems.eventual.remembered import forgotten, outdated
 from systems.eventual.resolution import Resolution
 from systems.eventual.shown import Shown
 from systems.eventual.storage import Arrival, Forget
@@ -260,15 +260,17 @@ class Server:
             life=self._whose.life,
             had_by=replica.graves.had_by,
             session_reads=self._coordinator.session_reads,
+            now_s=self._node.clock(),
             resolution=replica.resolution,
         )
 
     def _forgotten(self, disk: Disk) -> str | None:
         """What this node would have forgotten if it started on this disk."""
         name, cluster = self._node.name, self._config.cluster
+        held, in_doubt, copies = dict(self.replica.states()), self._storage.in_doubt, self._files(disk, _unheard).copies()
         files = self._files(disk, _unheard)
         found, whose = start(disk, files, cluster, name, random=Random(0), log=_unheard)
-        return forgotten(dict(self.replica.states()), self._whose, self._storage.in_doubt, found, whose)
+        return forgotten(held, self._whose, in_doubt, found, whose) or outdated(held, in_doubt, copies)
 
     def _unsettled(self) -> dict[str, int]:
         return {

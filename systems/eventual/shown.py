@@ -21,5 +21,7 @@ class Shown:
     had_by: Callable[[str], Collection[str]] = field(default=lambda key: ())
     """Which replicas it counts as having had the tombstone of a key, if it holds that."""
     session_reads: SessionReads = field(default_factory=SessionReads)
+    now_s: float = 0.0
+    """The time by its monotonic clock."""
     resolution: Resolution | None = None
     """How it resolves concurrent writes."""

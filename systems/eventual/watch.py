@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import cast
 
-from systems.eventual.graves_rules import CountedHaveHad, DroppedForGood
+from systems.eventual.graves_rules import CountedHaveHad, DroppedAfterGrace, DroppedForGood
 from systems.eventual.invariant import EventualSafety
 from systems.eventual.resolution import Resolution
 from systems.eventual.session_rules import DeniedIsGone
@@ -18,13 +18,14 @@ from systems.parts.rules import Rule, first_broken
 class Watch:
     """Checks what replicas hold, and the rules of their tombstones, of sessions and of writes."""
 
-    def __init__(self, resolution: Resolution, *, agreement: bool) -> None:
-        """For `agreement` see `EventualSafety`."""
+    def __init__(self, resolution: Resolution, *, agreement: bool, grace_s: float) -> None:
+        """For `agreement` see `EventualSafety`, for `grace_s` `DroppedAfterGrace`."""
         self._resolution = resolution
         self._safety = EventualSafety(agreement=agreement)
         self._rules: tuple[Rule[Shown], ...] = (
             DroppedForGood(resolution),
             CountedHaveHad(resolution),
+            DroppedAfterGrace(resolution, grace_s=grace_s),
             DeniedIsGone(resolution),
             LaterWriteWins(),
         )

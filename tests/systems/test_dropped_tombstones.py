@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from systems.eventual import Eventual
-from systems.eventual.graves_rules import CountedHaveHad
+from systems.eventual.graves_rules import CountedHaveHad, DroppedAfterGrace
 from systems.eventual.graves_rules import DroppedForGood as GravesRule
 from systems.eventual.messages import Context, State
 from systems.eventual.resolution import KeepSiblings, LastWriterWins, Resolution
@@ -184,3 +184,42 @@ def test_an_eventual_store_is_held_to_both() -> None:
     invariant = Eventual().invariant()
     assert invariant.broken({"n1": other, "n2": other}) is None
     assert invariant.broken({"n1": COUNTED, "n2": other}) is not None
+
+
+# ------------------------------------------------------------------------------------------------------- after a grace period
+
+
+def dropped(*n2: dict[str, State] | None, after_s: float = 1.0, n1: EventualShown | None = None) -> str | None:
+    """What the rule finds if n1 deletes a key while n2 holds these, looked at every second; then n1 shows this, or nothing."""
+    rule, now_s = DroppedAfterGrace(LATEST, grace_s=2.0), 100.0
+    for number, held in enumerate(n2):
+        first = EventualShown(states={"k": GONE if number else OLD}, now_s=now_s)
+        why = rule.broken({"n1": first} | ({} if held is None else {"n2": EventualShown(states=held)}))
+        assert why is None
+        now_s += 1
+    last = n1 or EventualShown(states={}, now_s=now_s - 1 + after_s)
+    return rule.broken({"n1": last, "n2": EventualShown(states={})})
+
+
+def test_a_tombstone_is_dropped_only_when_all_have_had_it_for_a_grace_period() -> None:
+    why = "n1 dropped the tombstone of key k at most 1.500 s after n2 held what it deletes, and 2 s are due"
+    assert dropped({"k": OLD}, {"k": OLD}, after_s=1.5) == why
+    assert dropped({"k": OLD}, {"k": OLD}, {"k": OLD}, after_s=1.5) == why
+    assert dropped({"k": OLDEST}, {"k": OLD}, {"k": GONE}, after_s=0.5) == why
+    assert dropped({"k": OLD}, {"k": OLD}, after_s=2.0) is None
+    assert dropped({"k": OLD}, {"k": OLD}, {"k": GONE}, {"k": GONE}) is None
+
+
+def test_who_held_nothing_or_something_newer_or_was_down_has_no_grace_period() -> None:
+    for other in ({"k": GONE}, {}, NEW, None):
+        assert dropped({"k": OLD}, other, after_s=0.1) is None
+        assert dropped(other, {"k": OLD}, after_s=0.1) is None
+
+
+def test_a_tombstone_that_was_replaced_or_lost_was_not_dropped() -> None:
+    assert dropped({"k": OLD}, {"k": OLD}, n1=EventualShown(states=NEW, now_s=101.1)) is None
+    assert dropped({"k": OLD}, {"k": OLD}, n1=EventualShown(states={}, life=1, now_s=101.1)) is None
+    rule, holding = DroppedAfterGrace(LATEST, grace_s=2.0), EventualShown(states={"k": OLD})
+    deleted = EventualShown(states={"k": GONE}, now_s=1.0)
+    looks = [{"n1": holding, "n2": holding}, {"n1": deleted, "n2": holding}, {"n2": holding}]
+    assert [rule.broken(look) for look in (*looks, {"n1": EventualShown(states={}, now_s=1.1)})] == [None] * 4

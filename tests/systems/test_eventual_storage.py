@@ -22,7 +22,7 @@ from systems.eventual.identity import IDENTITY, Identity
 from systems.eventual.messages import Context, State
 from systems.eventual.outbox import Outbox
 from systems.eventual.recovery import start
-from systems.eventual.remembered import forgotten
+from systems.eventual.remembered import forgotten, outdated
 from systems.eventual.replica import Replica
 from systems.eventual.resolution import KeepSiblings
 from systems.eventual.storage import Arrival, Change, Forget, Outcome, Storage, Write
@@ -265,8 +265,10 @@ def test_while_the_disk_may_hold_a_value_being_told_of_its_tombstone_is_not_done
 
 def lost(node: Node, files: Mapping[str, bytes]) -> str | None:
     """What a node would have forgotten with these files."""
-    started = again(files)
-    return forgotten(dict(node.replica.states()), node.whose, node.storage.in_doubt, started.found, started.whose)
+    held, started = dict(node.replica.states()), again(files)
+    why = forgotten(held, node.whose, node.storage.in_doubt, started.found, started.whose)
+    copies = Files(Disk(MemoryFiles(files)), lambda text: None, compact_at_bytes=1 << 20).copies()
+    return why or outdated(held, node.storage.in_doubt, copies)
 
 
 @pytest.mark.parametrize("compact_at_bytes", [1, 1 << 20])
@@ -298,3 +300,16 @@ def test_what_a_start_does_not_find_is_forgotten() -> None:
     assert "of key c, it would hold nothing" in (lost(node, before) or "")
     node.storage.in_doubt += [("b", None), ("c", None)]
     assert lost(node, before) is None
+
+
+def test_what_a_node_wrote_is_not_left_as_it_was_in_the_second_copy() -> None:
+    files = MemoryFiles()
+    node = Node(Disk(files))
+    node.write(("a", "1"))
+    before = files.contents()
+    node.change(other("a", "2"))
+    left = {name: data for name, data in before.items() if name.startswith("outbox")}
+    assert "if its entries were damaged" in (lost(node, files.contents() | left) or "")
+    node.storage.in_doubt += [("a", Node(Disk(MemoryFiles(before))).state("a"))]
+    assert lost(node, files.contents() | left) is None
+    assert lost(node, {name: data for name, data in files.contents().items() if not name.startswith("outbox")}) is None
