@@ -38,6 +38,11 @@ class UndoneStaysUndone:
                 if undone.id not in self._undone:
                     self._undone.add(undone.id)
                     keys[undone.key] = None
+                    if (entry := self._entries.get(undone.id)) is not None:
+                        return (
+                            f"{name} reported the compare-and-set of key {undone.key} to {_value(entry)} as not done, and it"
+                            " had taken effect"
+                        )
             last = self._last.setdefault(name, {})
             for key, entry in (state.entries or {}).items():
                 if last.get(key) is not entry:

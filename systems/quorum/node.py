@@ -117,15 +117,12 @@ class Server:
         }
         self._placement = Placement(node.name, [node.name, *self._peers], config.replicas)
         self._storage = self._opened(node.disk, node.log, node.random)
+        self._clock, self._lost_log_s = node.clock, None if self._storage.damaged is None else node.clock()
         versions = Versions(node.name, self._storage.start, rules=rules, clock_us=lambda: round(node.time() * 1e6))
         self._coordinator = Coordinator(
-            placement=self._placement,
-            read=config.read,
-            write=config.write,
-            versions=versions,
-            sloppy=config.sloppy,
+            placement=self._placement, read=config.read, write=config.write, versions=versions, sloppy=config.sloppy,
             rules=rules,
-        )
+        )  # fmt: skip
         self._upkeep = Upkeep(
             name=node.name,
             storage=self._storage,
@@ -349,6 +346,7 @@ class Server:
             undone=self._undone,
             floor=storage.replica.floor,
             rebuilt=self.rebuilt,
+            lost_log_for_s=None if self._lost_log_s is None else self._clock() - self._lost_log_s,
         )
 
     def _unsettled(self) -> dict[str, int]:

@@ -1,7 +1,8 @@
-"""The rule that a replica which loses its log forgets nothing that a quorum has reached with its help.
+"""The rules of a replica that loses its log: it forgets nothing that a quorum has reached with its help, or may yet reach.
 
 A history shows a violation only if the damage comes between two steps of an operation, and the right replicas are asked after
-that. So damage is imagined after every change, to every replica, with every set of peers that suffices to rebuild it.
+that. So damage is imagined after every change, to every replica, with every set of peers that suffices to rebuild it. That a
+replica waits for what may yet be reached is checked whether or not anything is reached.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from itertools import combinations
 from typing import Final
 
 from systems.quorum.messages import Ballot, Entry, Version
+from systems.quorum.operations import PHASE_TIMEOUT_S
 from systems.quorum.placement import Placement
 from systems.quorum.replica import Held
 from systems.quorum.shown import Shown
@@ -103,6 +105,23 @@ class RebuiltRemembers:
                         yield name, heard, replica.entry(key)
                 if not enough:
                     break
+
+
+class RebuildsAfterPhases:
+    """A replica that has lost its log is not rebuilt before every phase is over that may count what it answered before.
+
+    Else it may ask others that get an entry only then, and that entry is acknowledged because it had it once.
+    """
+
+    def broken(self, shown: Mapping[str, Shown]) -> str | None:
+        for name, state in shown.items():
+            lost_for_s = state.lost_log_for_s
+            if lost_for_s is not None and lost_for_s < PHASE_TIMEOUT_S and state.entries is not None:
+                return (
+                    f"{name} lost its log and serves again {lost_for_s:.3f} s after its start, and phases may count what it"
+                    f" answered before for {PHASE_TIMEOUT_S:g} s"
+                )
+        return None
 
 
 def _by_quorum(

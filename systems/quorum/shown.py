@@ -29,3 +29,5 @@ class Shown:
     """The highest counter of the tombstones that it has dropped."""
     rebuilt: Callable[[Mapping[str, Sequence[Held]]], Replica | None] = field(default=lambda others: None)
     """What it would hold if it lost its log, and these others told it what they hold; None if they are too few."""
+    lost_log_for_s: float | None = None
+    """How long ago it started with a damaged log; None if it did not."""

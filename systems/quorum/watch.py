@@ -9,7 +9,7 @@ from systems.parts.rules import Rule, first_broken
 from systems.quorum.comparing_rules import UndoneStaysUndone
 from systems.quorum.invariant import OneValueAVersion
 from systems.quorum.placement import Placement
-from systems.quorum.rebuilding_rules import RebuiltRemembers
+from systems.quorum.rebuilding_rules import RebuildsAfterPhases, RebuiltRemembers
 from systems.quorum.shown import Shown
 from systems.quorum.upkeep_rules import DigestsCoverEntries, DroppedForGood, KeptUntilTaken
 
@@ -29,6 +29,7 @@ class Watch:
             DigestsCoverEntries(),
             DroppedForGood(),
             RebuiltRemembers(placement, write=write),
+            RebuildsAfterPhases(),
         ]
         if durable:
             self._rules.append(KeptUntilTaken(tombstones_dropped=tombstones_dropped))

@@ -13,8 +13,9 @@ from harness.node.context import NodeContext, NodeSpec
 from systems.quorum import Quorum
 from systems.quorum.messages import Ballot, Entry, Successor, Version
 from systems.quorum.node import Config, Server
+from systems.quorum.operations import PHASE_TIMEOUT_S
 from systems.quorum.placement import Placement
-from systems.quorum.rebuilding_rules import RebuiltRemembers
+from systems.quorum.rebuilding_rules import RebuildsAfterPhases, RebuiltRemembers
 from systems.quorum.replica import Held, Replica
 from systems.quorum.shown import Shown
 
@@ -183,3 +184,19 @@ def test_the_store_is_held_to_it_whatever_its_settings() -> None:
         new = Entry(Version(3, "n2", 1, 2), "newer")
         held = {"n1": state(new, hears_one), "n2": state(new, hears_one), "n3": state(OLD, hears_one)}
         assert "if n1 lost its log" in (quorum.invariant().broken(held) or "")
+
+
+def rebuilt(lost_for_s: float | None, *, serves: bool = True) -> str | None:
+    return RebuildsAfterPhases().broken({"n1": Shown(entries={"k": OLD} if serves else None, lost_log_for_s=lost_for_s)})
+
+
+def test_a_replica_is_not_rebuilt_before_phases_are_over_that_may_count_what_it_answered() -> None:
+    assert rebuilt(PHASE_TIMEOUT_S - 0.05, serves=False) is None
+    assert rebuilt(PHASE_TIMEOUT_S) is None
+    assert rebuilt(None) is None
+    why = "n1 lost its log and serves again 0.300 s after its start, and phases may count what it answered before for 0.35 s"
+    assert rebuilt(PHASE_TIMEOUT_S - 0.05) == why
+
+
+def test_a_store_is_held_to_that() -> None:
+    assert Quorum().invariant().broken({"n1": Shown(entries={"k": OLD}, lost_log_for_s=0.1)}) is not None

@@ -167,6 +167,14 @@ def test_it_is_found_whichever_comes_first() -> None:
     assert rule.broken({"n2": Shown(entries={"k": OF_ONE})}) is not None
 
 
+def test_what_took_effect_before_it_was_reported_is_found_even_if_it_is_overwritten_by_then() -> None:
+    rule = UndoneStaysUndone(PLACEMENT)
+    assert rule.broken({"n1": Shown(entries={"k": OF_ONE}), "n2": Shown(entries={"k": OF_OTHER})}) is None
+    assert rule.broken({"n1": Shown(entries={"k": NEW}), "n2": Shown(entries={"k": NEW})}) is None
+    why = rule.broken({"n1": Shown(entries={"k": NEW}), "n2": Shown(entries={"k": NEW}, undone=UNDONE)})
+    assert why == "n2 reported the compare-and-set of key k to of n1 as not done, and it had taken effect"
+
+
 def test_a_compare_and_set_takes_effect_once() -> None:
     rule = UndoneStaysUndone(PLACEMENT)
     again = msgspec.structs.replace(OF_ONE, version=Version(2, "n2", 1, 1, 1))
