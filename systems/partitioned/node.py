@@ -373,6 +373,7 @@ class Server:
             "writes": self._operations.writes,
             "versions": self._versions.given,
             "pulling": self._puller.shown(),
+            "leaving": (self._leaving is not None, self._operations.draining),
         }
 
     def _unsettled(self) -> dict[str, int]:

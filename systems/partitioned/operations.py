@@ -41,6 +41,8 @@ class Operations:
         self._asking: set[asyncio.Future[None]] = set()
         self.writes = 0
         """How many writes it has begun to carry out."""
+        self.draining = 0
+        """How many calls of `drained` have not returned."""
 
     @property
     def under_way(self) -> int:
@@ -97,8 +99,15 @@ class Operations:
     async def drained(self, coming: PartitionMap) -> None:
         """Return when no operation is under way on partitions of other nodes in the coming map, or after `DRAIN_S`."""
         until_s = self._clock() + DRAIN_S
-        while self._clock() < until_s and any(coming.partition_at(one.place).owners[0] != self._name for one in self._running):
-            await asyncio.sleep(0.002)
+        self.draining += 1
+        try:
+            while self._clock() < until_s and not self._done_with(coming):
+                await asyncio.sleep(0.002)
+        finally:
+            self.draining -= 1
+
+    def _done_with(self, coming: PartitionMap) -> bool:
+        return all(coming.partition_at(one.place).owners[0] == self._name for one in self._running)
 
     async def _ask(self, operation: Operation, phase: Phase, name: str, changed: asyncio.Event) -> None:
         if name == self._name:

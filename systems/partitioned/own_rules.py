@@ -1,4 +1,8 @@
-"""What a node may hold: only partitions that it owns or is about to own. Otherwise moved partitions would fill its disk."""
+"""What a node may hold, and what it may refuse: it holds only what it owns or is about to own, and it answers for that.
+
+Otherwise partitions that have moved away would fill its disk, and nobody would answer for one that has not moved yet. If few keys
+move, a history hardly shows either.
+"""
 
 from __future__ import annotations
 
@@ -28,4 +32,18 @@ class HoldsOnlyItsOwn:
                     return (
                         f"{name} goes by epoch {now.epoch} and still holds {left.place}, which is with {', '.join(one.owners)}"
                     )
+        return None
+
+
+class RefusesOnlyForAWhile:
+    """A node that refuses what it is about to lose waits for its last operations on that, and then goes by the new map.
+
+    If it does not get that far, because whoever told it has gone, it goes on answering.
+    """
+
+    def broken(self, shown: Mapping[str, Mapping[str, object]]) -> str | None:
+        for name, state in shown.items():
+            refuses, draining = cast(tuple[bool, int], state.get("leaving", (False, 0)))
+            if refuses and not draining:
+                return f"{name} refuses what it is about to lose, and waits for nothing any more"
         return None

@@ -7,7 +7,7 @@ from typing import cast
 
 from systems.partitioned.duties import NothingOverdue
 from systems.partitioned.invariant import OneOwnerWhoHasIt
-from systems.partitioned.own_rules import HoldsOnlyItsOwn
+from systems.partitioned.own_rules import HoldsOnlyItsOwn, RefusesOnlyForAWhile
 from systems.partitioned.partition_map import PartitionMap
 from systems.partitioned.rate_rules import CopiesKeepToTheirRate
 from systems.parts.rules import Rule, first_broken
@@ -18,7 +18,12 @@ class Watch:
 
     def __init__(self) -> None:
         self._held = OneOwnerWhoHasIt()
-        self._rules: tuple[Rule[Mapping[str, object]], ...] = (NothingOverdue(), HoldsOnlyItsOwn(), CopiesKeepToTheirRate())
+        self._rules: tuple[Rule[Mapping[str, object]], ...] = (
+            NothingOverdue(),
+            HoldsOnlyItsOwn(),
+            RefusesOnlyForAWhile(),
+            CopiesKeepToTheirRate(),
+        )
 
     def broken(self, states: Mapping[str, object]) -> str | None:
         shown = cast(Mapping[str, Mapping[str, object]], states)

@@ -84,3 +84,11 @@ def test_in_the_end_all_nodes_use_the_same_map() -> None:
     assert told == "n2 uses the map of epoch 1, not 2"
     told = Watch().apart({"n1": node(newer, Holding()), "n2": {**node(newer, Holding()), "map": None}})
     assert told == "n2 uses the map of epoch 0, not 2"
+
+
+def test_a_node_refuses_what_it_is_about_to_lose_only_while_it_waits_for_its_last_operations() -> None:
+    watch, shown = Watch(), node(first_map("consistent", [Member("n1"), Member("n2")], 1, 4, ()), Holding())
+    for leaving in ((False, 0), (True, 1), (False, 1), (True, 2), (False, 0)):
+        assert watch.broken({"n1": {**shown, "leaving": leaving}}) is None
+    told = watch.broken({"n1": {**shown, "leaving": (True, 0)}})
+    assert told == "n1 refuses what it is about to lose, and waits for nothing any more"
