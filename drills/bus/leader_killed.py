@@ -5,6 +5,7 @@ from __future__ import annotations
 from faults.kill import Kill
 from faults.latency import Latency
 from harness.checkers.no_duplicates import no_duplicates
+from harness.checkers.no_false_empties import no_false_empties
 from harness.checkers.no_lost_messages import no_lost_messages
 from harness.checkers.per_key_order import per_key_order
 from harness.model.drill import Drill
@@ -17,7 +18,7 @@ drill = Drill(
     workload=Publications(),
     load=Load(rate=120, clients=24, seconds=7, timeout_ms=10_000),
     faults=[Latency("n1>n2", delay_ms=20).between(0.5, 5.5), Kill("leader").between(1.5, 2.5), Kill("leader").between(4, 5)],
-    checks=[no_lost_messages, no_duplicates, per_key_order],
+    checks=[no_lost_messages, no_false_empties, no_duplicates, per_key_order],
     slos=["availability >= 60%"],
     nightly=True,
 )

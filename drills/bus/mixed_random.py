@@ -6,6 +6,7 @@ from faults.kill import Kill
 from faults.latency import Latency
 from faults.partition import Partition
 from faults.pause import Pause
+from harness.checkers.no_false_empties import no_false_empties
 from harness.checkers.no_lost_messages import no_lost_messages
 from harness.checkers.per_key_order import per_key_order
 from harness.model.composition import RandomFaults
@@ -23,7 +24,7 @@ drill = Drill(
             faults=(Kill("one"), Pause("one"), Partition("one"), Latency("one", delay_ms=30)), windows=3, from_s=1, to_s=8
         )
     ],
-    checks=[no_lost_messages, per_key_order],
+    checks=[no_lost_messages, no_false_empties, per_key_order],
     slos=["availability >= 30%"],
     nightly=True,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from faults.kill import Kill
 from faults.latency import Latency
 from harness.checkers.no_duplicates import no_duplicates
+from harness.checkers.no_false_empties import no_false_empties
 from harness.checkers.no_lost_messages import no_lost_messages
 from harness.checkers.per_key_order import per_key_order
 from harness.model.drill import Drill
@@ -20,7 +21,7 @@ drill = Drill(
         Latency("client>n1 client>n2 client>n3", delay_ms=50, jitter_ms=45).between(1, 4),
         Kill("leader").between(4.2, 5.2),
     ],
-    checks=[no_lost_messages, no_duplicates, per_key_order],
+    checks=[no_lost_messages, no_false_empties, no_duplicates, per_key_order],
     slos=["availability >= 20%"],
     nightly=True,
 )
