@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from systems.quorum.messages import Entry
-from systems.quorum.replica import Held, is_none
+from systems.quorum.replica import Replica, is_none
 from systems.quorum.storage import Storage
-
-_FLOOR = ("", "")
-"""Where the entry is that stands for all keys that are not held: no key is empty."""
 
 
 def forgotten(node: Storage, started: Storage) -> str | None:
@@ -24,24 +19,24 @@ def forgotten(node: Storage, started: Storage) -> str | None:
         return None
     if started.damaged is not None:
         return f"the log would count as damaged: {started.damaged}"
-    knows, finds = _by_place(node.replica.entries()), _by_place(started.replica.entries())
+    if started.replica.floor < node.replica.floor:
+        return f"of all other keys, it would know counters up to {started.replica.floor} only, and not {node.replica.floor}"
+    knows, finds = _by_place(node.replica), _by_place(started.replica)
     for place in dict.fromkeys([*knows, *finds]):
         known, found = knows.get(place), finds.get(place)
-        if place == _FLOOR:
-            lost = known is not None and (found is None or found.floor < known.floor)
-        else:
-            lost = found != known and found not in [
-                None if is_none(entry) else entry for key, entry, home in node.in_doubt if (home, key) == place
-            ]
-        if lost:
+        if found != known and found not in [
+            None if is_none(entry) else entry for key, entry, home in node.in_doubt if (home, key) == place
+        ]:
             home, key = place
-            whose = f"of key {key}, kept for {home}" if home else f"of key {key}" if key else "of all other keys"
+            whose = f"of key {key}, kept for {home}" if home else f"of key {key}"
             return f"{whose}, it would hold {_as_text(found)} in place of {_as_text(known)}"
     return None
 
 
-def _by_place(held: Iterable[Held]) -> dict[tuple[str, str], Entry]:
-    return {(home, key): entry for key, entry, home in held}
+def _by_place(replica: Replica) -> dict[tuple[str, str], Entry]:
+    """By whom it is for, "" for itself, and key. Not by what is written into a new log, which may leave something out."""
+    kept = {(home, key): hint.what for home, hints in replica.kept_by_home().items() for key, hint in hints.items()}
+    return {("", key): entry for key, entry in replica.by_key.items()} | kept
 
 
 def _as_text(entry: Entry | None) -> str:

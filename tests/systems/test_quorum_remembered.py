@@ -12,7 +12,7 @@ import pytest
 from harness.node.crashpoints import MemoryFiles
 from harness.node.disk import Disk
 from systems.parts.record_log.records import Mark, encode_mark, encode_record
-from systems.quorum.messages import Accept, Ballot, Entry, Keep, Prepare, ReplicaRequest, Store, Version
+from systems.quorum.messages import Accept, Ballot, Drop, Entry, Keep, Prepare, ReplicaRequest, Store, Version
 from systems.quorum.records import encode_entries
 from systems.quorum.remembered import forgotten
 from systems.quorum.replica import Held, Release, Replica
@@ -144,3 +144,25 @@ def test_a_replica_that_has_yet_to_ask_the_others_has_nothing_to_forget() -> Non
     damaged = opened(Disk(left))
     assert damaged.damaged is not None
     assert forgotten(damaged, opened(Disk(left))) is None
+
+
+class LeavesOutFloor(Replica):
+    """A replica whose rewritten log does not say up to where counters of dropped keys went."""
+
+    def entries(self) -> list[Held]:
+        return [held for held in super().entries() if held.key]
+
+
+@pytest.mark.parametrize(("kind", "remembers"), [(Replica, True), (LeavesOutFloor, False)])
+def test_a_rewritten_log_holds_the_counters_of_dropped_keys(kind: type[Replica], remembers: bool) -> None:
+    def open_(files: MemoryFiles) -> Storage:
+        disk, replica = Disk(files), kind(peers=("n2",))
+        return Storage(disk, lambda text: None, random=Random(1), replica=replica, compact_at_bytes=1)
+
+    files, deleted = MemoryFiles(), Entry(Version(5, "n1", 1), None)
+    node = open_(files)
+    for turn in ([Store("a", deleted)], [Drop("a", deleted.version)], [Store("b", entry(1))]):
+        ask(node, list(turn))
+    assert node.replica.floor == 5
+    why = forgotten(node, open_(MemoryFiles(files.contents())))
+    assert why == (None if remembers else "of all other keys, it would know counters up to 0 only, and not 5")
