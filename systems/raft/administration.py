@@ -17,6 +17,9 @@ _ASK_S: Final = 0.3
 _CHANGE_S: Final = 1.2
 _PATIENCE_S: Final = 4.0
 _ASK_AGAIN_S: Final = 0.05
+_HANDS_OVER_S: Final = 0.6
+"""After it was asked to hand over, a leader is left alone for this long: it refuses commands while it hands over, and so would
+refuse them all the time if it were asked again and again to hand over to a node that does not answer."""
 
 
 async def leader(addresses: Mapping[str, Address]) -> str:
@@ -46,13 +49,15 @@ async def change_member(name: str, joins: bool, addresses: Mapping[str, Address]
 
 async def hand_over(name: str, addresses: Mapping[str, Address]) -> str | None:
     """Return None once a node leads; or, after some seconds, why it does not."""
-    why, until_s = "no node leads", _now_s() + _PATIENCE_S
+    why, until_s, asked, ask_at_s = "no node leads", _now_s() + _PATIENCE_S, "", 0.0
     while _now_s() < until_s:
         leading = max((one for one in await _all(addresses) if one.role == "leader"), key=lambda one: one.term, default=None)
         if leading is not None and leading.name == name:
             return None
-        if leading is not None:
-            why = await _ask(addresses[leading.name], LEADER_PATH, HandOver(name)) or f"{leading.name} leads"
+        if leading is not None and (leading.name != asked or _now_s() >= ask_at_s):
+            refused = await _ask(addresses[leading.name], LEADER_PATH, HandOver(name))
+            why = refused or f"{leading.name} leads"
+            asked, ask_at_s = leading.name, _now_s() + (0.0 if refused else _HANDS_OVER_S)
         await asyncio.sleep(2 * _ASK_AGAIN_S)
     return why
 
