@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from harness.checkers._calls import NEVER, NotArrays, calls
-from harness.checkers._messages import Messages, messages
+from harness.checkers._calls import NEVER, calls
+from harness.checkers._messages import Messages, judged
 from harness.checkers._timeline import Booleans, Integers
 from harness.checkers._wording import count
 from harness.model.history import History
@@ -28,10 +28,10 @@ def no_false_empties(history: History) -> Verdict:
     call that may have taken it. Unknown if no answer brought nothing. O(n log n). This is the condition VWit in T. Henzinger,
     A. Sezgin, V. Vafeiadis, "Aspect-Oriented Linearizability Proofs", CONCUR 2013.
     """
-    try:
-        found = messages(history)
-    except NotArrays as error:
-        return Verdict(valid=None, why=str(error))
+    return judged(history, lambda found: _judge(history, found))
+
+
+def _judge(history: History, found: Messages) -> Verdict:
     empties = found.answers[found.answers["empty"].to_numpy(dtype=bool)]
     if empties.empty:
         return Verdict(valid=None, why="no receive or poll was answered with nothing")

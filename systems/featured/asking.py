@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from harness.http.client import HttpClient, Tally
-from harness.http.message import Headers, Response, TransportError
+from harness.http.message import Headers, Pieces, Response, TransportError
 from harness.model.system import Address
 
 _ROUNDING_S: Final = 1e-6
@@ -35,7 +35,9 @@ class TimedClient(HttpClient):
         self.tally = TimedTally()
         self._slow_s = slow_s
 
-    async def request(self, method: str, path: str, body: bytes = b"", *, timeout_s: float, headers: Headers = ()) -> Response:
+    async def request(
+        self, method: str, path: str, body: bytes | Pieces = b"", *, timeout_s: float, headers: Headers = ()
+    ) -> Response:
         clock = asyncio.get_running_loop().time
         begun_s = clock()
         try:

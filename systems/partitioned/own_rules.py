@@ -1,7 +1,7 @@
 """What a node may hold, and what it may refuse: it holds only what it owns or is about to own, and it answers for that.
 
-Otherwise partitions that have moved away would fill its disk, and nobody would answer for one that has not moved yet. If few keys
-move, a history hardly shows either.
+Otherwise partitions that have moved away would fill its disk, and nobody would answer for one that has not moved yet. If few
+keys move, a history hardly shows either.
 """
 
 from __future__ import annotations

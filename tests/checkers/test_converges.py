@@ -86,7 +86,10 @@ def test_a_write_of_null_without_an_answer_explains_that_one_reader_sees_nothing
 )
 def test_nothing_is_nothing_however_it_is_spelled(change: str, one: str, other: str) -> None:
     def verdict(second: str) -> bool | None:
-        rows = history(f"c1 {change} 0..9 ok\nc1 increment y 1 0..9 ok").ops.to_dict("records")
+        changes = history(f"c1 {change} 0..9 ok\nc1 increment y 1 0..9 ok").ops
+        rows: list[dict[str, object]] = [
+            dict(zip(changes.columns, row, strict=True)) for row in changes.itertuples(index=False)
+        ]
         rows += [
             {"client": at, "kind": "read", "key": "x", "value": None if value == "null" else value, "outcome": "ok"}
             | {"phase": "final", "node": f"n{at}", "sent_ns": 10**8 + at, "done_ns": 10**8 + at}

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from rich.console import Console
@@ -80,7 +81,8 @@ def test_an_interrupted_simulation_says_how_the_seeds_so_far_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def count_seeds(tally: Tally, *_: object) -> None:
-        for seed, verdict in enumerate(("pass", "fail", "slo"), start=1):
+        verdicts: list[Literal["pass", "fail", "slo"]] = ["pass", "fail", "slo"]
+        for seed, verdict in enumerate(verdicts, start=1):
             tally.add(Task(drill="a/b", settings=(), seed=seed), reply(verdict, seed))
         raise KeyboardInterrupt
 
