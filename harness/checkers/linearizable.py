@@ -31,8 +31,6 @@ _BY_DEFAULT: Final = ("register", "log", "text")
 _PLAIN: Final = frozenset({"read", "write"})
 _BLIND: Final = ("write", "delete", "append", "increment", "decrement", "add", "remove", "enqueue")
 """Calls whose answer says nothing about what was there."""
-_SPEECHLESS: Final = ("read", "write", "delete")
-"""Calls that say nothing if their value is null."""
 _MOST_EXPLORED: Final = 3 * MOST_EXPLORED
 _CALLS_AT_ONCE: Final = 500_000
 """Judging this many calls at once takes some 120 MB."""
@@ -97,8 +95,6 @@ def _verdict(history: History, model: Model | None, chosen: Booleans | None = No
             return Verdict(valid=None, why="no call was answered that could show an order")
         return Verdict(valid=None, why="no read was answered, so nothing could show the order of the writes")
     effect = (ops["outcome"] != "failed").to_numpy(dtype=bool)
-    if not (known & effect & ~(_is_of(ops, _SPEECHLESS) & ops["value"].isna().to_numpy(dtype=bool))).any():
-        return Verdict(valid=None, why="no call wrote or read anything, so nothing could be wrong")
     other = effect & ~known & ~_is_of(ops, ELSEWHERE)
     parts = _Parts(ops, known & effect)
     changed_otherwise = parts.keys_of(other) | changed_by_transactions(ops, parts.names)

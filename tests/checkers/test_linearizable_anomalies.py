@@ -341,15 +341,6 @@ def test_what_no_check_judges_alone_is_not_judged_beside_a_register() -> None:
     assert "no check judges 'contains' (1 call)" in all_judged(found, catalog.checkers_for(found)).why
 
 
-@pytest.mark.parametrize(
-    "calls", ["c1 read x null 0..1 ok", "c1 write x null 0..1 ok\nc1 read x null 2..3 ok\nc1 delete y null 2..3 ok"]
-)
-def test_calls_without_any_value_show_nothing(calls: str) -> None:
-    verdict = linearizable(history(calls))
-    assert (verdict.valid, verdict.why) == (None, "no call wrote or read anything, so nothing could be wrong")
-    assert linearizable(history(f"{calls}\nc2 write x 1 4..5 unknown")).valid is True
-
-
 def test_a_value_that_a_model_cannot_read_is_told() -> None:
     verdict = linearizable(history("c1 cas x 1 0..1 ok\nc1 read x 1 2..3 ok"))
     assert verdict.valid is None
