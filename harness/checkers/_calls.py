@@ -109,14 +109,25 @@ def whole_numbers(found: pd.DataFrame) -> Integers:
     """The values as integers. Raises `NotNumbers` naming the first call whose value is not one, or has more than 62 bits."""
     numbers = np.zeros(len(found), dtype=np.int64)
     for at, text in enumerate(found["value"].array):
-        try:
-            number = int(text)
-        except (TypeError, ValueError):
-            number = _LARGEST
-        if abs(number) >= _LARGEST:
+        number = _whole_number(text)
+        if number is None:
             raise NotNumbers(int(found.index[at]), str(found["kind"].iloc[at]), text)
         numbers[at] = number
     return numbers
+
+
+def on_other_keys(found: pd.DataFrame, *of: pd.DataFrame) -> pd.DataFrame:
+    """Only the calls on keys on which the value of each of the calls `of` is a whole number."""
+    broken = {key for each in of for key, text in zip(each["key"], each["value"], strict=True) if _whole_number(text) is None}
+    return found[~found["key"].isin(broken).to_numpy(dtype=bool)]
+
+
+def _whole_number(text: object) -> int | None:
+    try:
+        number = int(text)  # type: ignore[call-overload]  # it is a text or null
+    except (TypeError, ValueError):
+        return None
+    return number if abs(number) < _LARGEST else None
 
 
 class NotArrays(Exception):

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from harness.checkers._calls import Mixed, NotNumbers, calls, codes, has, on_keys_with, whole_numbers
+from harness.checkers._calls import Mixed, NotNumbers, calls, codes, has, on_keys_with, on_other_keys, whole_numbers
 from harness.checkers._timeline import Integers, Timeline
 from harness.checkers._wording import count
 from harness.model.history import History
@@ -38,18 +38,21 @@ def counter(history: History) -> Verdict:
     reads = mixed.without(reads)
     if reads.empty:
         return mixed.verdict()
+    added, reads = added.assign(value=added["value"].fillna("1")), reads.assign(value=reads["value"].fillna("0"))
+    undecided = mixed.verdict() if mixed.keys else None
     try:
-        amount = whole_numbers(added.assign(value=added["value"].fillna("1")))
-        amount = np.where(added["kind"] == DECREMENT, -amount, amount)
-        found = whole_numbers(reads.assign(value=reads["value"].fillna("0")))
+        amount, found = whole_numbers(added), whole_numbers(reads)
     except NotNumbers as error:
-        return Verdict(valid=None, why=str(error))
+        undecided = Verdict(valid=None, why=str(error))
+        added, reads = on_other_keys(added, added, reads), on_other_keys(reads, added, reads)
+        amount, found = whole_numbers(added), whole_numbers(reads)
+    amount = np.where(added["kind"] == DECREMENT, -amount, amount)
     if np.abs(amount).astype(float).sum() >= 2**62:
         return Verdict(valid=None, why="the sum of all increments has more than 62 bits")
     low, high = _bounds(added, amount, reads)
     wrong = np.flatnonzero((found < low) | (found > high))
-    if not len(wrong) and mixed.keys:
-        return mixed.verdict()
+    if not len(wrong) and undecided is not None:
+        return undecided
     if not len(wrong):
         inexact = int((low < high).sum())
         return Verdict(

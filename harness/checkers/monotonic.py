@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from harness.checkers._calls import NotNumbers, calls, codes, whole_numbers
+from harness.checkers._calls import NotNumbers, calls, codes, on_other_keys, whole_numbers
 from harness.checkers._timeline import NONE, Timeline
 from harness.checkers._wording import count
 from harness.model.history import History
@@ -28,14 +28,19 @@ def monotonic(history: History) -> Verdict:
     found = found[found["value"].notna().to_numpy(dtype=bool)]
     if len(found) < 2:
         return Verdict(valid=None, why="fewer than two numbers were answered")
+    undecided = None
     try:
         number = whole_numbers(found)
     except NotNumbers as error:
-        return Verdict(valid=None, why=str(error))
+        undecided = Verdict(valid=None, why=str(error))
+        found = on_other_keys(found, found)
+        number = whole_numbers(found)
     key, names = codes(found["key"])
     sent, done = found["sent_ns"].to_numpy(), found["done_ns"].to_numpy()
     before = Timeline(key, done).greatest_before(number, key, sent)
     falls = np.flatnonzero((before != NONE) & (number[before] > number))
+    if not len(falls) and undecided is not None:
+        return undecided
     if not len(falls):
         return Verdict(valid=True, why=f"{count(len(found), 'number')} on {count(len(names), 'key')} never go down")
     later = int(falls[np.argmin(done[falls])])

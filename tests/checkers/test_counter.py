@@ -59,6 +59,14 @@ def test_numbers_beyond_62_bits_are_unknown() -> None:
     assert verdict.valid is None
 
 
+def test_a_counter_that_cannot_be_read_hides_no_other() -> None:
+    broken = "c1 increment x much 0..10 ok\nc2 read x 1 20..30 ok\nc1 increment y 1 0..10 ok\n"
+    verdict = counter(history(f"{broken}c2 read y 1 20..30 ok"))
+    assert (verdict.valid, verdict.why) == (None, "op 0, a increment, has the value much, not a whole number")
+    assert counter(history(f"{broken}c2 read y 2 20..30 ok")).ops == (3,)
+    assert counter(history("c1 increment x 1 0..10 ok\nc2 read x much 20..30 ok")).valid is None
+
+
 @pytest.mark.parametrize("change", ["write c 0", "delete c null", "reset c null"])
 def test_a_counter_that_other_calls_change_is_not_judged(change: str) -> None:
     reset = f"c1 increment c 5 0..10 ok\nc1 {change} 20..30 ok\nc2 read c 0 40..50 ok\n"

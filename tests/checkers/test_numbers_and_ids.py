@@ -45,6 +45,13 @@ def test_anomalies_and_their_good_twins(checker: Checker, good: str, bad: str) -
     assert len(verdict.ops) == 2
 
 
+def test_a_key_without_numbers_hides_no_other() -> None:
+    texts = "c1 read x one 0..10 ok\nc1 read y 5 20..30 ok\n"
+    assert monotonic(history(f"{texts}c1 read y 6 40..50 ok")).valid is None
+    assert monotonic(history(f"{texts}c1 read y 4 40..50 ok")).ops == (1, 2)
+    assert monotonic(history("c1 read x one 0..10 ok\nc1 read x two 20..30 ok")).valid is None
+
+
 def random_history(random: Random) -> list[Op]:
     most = random.choice([5, 30])
     return [
