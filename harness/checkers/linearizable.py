@@ -130,6 +130,9 @@ def _verdict(history: History, model: Model | None, chosen: Booleans | None = No
                 undecided.append(judged.undecided)
     if first is not None and first.tell is not None:
         found.append(first.tell())
+    registers_only = model is None and set(keys) <= set(map(str, parts.names[plain]))
+    if found and registers_only and _reads_only_lists(ops[parts.calls_of(plain) & parts.counts]):
+        return Verdict(valid=None, why="every read found a list or a map, and none was written, so this is no register")
     if found:
         by_ns, why, told = min(found)
         more = f" ({count(len(keys), 'key')} contradict themselves)" if len(keys) > 1 else ""
@@ -252,6 +255,16 @@ def _without_model(kinds: frozenset[str]) -> str:
     if kinds == {"read"}:
         return "which is only read, so it may be any of the kinds of objects here"
     return f"no model knows all of {', '.join(sorted(kinds))}"
+
+
+def _reads_only_lists(ops: pd.DataFrame) -> bool:
+    """Whether all that these reads found are arrays or objects in JSON, and nothing that was written is: a register holds what
+    was written to it, so the reads are of something else, such as of all rows of a table."""
+    sure = (ops["outcome"] == "ok") | ((ops["outcome"] == "unknown") & (ops["kind"] == "write"))
+    told = ops[(ops["value"].notna() & sure).to_numpy(dtype=bool)]
+    structured = told["value"].str.startswith(("[", "{")).to_numpy(dtype=bool)
+    read = (told["kind"] == "read").to_numpy(dtype=bool)
+    return bool(read.any() and not read.all() and structured[read].all() and not structured[~read].any())
 
 
 def _written_again(key: Numbers, value: Integers, keys: int) -> Booleans:

@@ -6,6 +6,7 @@ import pytest
 
 from harness.checkers.linearizable import applies, linearizable, linearizable_as
 from harness.model import objects
+from harness.model.objects.register import Register
 from harness.run import catalog
 from harness.run.unjudged import all_judged
 from tests.helpers.transcript import history
@@ -339,6 +340,17 @@ def test_sets_that_are_deleted_are_judged_as_sets(beside: str) -> None:
 def test_what_no_check_judges_alone_is_not_judged_beside_a_register() -> None:
     found = history("c1 contains s [1,true] 0..1 ok\nc1 write x 1 0..1 ok\nc2 read x 1 2..3 ok\n")
     assert "no check judges 'contains' (1 call)" in all_judged(found, catalog.checkers_for(found)).why
+
+
+@pytest.mark.parametrize("again", ["2", "1"])
+def test_reads_of_lists_are_not_of_the_register_that_is_written(again: str) -> None:
+    table = f'c1 write x 1 0..1 ok\nc1 write x {again} 2..3 ok\nc2 read x ["1","1"] 4..5 ok\nc2 read x null 4..5 ok\n'
+    verdict = linearizable(history(table))
+    assert verdict.valid is None
+    assert "this is no register" in verdict.why
+    assert linearizable_as(Register())(history(table)).valid is False
+    assert linearizable(history(f"{table}c1 write y [7] 4..5 ok")).valid is False
+    assert linearizable(history(f"{table}c1 read y 1 4..5 ok")).valid is False
 
 
 def test_a_value_that_a_model_cannot_read_is_told() -> None:
