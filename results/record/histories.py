@@ -27,6 +27,8 @@ _OUTCOMES: Final = ("ok", "failed", "unknown")
 _PHASES: Final = ("load", "final")
 _TELLING: Final = KNOWN - {ACQUIRE, RELEASE, DELETE, INCREMENT, DECREMENT}
 """Kinds of calls that say nothing without a value."""
+_JUDGED: Final = ("key", "value", "expected", "phase", "node")
+"""Columns that a history may leave out, and that verdicts depend on."""
 _BOM: Final = b"\xef\xbb\xbf"
 _EDN: Final = ("{", "[", "(", ";", "#")
 _FILES: Final = ".parquet, .csv or .jsonl of operations, .edn, .json, .jsonl, .log or .txt of events"
@@ -126,7 +128,7 @@ def _from_table(table: pd.DataFrame, conventions: Conventions) -> History:
     """The history in a table of operations. Raises `UsageError` if it does not say what they wrote and read."""
     for name in table.columns:
         meant = str(name).strip().lower()
-        if meant in OPS and meant not in table:
+        if meant in _JUDGED and meant not in table:
             raise UsageError(f"the history has no column {meant!r}, but one called {name!r}: rename it.")
     history = History.of(in_nanoseconds(table, conventions.unit))
     if "value" not in table:
