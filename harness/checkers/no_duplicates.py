@@ -24,6 +24,8 @@ def no_duplicates(history: History) -> Verdict:
     not, so receiving its message is wrong as well. `no_lost_messages` checks that nothing is missing; the two together are
     exactly-once delivery. O(n log n). After Jepsen's checker "total-queue".
     """
+    if not has(history, *SENDS):
+        return Verdict(valid=None, why="the history does not tell of any send")
     return judged(history, _judge)
 
 

@@ -167,7 +167,8 @@ UNDECIDED: dict[str, tuple[Checker, str, str]] = {
         "c1 send t a 0..1 ok\nc2 receive t/1 a 2..9 ok\nc3 receive t/2 null 10..19 unknown\nc3 receive t/2 null 20..30 failed",
         "no receive from t/2 was answered",
     ),
-    "a poll is no array": (no_duplicates, "c2 poll q a 10..30 ok", "not a JSON array"),
+    "a poll is no array": (no_duplicates, "c1 send q a 0..9 ok\nc2 poll q a 10..30 ok", "not a JSON array"),
+    "only consumers were recorded": (no_duplicates, "c2 receive q a 10..30 ok", "does not tell of any send"),
     "one subscription": (total_order, "c1 receive t/1 a 0..10 ok", "two subscriptions"),
     "a message was sent twice": (
         per_key_order,
@@ -192,7 +193,7 @@ OTHERS: dict[str, tuple[Checker, str, str]] = {
     ),
     "a message that was sent otherwise": (
         no_duplicates,
-        "c3 send_all q a 0..1 ok\nc2 receive q a 4..5 ok",
+        "c1 send q b 0..1 failed\nc3 send_all q a 0..1 ok\nc2 receive q a 4..5 ok",
         "c2 receive r a 4..5 ok",
     ),
     "an acked message that was sent otherwise": (
