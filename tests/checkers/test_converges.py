@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 from random import Random
 
+import pandas as pd
 import pytest
 
 from harness.checkers.converges import converges
@@ -86,16 +87,10 @@ def test_a_write_of_null_without_an_answer_explains_that_one_reader_sees_nothing
 )
 def test_nothing_is_nothing_however_it_is_spelled(change: str, one: str, other: str) -> None:
     def verdict(second: str) -> bool | None:
-        changes = history(f"c1 {change} 0..9 ok\nc1 increment y 1 0..9 ok").ops
-        rows: list[dict[str, object]] = [
-            dict(zip(changes.columns, row, strict=True)) for row in changes.itertuples(index=False)
-        ]
-        rows += [
-            {"client": at, "kind": "read", "key": "x", "value": None if value == "null" else value, "outcome": "ok"}
-            | {"phase": "final", "node": f"n{at}", "sent_ns": 10**8 + at, "done_ns": 10**8 + at}
-            for at, value in enumerate((one, second))
-        ]
-        return converges(History.of(rows)).valid
+        changed = history(f"c1 {change} 0..9 ok\nc1 increment y 1 0..9 ok").ops
+        reads = history("c1 read x 1 20..30 ok final node=n1\nc1 read x 1 40..50 ok final node=n2").ops
+        reads["value"] = [None if value == "null" else value for value in (one, second)]
+        return converges(History.of(pd.concat([changed, reads], ignore_index=True))).valid
 
     assert verdict(other) is True
     assert verdict("7") is False
