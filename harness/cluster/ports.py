@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from harness.model.errors import UsageError
 from harness.model.system import CLIENT, Address, Link, Node
 
 HOST: Final = "127.0.0.1"
@@ -26,6 +27,17 @@ def reserved(count: int) -> Iterator[list[int]]:
     """
     with ExitStack() as stack:
         yield [_held(stack, (HOST, 0)) for _ in range(count)]
+
+
+def check_free(port: int, option: str) -> None:
+    """Raise `UsageError` if nothing can listen on this port, which `option` asked for."""
+    with ExitStack() as stack:
+        try:
+            _held(stack, (HOST, port))
+        except OSError as error:
+            raise UsageError(
+                f"{option} {port}: cannot listen on {HOST}:{port}: {error.strerror}. Choose another port."
+            ) from error
 
 
 def _held(stack: ExitStack, address: Address) -> int:

@@ -18,7 +18,7 @@ from typing import Final
 from harness import roots
 from harness.cluster.cluster import Cluster, prepare
 from harness.cluster.interrupts import run_to_its_end
-from harness.cluster.ports import HOST
+from harness.cluster.ports import HOST, check_free
 from harness.http.server import listen
 from harness.model.errors import UsageError
 from harness.model.system import Address
@@ -57,6 +57,10 @@ def ui_command(arguments: argparse.Namespace) -> int:
     if arguments.worker:
         target = target_of(arguments.worker, allow_remote=False)
         return run_to_its_end(_on_sigterm(_locust(_setup(arguments, named, target.address, seed, None, ""))))
+    if not arguments.headless:
+        check_free(arguments.port, "--port")
+    if arguments.master or arguments.processes > 1:
+        check_free(arguments.master_port, "--master-port")
     prepare(named.drill.system, namespaces=named.drill.namespaces)
     run_dir = new_run_dir(arguments.runs, f"ui/{named.name}", seed, datetime.now(UTC))
     try:

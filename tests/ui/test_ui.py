@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli.main import run
 from tests.helpers.served import Served, gone, served
 
 pytestmark = pytest.mark.skipif(
@@ -238,3 +240,15 @@ def test_a_workload_that_the_engine_cannot_send_is_refused_in_a_line() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
     assert done.returncode == 2
     assert "has no `exchanges`" in done.stderr
+
+
+@pytest.mark.parametrize("options", [["--port"], ["--master", "--headless", "--master-port"]])
+def test_a_port_that_is_taken_is_said_before_anything_starts(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert run(["ui", *options, port, "--runs", str(tmp_path)]) == 2
+    told = f"error: {options[-1]} {port}: cannot listen on 127.0.0.1:{port}: Address already in use. Choose another port.\n"
+    assert capsys.readouterr() == ("", told)
+    assert not list(tmp_path.iterdir())
