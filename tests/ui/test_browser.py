@@ -104,6 +104,22 @@ def test_a_fault_is_injected_seen_and_healed_while_load_runs(ui: Served, page: P
 
 
 @pytest.mark.slow
+def test_the_tab_is_as_dark_as_locusts_page_and_no_wider_than_a_phone(ui: Served, page: Page) -> None:
+    expect.set_options(timeout=DEADLINE_S * 1000)
+    page.emulate_media(color_scheme="dark")
+    page.set_viewport_size({"width": 400, "height": 900})
+    page.goto(ui.url)
+    expect(page.locator("#harness-faults")).to_have_css("background-color", "rgb(18, 18, 18)")
+    look(page, "8-dark")
+    expect(page.locator("body")).to_have_css("background-color", "rgb(18, 18, 18)")
+    assert page.evaluate("document.getElementById('harness-faults').scrollWidth") <= 400
+    page.emulate_media(color_scheme="light")
+    page.evaluate("localStorage.clear()")
+    page.reload()
+    expect(page.locator("#harness-faults")).to_have_css("background-color", "rgb(255, 255, 255)")
+
+
+@pytest.mark.slow
 def test_a_time_that_is_none_is_refused_in_a_line(ui: Served, page: Page) -> None:
     expect.set_options(timeout=DEADLINE_S * 1000)
     page.goto(ui.url)

@@ -168,7 +168,13 @@ function showSlos(slos) {
   }), "known while the engine makes load here"));
 }
 
+function adapt() { // to locust's own choice between light and dark, which the page's background shows
+  const [red, green, blue, alpha = 1] = getComputedStyle(document.body).backgroundColor.match(/[\d.]+/g).map(Number);
+  root.classList.toggle("dark", alpha > 0 && red + green + blue < 384);
+}
+
 async function refresh() {
+  adapt();
   if (root.hidden) {
     await refreshMarks();
     return;
