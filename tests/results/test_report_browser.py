@@ -41,8 +41,9 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("suite")
     quiet, failed = History.of(steady(rate=50, seconds=2)), crash()
     save(folder / "good", concluded(quiet, slos=("p50 < 1s",), drill="good"), quiet)
+    save(folder / "long", concluded(quiet, slos=("p50 < 1s",), drill="suite/a_drill_with_a_long_name"), quiet)
     save(folder / "bad", concluded(failed, checks=(WRONG,), drill="bad"), failed)
-    write_report([*[folder / "good"] * 11, folder / "bad"], folder / "page.html")
+    write_report([*[folder / "good"] * 10, folder / "long", folder / "bad"], folder / "page.html")
     return folder / "page.html"
 
 
@@ -54,6 +55,10 @@ def test_only_what_is_looked_at_is_drawn_and_a_link_unfolds_it(page: Page, suite
     first, last = page.locator("#run-1"), page.locator("#run-12")
     expect(first.get_by_role("heading", name="bad")).to_be_visible()
     expect(last.locator(".plot")).to_be_hidden()
+    heights = page.evaluate(
+        "[...document.querySelectorAll('summary > .word')].map((one) => one.getBoundingClientRect().height)"
+    )
+    assert max(heights) < 1.5 * min(heights)  # a verdict stays on one line, whatever its drill's name
     page.locator('a[href="#run-12"]').click()
     expect(last.locator(".plot > *").first).to_be_visible()
     assert page.locator("details.fold[open]").count() == 2
