@@ -28,18 +28,7 @@ def interval(row: MatrixRow) -> str:
 
 def verdict(detection: Detection) -> str:
     """The whole matrix in one sentence or a few."""
-    bugs = [row for row in detection.rows if row.bug is not None]
-    correct = [row for row in detection.rows if row.bug is None]
-    judged = [row for row in bugs if row.decided]
-    missed = [row for row in judged if row.alarms < row.decided]
-    runs = sum(row.decided for row in bugs)
-    parts = [f"{len(judged) - len(missed)} of {_count(len(judged), 'known bug')} caught in every run that counts ({runs})."]
-    if missed:
-        parts.append(f"Missed: {', '.join(f'{row.bug} ({share_of(row)} caught)' for row in missed)}.")
-    if len(judged) < len(bugs):
-        parts.append(f"{_count(len(bugs) - len(judged), 'known bug')} without a run that counts.")
-    alarms, clean = sum(row.alarms for row in correct), sum(row.decided for row in correct)
-    parts.append(f"{_count(alarms, 'false alarm')} in {_count(clean, 'run')} of the correct systems.")
+    parts = _of_runs(detection) if detection.seeds else [_of_simulation_alone(detection)]
     searched = [row for row in detection.rows if not row.decided and row.as_expected is False]  # only simulation decided these
     if not_found := [str(row.bug) for row in searched if row.bug is not None]:
         parts.append(f"Not found by simulation: {', '.join(not_found)}.")
@@ -52,6 +41,29 @@ def verdict(detection: Detection) -> str:
     if detection.runs_left:
         parts.append(f"Interrupted: {_count(detection.runs_left, 'run')} left.")
     return " ".join(parts)
+
+
+def _of_runs(detection: Detection) -> list[str]:
+    bugs = [row for row in detection.rows if row.bug is not None]
+    correct = [row for row in detection.rows if row.bug is None]
+    judged = [row for row in bugs if row.decided]
+    missed = [row for row in judged if row.alarms < row.decided]
+    runs = sum(row.decided for row in bugs)
+    parts = [f"{len(judged) - len(missed)} of {_count(len(judged), 'known bug')} caught in every run that counts ({runs})."]
+    if missed:
+        parts.append(f"Missed: {', '.join(f'{row.bug} ({share_of(row)} caught)' for row in missed)}.")
+    if len(judged) < len(bugs):
+        parts.append(f"{_count(len(bugs) - len(judged), 'known bug')} without a run that counts.")
+    alarms, clean = sum(row.alarms for row in correct), sum(row.decided for row in correct)
+    parts.append(f"{_count(alarms, 'false alarm')} in {_count(clean, 'run')} of the correct systems.")
+    return parts
+
+
+def _of_simulation_alone(detection: Detection) -> str:
+    """With `--seeds 0`, which asks for no run."""
+    looked = [row.simulated for row in detection.rows if row.bug is not None and row.simulated is not None]
+    able = [seen for seen in looked if seen.lacks is None]
+    return f"No drill was run. Simulation found {sum(seen.failed > 0 for seen in able)} of {_count(len(able), 'known bug')}."
 
 
 def surprises(detection: Detection) -> tuple[list[Trial], list[Trial]]:
@@ -80,7 +92,11 @@ def simulated(row: MatrixRow) -> str:
         return ""
     if seen.lacks is not None:
         return "cannot be simulated"
-    searched = f"{seen.seeds:,} seeds, " + (f"{seen.unknown:,} unknown, " if seen.unknown else "") + f"{seen.cpu_s:.1f} s"
+    searched = (
+        f"{seen.seeds:,} seed{'s' * (seen.seeds != 1)}, "
+        + (f"{seen.unknown:,} unknown, " if seen.unknown else "")
+        + f"{seen.cpu_s:.1f} s"
+    )
     if row.bug is None:
         return f"{seen.failed} alarms in {searched}" if seen.failed else f"no alarm in {searched}"
     return f"found by seed {seen.seeds}, {seen.cpu_s:.1f} s" if seen.failed else f"not found in {searched}"

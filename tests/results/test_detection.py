@@ -167,6 +167,9 @@ def test_the_verdict_says_what_simulation_alone_found_wrong() -> None:
     assert found.exit_code == 1
     assert "Not found by simulation: early-ack. Simulation raised a false alarm: quorum/slow_link." in verdict(found)
     assert "imulation" not in verdict(matrix(CLEAN, row("missed")))
+    found_it = msgspec.structs.replace(row(bug="read-one"), simulated=Simulated(seeds=1, cpu_s=1.0, failed=1))
+    alone = msgspec.structs.replace(matrix(missed, found_it), seeds=())
+    assert verdict(alone) == "No drill was run. Simulation found 1 of 2 known bugs. Not found by simulation: early-ack."
 
 
 def test_the_terminal_shows_the_table_and_how_to_repeat_what_is_wrong() -> None:
