@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -9,10 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from harness.model.errors import UsageError, cannot_write
 
+_OPTION: Final = re.compile(r"(?<!\S)(--?[\w-]*)")
 _TEMPLATES: Final = Path(__file__).parent / "template"
 
 
@@ -50,7 +52,14 @@ def _part_of(out: Path) -> Iterator[Path]:
 @cache
 def _environment() -> Environment:
     loader = FileSystemLoader(_TEMPLATES)
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["command"] = command
+    return environment
+
+
+def command(line: str) -> Markup:
+    """A command line whose options, such as --seed, are not broken after a dash where a line ends."""
+    return Markup(_OPTION.sub(r'<span class="option">\1</span>', str(escape(line))))  # noqa: S704 - escaped
 
 
 def _file(name: str) -> Markup:

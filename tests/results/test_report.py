@@ -18,6 +18,7 @@ from harness.model.errors import HarnessError, UsageError
 from harness.model.history import History
 from results.record.result import CheckResult, Result
 from results.record.store import save
+from results.report.assets import command
 from results.report.fault_strip import fault_strip
 from results.report.page import write_report
 from tests.helpers.synthetic import concluded, crash, spoil, steady, window
@@ -276,6 +277,21 @@ def test_a_suite_of_16_large_runs_stays_below_2_mb(tmp_path: Path) -> None:
 def test_no_runs(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no runs to report on"):
         write_report([], tmp_path / "report.html")
+
+
+def test_options_of_a_command_are_not_broken_after_a_dash() -> None:
+    line = "harness train --seed 7 -- torchrun --nproc-per-node 2 -m a-b 'x --y' --fault='<b>'"
+    page = str(command(line))
+    assert re.findall(r'<span class="option">(.*?)</span>', page) == [
+        "--seed",
+        "--",
+        "--nproc-per-node",
+        "-m",
+        "--y",
+        "--fault",
+    ]
+    assert html.unescape(re.sub(r"</?span[^>]*>", "", page)) == line
+    assert "<b>" not in page
 
 
 def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
