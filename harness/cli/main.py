@@ -63,6 +63,11 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             return _full(error)
+        if isinstance(error, PermissionError) and error.filename is not None:
+            print(
+                f"error: {error.filename}: {error.strerror}. Change its permissions, or choose another place.", file=sys.stderr
+            )
+            return UsageError.exit_code
         traceback.print_exc()
         print("error: the harness broke; this is a bug in it, or in a module of yours named above", file=sys.stderr)
         return HarnessError.exit_code

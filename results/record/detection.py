@@ -18,7 +18,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from harness.model.errors import HarnessError
+from harness.model.errors import HarnessError, cannot_write
 from results.analysis.proportions import wilson
 from results.record.result import Machine
 
@@ -226,4 +226,4 @@ def _one_line_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise HarnessError(f"Cannot keep the matrix in {path}: {error.strerror or error}. Choose another --runs.") from error
+        raise cannot_write(f"the matrix to {path}", error) from error

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
+from harness.cli.main import run
+from harness.run import catalog
 from tests.helpers.engine import environment
 
 NIGHTS = Path(__file__).parents[2] / "examples/nights/history.sqlite"
@@ -46,3 +50,15 @@ def test_output_to_a_full_disk_is_said_in_one_line(tmp_path: Path, arguments: li
 def test_buffered_output_into_a_pipe_that_closes(tmp_path: Path) -> None:
     done = shell('{ sleep 0.5; "$@"; echo $? >code; } | true', tmp_path, "--help")
     assert (done.stderr, (tmp_path / "code").read_text()) == ("", "141\n")
+
+
+def test_a_folder_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def refused() -> NoReturn:
+        raise PermissionError(errno.EACCES, "Permission denied", "/home/other/drills")  # as root is never refused
+
+    monkeypatch.setattr(catalog, "drill_entries", refused)
+    assert run(["list"]) == 2
+    assert capsys.readouterr() == (
+        "",
+        "error: /home/other/drills: Permission denied. Change its permissions, or choose another place.\n",
+    )

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from harness.model.errors import HarnessError
+from harness.model.errors import HarnessError, UsageError
 from results.record.detection import Conditions, Detection, MatrixRow, Outcome, Simulated, Trial, TrialLog
 from results.record.result import Machine
 from results.report.detection_page import write_detection_page
@@ -143,7 +143,7 @@ def test_a_damaged_file_is_named_with_its_line(tmp_path: Path, damaged: bytes) -
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(HarnessError, match="Cannot keep the matrix"):
+    with pytest.raises(UsageError, match="Cannot write the matrix to .* Choose another place"):
         TrialLog(tmp_path / "file", CONDITIONS)
 
 
