@@ -143,7 +143,7 @@ def test_a_damaged_file_is_named_with_its_line(tmp_path: Path, damaged: bytes) -
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="Cannot write the matrix to .* Choose another place"):
+    with pytest.raises(UsageError, match=r"Cannot write the matrix to .* Choose another place"):
         TrialLog(tmp_path / "file", CONDITIONS)
 
 
