@@ -6,7 +6,6 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from rich.console import Console
@@ -80,8 +79,9 @@ def test_a_known_weakness_that_its_drill_catches_is_no_failure() -> None:
 def test_an_interrupted_simulation_says_how_the_seeds_so_far_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    verdicts: tuple[RunVerdict, ...] = ("pass", "fail", "slo")
+
     def count_seeds(tally: Tally, *_: object) -> None:
-        verdicts: list[Literal["pass", "fail", "slo"]] = ["pass", "fail", "slo"]
         for seed, verdict in enumerate(verdicts, start=1):
             tally.add(Task(drill="a/b", settings=(), seed=seed), reply(verdict, seed))
         raise KeyboardInterrupt
