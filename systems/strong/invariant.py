@@ -11,7 +11,7 @@ from systems.strong.log_rules import ImaginedRewriting, strange_ends
 from systems.strong.messages import Entry
 from systems.strong.replica import Replica
 from systems.strong.shown import Shown
-from systems.strong.waits import WaitsForLeases, overtaken
+from systems.strong.waits import WaitsForLeases, overtaken, reads_without_lease
 
 
 class NothingForgotten:
@@ -34,7 +34,7 @@ class NothingForgotten:
     def broken(self, states: Mapping[str, object]) -> str | None:
         shown_by = {name: state for name, state in states.items() if isinstance(state, Shown)}
         for name, shown in shown_by.items():
-            why = self._two_primaries(name, shown) or self._other_entry(name, shown)
+            why = self._two_primaries(name, shown) or self._other_entry(name, shown) or reads_without_lease(name, shown)
             why = why or strange_ends(name, shown.replica.log) or forgets_whom_it_asked_for(name, shown)
             if why is None and shown.watch is not None:
                 why = self._waits.broken(name, shown.watch, shown.now_s)

@@ -50,8 +50,15 @@ class WaitsForLeases:
         return None
 
 
+def reads_without_lease(name: str, shown: Shown) -> str | None:
+    """Whether a primary would answer a read now although its lease is over."""
+    if shown.lease is None or shown.lease.holds(shown.now_s) or not shown.reads(shown.now_s):
+        return None
+    return f"{name}, the primary of epoch {shown.epoch}, would answer reads after its lease is over"
+
+
 def overtaken(shown_by: Mapping[str, Shown]) -> str | None:
-    """A replica that has taken over, or could now, from a primary that still holds its lease, or reads without one; else None.
+    """A replica that has taken over, or could now, from a primary that still holds its lease; None if there is none.
 
     One that could must know a version at least as late as the primary's, or the keepers would refuse. A process that blocks is
     ahead of the others by its own clock, so the earlier of the two clocks counts.
@@ -63,11 +70,8 @@ def overtaken(shown_by: Mapping[str, Shown]) -> str | None:
             at_s = min(primary.now_s, waiting.now_s)
             if other == name or (does := _takes_over(waiting, primary, at_s)) is None:
                 continue
-            of = f"{name}, the primary of epoch {primary.epoch}"
             if primary.lease.holds(at_s):
-                return f"{other} {does} from {of}, which still holds its lease"
-            if primary.reads(at_s):
-                return f"{other} {does} from {of}, which would still answer reads"
+                return f"{other} {does} from {name}, the primary of epoch {primary.epoch}, which still holds its lease"
     return None
 
 
