@@ -69,6 +69,7 @@ class Host:
         """Returns the state that the process shows, if it shows any."""
         self.crashes = Crashes(self.disk, self.control, world.random(f"{name}/crashes"))
         self.on_exit: Exited = lambda name, pid, code: None
+        self._wakes = world.random(f"{name}/wakes")
         self._main: asyncio.Task[None] | None = None
 
     # --------------------------------------------------------------------------------------------------------- process
@@ -190,6 +191,9 @@ class Host:
         if self.counted is not None and self.loop is not None and self.counted(operation):
             self.loop.dies_at_s = self.loop.time()
             raise HostDied
+
+    def reads_first(self) -> bool:
+        return self._wakes.random() < 0.5
 
     def callback_raised(self, error: BaseException) -> None:
         """Note an error that nothing awaits: whatever waits for what the callback should have done waits forever."""

@@ -105,6 +105,9 @@ class Owner(Protocol):
     def exits(self, error: SystemExit) -> None:
         """The process ends itself."""
 
+    def reads_first(self) -> bool:
+        """Whether the process, when it continues after a stop, takes all that has arrived before it looks at its timers."""
+
     def callback_raised(self, error: BaseException) -> None:
         """A callback raised an error, which nothing awaits."""
 
@@ -266,8 +269,16 @@ class HostLoop(asyncio.AbstractEventLoop):
             self._local_s = self._stopped_s + _INSTANT_S
 
     def go_on(self) -> None:
-        """Continue, like SIGCONT."""
+        """Continue, like SIGCONT.
+
+        Real loops take what has arrived first, and then the timers that are due. This one does so or keeps the order in which
+        all of it came, as if it had woken up in between.
+        """
         self._stopped, self._stopped_s = False, inf
+        if len(self._ready) > 1 and self.host.reads_first():
+            came = sorted(self._ready, key=lambda handle: isinstance(handle, Timer))
+            self._ready.clear()
+            self._ready.extend(came)
         if self._ready and not self._queued:
             self._queued = True
             self.world.at(self._local_s, self._turn)

@@ -81,3 +81,21 @@ def test_a_callback_that_raises_what_a_cancelled_task_raises_does_not_end_the_wo
     assert isinstance(loop.host, Host)
     assert loop.host.raised is not None
     assert "a callback raised CancelledError" in loop.host.raised
+
+
+def test_a_stopped_process_that_goes_on_may_read_what_has_arrived_before_it_looks_at_its_timers() -> None:
+    def order(seed: int) -> tuple[str, ...]:
+        world, happened = World(seed), list[str]()
+        loop = _loop(world, 1)
+        loop.call_soon(happened.append, "begun")
+        loop.call_later(0.2, happened.append, "too late")
+        world.at(BEGIN_S + 0.1, loop.stop_running)
+        world.at(BEGIN_S + 0.3, loop.deliver, happened.append, "answer")
+        world.at(BEGIN_S + 0.4, loop.go_on)
+        world.at(BEGIN_S + 1, setattr, world, "over", True)
+        with running_in(world):
+            world.run(BEGIN_S + 2)
+        return tuple(happened)
+
+    orders = {order(seed) for seed in range(1, 11)}
+    assert orders == {("begun", "answer", "too late"), ("begun", "too late", "answer")}
