@@ -44,6 +44,7 @@ class Worker:
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=_LINE_BYTES,
             stderr=None if code is None else asyncio.subprocess.DEVNULL, cwd=None if code is None else code.folder,
             env={**(os.environ if code is None else code.environment), "PYTHONHASHSEED": str(hash_seed)},
+            process_group=0,  # Ctrl-C is for this process, which ends it
         )  # fmt: skip
         try:
             yield cls(process)
