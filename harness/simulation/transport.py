@@ -123,8 +123,8 @@ class End(asyncio.Transport):
         return self._closing or self.lost
 
     def close(self) -> None:
-        """Close the connection after everything written is sent."""
-        if not self._closing and not self.lost:
+        """Close the connection after everything written is sent. If the process is dead, its kernel has closed it."""
+        if not self._closing and not self.lost and not self.loop.dead:
             self._closing = True
             if self._out is not None:
                 self._out.send_end()

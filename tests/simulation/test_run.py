@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
+import weakref
 
 import pytest
 
@@ -66,3 +68,15 @@ def test_the_same_seed_gives_the_same_run_whatever_the_process_and_another_one_a
 def test_times_are_simulated_and_not_this_machines() -> None:
     recorded, _ = simulated("quorum/healthy", 1, "load.rate=20", "load.seconds=60")
     assert 59 < recorded.history.load["due_ns"].max() / 1e9 < 60
+
+
+def test_a_run_that_is_over_leaves_nothing_in_memory() -> None:
+    """Some requests are still under way when it ends."""
+    drill = catalog.find_drill("quorum/isolated", ["load.seconds=7.5", "load.rate=20"]).drill
+    run = SimulatedRun(drill, plan(drill, 1), 1)
+    run.carry_out()
+    world = weakref.ref(run.world)
+    del run
+    for _ in range(2):  # what coroutines do as they are collected is over after the first time
+        gc.collect()
+    assert world() is None
