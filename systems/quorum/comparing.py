@@ -24,6 +24,7 @@ replicas that still know.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Final, NamedTuple
 
 import msgspec
@@ -66,6 +67,11 @@ class _Ballots(Phase):
         """The newer entry of a replica that refused because of it; the oldest of several."""
         self._refused: set[str] = set()
         self._most_refused = len(replicas) - self.majority
+
+    def imagined(self) -> _Ballots:
+        other = copy(self)
+        other._answers, other._refused = list(self._answers), set(self._refused)
+        return other
 
     def refused(self, replica: str, entry: Entry, base: Version) -> bool:
         """Count a refusal; returns whether a majority has become impossible."""
@@ -115,6 +121,19 @@ class Comparing:
         outcome = self.outcome
         is_undone = isinstance(outcome, Failed) or (isinstance(outcome, Done) and not outcome.swapped)
         return Undone(self._key, self._id) if is_undone else None
+
+    @property
+    def in_doubt(self) -> Version | None:
+        """The version whose successor its own proposal may have become; None if it has none, or has heard what became of it."""
+        phase = self.phase
+        return self._base.version if self._proposed and isinstance(phase, _Ballots) and phase.newer is None else None
+
+    def imagined(self) -> Comparing:
+        """A copy, to give answers to: nothing happens to this one."""
+        other = copy(self)
+        if isinstance(self.phase, _Ballots):
+            other.phase = self.phase.imagined()
+        return other
 
     def timed_out(self, phase: Phase) -> None:
         if phase is self.phase and self.outcome is None:

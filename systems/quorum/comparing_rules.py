@@ -1,16 +1,24 @@
-"""The rule that a compare-and-set which was reported as not done never takes effect.
+"""The rules that a compare-and-set reported as not done never takes effect, and that it knows when it cannot tell.
 
 A history shows a violation only if some coordinator finishes the proposal and some client sees the value. What replicas have
-accepted shows whether this can happen.
+accepted shows whether this can happen. That others swap twice while a proposal is in doubt takes a slow coordinator, so it is
+imagined.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
+import msgspec
+
+from systems.parts.outcomes import Unknown
 from systems.quorum.messages import Ballot, Entry
 from systems.quorum.placement import Placement
 from systems.quorum.shown import Shown
+
+_ANOTHER: Final = Ballot(1, "another", 1, 1)
+"""Of a compare-and-set that no node makes."""
 
 
 class UndoneStaysUndone:
@@ -80,6 +88,29 @@ class UndoneStaysUndone:
                     f"the compare-and-set of key {key} to {_value(proposal)} was reported as not done, but {name} has"
                     f" accepted it, and whoever asks {', '.join(adopting)} finishes it"
                 )
+        return None
+
+
+class DoubtfulWhenOvertaken:
+    """A compare-and-set whose proposal may be decided does not know what became of it when others are two versions ahead."""
+
+    def __init__(self, placement: Placement) -> None:
+        self._placement = placement
+
+    def broken(self, shown: Mapping[str, Shown]) -> str | None:
+        for name, state in shown.items():
+            for comparing in state.comparing:
+                if (base := comparing.in_doubt) is None:
+                    continue
+                asked = comparing.imagined()
+                phase, newer = asked.phase, Entry(msgspec.structs.replace(base, step=base.step + 2), "another's", _ANOTHER)
+                for home in self._placement.homes(phase.request.key):
+                    asked.answered(phase, home, newer)
+                if asked.phase is not phase or (asked.outcome is not None and not isinstance(asked.outcome, Unknown)):
+                    return (
+                        f"{name} would take a compare-and-set of key {phase.request.key} for not done if it heard that others"
+                        " had swapped twice since, although it may have been done before them"
+                    )
         return None
 
 

@@ -148,7 +148,7 @@ class Server:
         node.event("numbered", {"start": self._storage.start})
         node.show(self._shown)
         node.must_recover(self._forgotten)
-        self._operations = 0
+        self._operations: dict[Operation, None] = {}
         self._undone = deque[Undone](maxlen=_UNDONE_SHOWN)
         node.report_unsettled(self._unsettled)
 
@@ -322,12 +322,12 @@ class Server:
 
     def _carry_out(self, operation: Operation, done: Callable[[Outcome], None]) -> None:
         def finished(outcome: Outcome) -> None:
-            self._operations -= 1
+            del self._operations[operation]
             if isinstance(operation, Comparing) and (undone := operation.undone) is not None:
                 self._undone.append(undone)
             done(outcome)
 
-        self._operations += 1
+        self._operations[operation] = None
         self._running.carry_out(operation, finished)
 
     def _ask(self, name: str, request: ReplicaRequest, answered: Answered) -> None:
@@ -344,6 +344,7 @@ class Server:
             digests=self._digests,
             changed=storage.changed,
             undone=self._undone,
+            comparing=[operation for operation in self._operations if isinstance(operation, Comparing)],
             floor=storage.replica.floor,
             rebuilt=self.rebuilt,
             lost_log_for_s=None if self._lost_log_s is None else self._clock() - self._lost_log_s,
@@ -351,7 +352,7 @@ class Server:
 
     def _unsettled(self) -> dict[str, int]:
         return {
-            "operations under way": self._operations,
+            "operations under way": len(self._operations),
             "questions to other nodes": sum(peer.outstanding for peer in self._peers.values()),
             "damaged logs": int(self._storage.damaged is not None),
             "entries kept for others": self._storage.replica.kept(),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from systems.parts.hints import Hint
-from systems.quorum.comparing import Undone
+from systems.quorum.comparing import Comparing, Undone
 from systems.quorum.messages import Entry
 from systems.quorum.replica import Held, Replica
 from systems.quorum.upkeep import Digests
@@ -25,6 +25,8 @@ class Shown:
     """Keys whose entries have changed since their digests were computed."""
     undone: Sequence[Undone] = ()
     """The last compare-and-sets of which it told the client that they have not taken effect."""
+    comparing: Sequence[Comparing] = ()
+    """Those that are under way."""
     floor: int = 0
     """The highest counter of the tombstones that it has dropped."""
     rebuilt: Callable[[Mapping[str, Sequence[Held]]], Replica | None] = field(default=lambda others: None)

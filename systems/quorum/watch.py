@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from systems.parts.rules import Rule, first_broken
-from systems.quorum.comparing_rules import UndoneStaysUndone
+from systems.quorum.comparing_rules import DoubtfulWhenOvertaken, UndoneStaysUndone
 from systems.quorum.invariant import OneValueAVersion
 from systems.quorum.placement import Placement
 from systems.quorum.rebuilding_rules import RebuildsAfterPhases, RebuiltRemembers
@@ -26,6 +26,7 @@ class Watch:
         )
         self._rules: list[Rule[Shown]] = [
             UndoneStaysUndone(placement),
+            DoubtfulWhenOvertaken(placement),
             DigestsCoverEntries(),
             DroppedForGood(),
             RebuiltRemembers(placement, write=write),

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from systems.parts.outcomes import Failed, Unknown
+from systems.quorum import Quorum
+from systems.quorum import comparing as module
 from systems.quorum.bugs import BUGS, CORRECT, Rules
-from systems.quorum.comparing import MOST_ATTEMPTS, comparing
+from systems.quorum.comparing import MOST_ATTEMPTS, Comparing, comparing
+from systems.quorum.comparing_rules import DoubtfulWhenOvertaken
 from systems.quorum.messages import Accept, Ballot, Entry, Prepare, Query, Store, Version
 from systems.quorum.placement import Placement
 from systems.quorum.protocol import Coordinator, Done, Operation, Versions
 from systems.quorum.replica import Held, Replica
+from systems.quorum.shown import Shown
 
 NAMES = ("n1", "n2", "n3")
 OLD = Entry(Version(3, "n2", 1), "old")
@@ -179,3 +184,46 @@ def test_what_a_replica_promised_and_accepted_is_merged_with_what_another_one_te
     assert successor.proposal is not None
     assert successor.proposal.value == "of n1"
     assert msgspec.json.decode(msgspec.json.encode(amnesic.entry("k")), type=Entry) == amnesic.entry("k")
+
+
+# ---------------------------------------------------------------------------------------------------- if it is overtaken
+
+
+def when_overtaken(operation: Comparing) -> str | None:
+    """What the rule finds; it must not do anything to the operation."""
+    before = operation.phase, operation.outcome
+    why = DoubtfulWhenOvertaken(Placement("n1", NAMES, 3)).broken({"n1": Shown(entries={}, comparing=[operation])})
+    assert (operation.phase, operation.outcome) == before
+    return why
+
+
+def follows_somehow(version: Version, newer: Version) -> bool:
+    return newer.counter == version.counter
+
+
+def proposed(*held: Entry) -> Comparing:
+    """It has asked all replicas to accept its own proposal, and one has told that it has."""
+    replicas, operation = Replicas(*held), comparing(coordinator("n1"), "k", held[0].value if held else None, "new")
+    assert when_overtaken(operation) is None
+    for names in (("n1", "n2"), ("n1", "n2"), ("n1",)):
+        replicas.answer(operation, *names)
+    assert isinstance(operation.phase.request, Accept)
+    return operation
+
+
+@pytest.mark.parametrize("held", [(OLD,), ()])
+def test_a_proposal_that_was_overtaken_is_in_doubt(monkeypatch: pytest.MonkeyPatch, held: tuple[Entry, ...]) -> None:
+    assert when_overtaken(proposed(*held)) is None
+    monkeypatch.setattr(module, "_follows", follows_somehow)
+    operation = proposed(*held)
+    assert "for not done if it heard that others had swapped twice" in (when_overtaken(operation) or "")
+    invariant = Quorum().invariant()
+    assert invariant.broken({"n1": Shown(entries={}, comparing=[operation])}) is not None
+
+
+def test_who_has_heard_what_became_of_the_version_is_not_in_doubt() -> None:
+    operation = proposed(OLD)
+    next_one = Entry(msgspec.structs.replace(OLD.version, step=1), "another's", Ballot(1, "n2", 1, 1))
+    operation.answered(operation.phase, "n2", next_one)
+    assert operation.in_doubt is None
+    assert when_overtaken(operation) is None
