@@ -162,6 +162,7 @@ class Election:
         elif not self.informed:
             self._storage.promise(known.epoch, ready=not known.used)
             self._replica.promise(known.epoch)
+            self._replica.informed_by = known.version
             self._replica.ready, self.informed = not known.used, True
         elif self._is_over(now_s):
             if self._may_claim(known):

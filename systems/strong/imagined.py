@@ -55,7 +55,7 @@ class ImaginedTakeovers:
                 continue
             committed, established = primary.replica.committed, primary.replica.committed >= primary.begin
             request = Append(
-                configuration=Configuration(0, primary.epoch, other, ()),
+                configuration=Configuration(replica.informed_by + 1, primary.epoch, other, ()),
                 previous=NOTHING,
                 entries=[],
                 committed=committed,

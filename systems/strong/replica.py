@@ -72,6 +72,8 @@ class Replica:
         self.epoch = epoch
         """No primary of an earlier one is obeyed."""
         self.ready = ready
+        self.informed_by = 0
+        """The version of the configuration that was in force after this replica had lost something, or 0."""
         self.committed = 0
         """Up to this index, entries are known to be acknowledged."""
         self._restore(snapshot or Snapshot(), entries or [])
@@ -134,8 +136,11 @@ class Replica:
 
         `epoch` has to be one that the keepers had after the loss: this primary, or an earlier one whose entries it has, knows
         of whatever was acknowledged here before. Until one of its own epoch is acknowledged it may not know that it does.
+        What it sent before the loss may be late, and tells less than was acknowledged since; but it renews its lease all the
+        time, each time with a new version.
         """
-        return not self.ready and request.established and matched >= request.committed
+        learns = not self.ready and request.configuration.version > self.informed_by
+        return learns and request.established and matched >= request.committed
 
     def commit(self, index: int) -> list[tuple[int, Result]]:
         """Take note that all entries up to an index are acknowledged, and execute them. Returns their results by index."""

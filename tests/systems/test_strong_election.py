@@ -61,8 +61,8 @@ class World:
 
         return SimpleNamespace(ask=ask)
 
-    def election(self, heard: Configuration | None = None) -> Election:
-        """The part of n1, which has heard what the keepers have, unless it is said what else."""
+    def election(self, heard: Configuration | None = None, replica: Replica | None = None) -> Election:
+        """The part of n1, which has heard what the keepers have and has lost nothing, unless it is said what else."""
 
         def take(replica: Replica, written: Take) -> None:
             if not self.takes_entries:
@@ -70,7 +70,8 @@ class World:
             replica.took(written)
 
         node = SimpleNamespace(name="n1", clock=self.clock, random=Random(1), log=lambda _: None)
-        storage = SimpleNamespace(replica=Replica(epoch=1), check=lambda: self.check_disk(), promise=lambda *_, **__: None)
+        of = replica or Replica(epoch=1)
+        storage = SimpleNamespace(replica=of, check=lambda: self.check_disk(), promise=lambda *_, **__: None)
         teller = SimpleNamespace(leads=lambda _: None, take=take, committed=lambda *_: None)
         election = Election(
             cast(Any, node), cast(Any, self), cast(Any, storage), cast(Any, teller), {name: self.peer(name) for name in OTHERS},
@@ -133,6 +134,14 @@ def test_a_replica_that_is_not_in_sync_claims_nothing() -> None:
     asyncio.run(world.keep(world.election(), lambda: world.now_s > LATE_S))
     assert world.claimed_s == []
     assert world.looked < LATE_S / RENEW_S
+
+
+def test_a_replica_that_has_lost_something_learns_only_from_what_was_sent_after_it_had_asked_the_keepers() -> None:
+    world, lost = World(), Replica(ready=False)
+    world.configuration = Configuration(7, 3, "n2", NAMES, used=True)
+    election = world.election(replica=lost)
+    asyncio.run(world.keep(election, lambda: election.informed))
+    assert (lost.epoch, lost.ready, lost.informed_by) == (3, False, 7)
 
 
 def test_a_replica_whose_disk_was_full_for_long_waits_no_longer_than_any_that_gave_way() -> None:

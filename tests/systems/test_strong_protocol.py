@@ -50,9 +50,11 @@ def configuration(epoch: int, primary: str = "n1", in_sync: tuple[str, ...] = NA
     return Configuration(version, epoch, primary, in_sync, used=True)
 
 
-def append(epoch: int, previous: Position, *found: int, committed: int = 0, established: bool = True) -> Append:
+def append(
+    epoch: int, previous: Position, *found: int, committed: int = 0, established: bool = True, version: int = 1
+) -> Append:
     return Append(
-        configuration=configuration(epoch),
+        configuration=configuration(epoch, version=version),
         previous=previous,
         entries=entries(*found),
         committed=committed,
@@ -152,6 +154,23 @@ def test_one_that_lost_its_log_says_nothing_of_it_until_a_primary_has_completed_
     assert not lost.teaches(short, taken(lost, short).index)
     whole = append(2, NOTHING, 1, 2, committed=2)
     assert lost.teaches(whole, taken(lost, whole).index)
+
+
+def test_a_late_snapshot_teaches_nothing_to_one_that_has_lost_its_log_since() -> None:
+    """What was acknowledged after it was sent, and before the loss, is not in it."""
+    of, backup = replica(1, 1, 1), replica()
+    of.commit(2)
+    late = Install(configuration=configuration(1, version=4), snapshot=of.snapshot(), committed=2, established=True)
+    assert taken(backup, append(1, NOTHING, 1, 1, 1, committed=3)) == Matched(3)
+    backup.commit(3)
+    lost = Replica(ready=False, epoch=1)
+    lost.informed_by = 4
+    placed = lost.place(late)
+    assert isinstance(placed, Restore)
+    lost.restored(placed)
+    assert not lost.teaches(late, placed.answer.index)
+    renewed = append(1, Position(1, 2), 1, committed=3, version=5)
+    assert lost.teaches(renewed, taken(lost, renewed).index)
 
 
 # ------------------------------------------------------------------------------------------------------------ primaries
