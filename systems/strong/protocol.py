@@ -66,6 +66,8 @@ class _Backup:
     sent_s: float = 0.0
     sent_last: int = 0
     """How long the log was then."""
+    sent_used: bool = False
+    """Whether the configuration was in use by then."""
     unanswered: int = 0
     """How many requests it was sent since it last answered."""
     skipped: int = 0
@@ -119,7 +121,7 @@ class Primary:
     def send(self, other: str, now_s: float) -> Append | Install:
         """The request that a backup is to be sent now."""
         backup, log = self._backups[other], self.replica.log
-        backup.sent_s, backup.sent_last = now_s, log.last.index
+        backup.sent_s, backup.sent_last, backup.sent_used = now_s, log.last.index, self.configuration.used
         backup.unanswered += 1
         established = self.replica.committed >= self.begin
         if backup.next_after < log.base:
@@ -146,7 +148,10 @@ class Primary:
             case NotReady():
                 return True
             case Matched(index):
-                backup.matched = backup.next_after = index  # may be less than before, if it has lost its log
+                backup.next_after = index
+                # May be less than before, if it has lost its log. If the answer is from before the configuration was in use, it
+                # may have lost its log since, and have been told that it lacks nothing.
+                backup.matched = index if backup.sent_used or not self.configuration.used else 0
                 backup.skipped = 0
                 if index >= backup.sent_last:
                     backup.caught_up_s = backup.sent_s

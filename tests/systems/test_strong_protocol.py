@@ -268,7 +268,11 @@ def test_nothing_is_acknowledged_before_the_keepers_have_it_that_something_may_b
     assert leading.committable(0) == 0
     asked = leading.next_configuration(0)
     assert asked.used
+    leading.send("n2", 0)
     leading.kept(asked)
+    leading.answered("n2", Matched(1))
+    assert leading.committable(0) == 0  # it may have lost its disk since, and have been told that it lacks nothing
+    leading.send("n2", 0)
     leading.answered("n2", Matched(1))
     assert leading.committable(0) == 1
 
