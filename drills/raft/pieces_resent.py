@@ -13,9 +13,9 @@ from systems.raft import Raft
 from workloads.registers import Registers
 
 drill = Drill(
-    system=Raft(replicas=3, compact_at_kib=2, keep=0, piece_kib=1, election_ms=300),
-    workload=Registers(keys=150, writes=0.8),
-    load=Load(rate=250, clients=30, seconds=5.5),
+    system=Raft(replicas=3, compact_at_kib=2, keep=150, piece_kib=1, election_ms=300),
+    workload=Registers(keys=800, writes=0.8),
+    load=Load(rate=300, clients=30, seconds=5.5),
     faults=[
         Latency("n3", delay_ms=40).between(0.3, 4.2),
         Isolate("n3").between(0.5, 2),
