@@ -14,8 +14,8 @@ from systems.raft.core.leader import Leader
 from systems.raft.core.pieces import Which
 
 _MOST: Final = 4
-"""The most snapshots that may be begun without progress: late answers from before a transfer can make the leader give it up,
-but hardly more often than this."""
+"""The most snapshots that may be begun without progress: a node that loses its disk, and answers from before that, can make the
+leader give a transfer up, but hardly more often than this."""
 
 
 class _Sending(NamedTuple):
@@ -52,8 +52,8 @@ class Transfers:
         matches = leader.matches
         kept = before if led is leader else {}
         now = {to: one for to, one in kept.items() if to in matches and matches[to] <= one.match}
-        for to, last in leader.sending.items():
-            one = now.get(to, _Sending(matches[to], ()))
+        for to, snapshot in leader.sending.items():
+            last, one = snapshot.index, now.get(to, _Sending(matches[to], ()))
             if last not in one.begun:
                 one = one._replace(begun=(*one.begun, last))
             if len(one.begun) > _MOST:

@@ -240,9 +240,11 @@ class Core:
             raise ValueError(why)
 
     def compact(self, snapshot: Snapshot, *, keep: int) -> None:
-        """Replace the entries that a snapshot holds by it, except for the last `keep`, which slow followers may need."""
+        """Replace the entries that a snapshot holds by it, except for the last `keep`, which slow followers may need, and those
+        that will be needed after a snapshot which is on its way to one of them."""
         self.state.snapshot = snapshot
-        self.state.log.drop_to(snapshot.index - keep)
+        index = snapshot.index - keep
+        self.state.log.drop_to(index if self.leading is None else self.leading.droppable(index))
 
     # ------------------------------------------------------------------------------------------------------------ outputs
 

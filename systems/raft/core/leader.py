@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from copy import copy
 from typing import Final, Literal
 
-from systems.raft.core.messages import Append, Appended, CampaignNow, Entry, Installing, Members, Message
+from systems.raft.core.messages import Append, Appended, CampaignNow, Entry, Installing, Members, Message, Snapshot
 from systems.raft.core.pieces import Sending
 from systems.raft.core.progress import Progress
 from systems.raft.core.reads import ReadReady, Reads
@@ -90,9 +90,23 @@ class Leader:
         return {name: progress.match for name, progress in self._others.items()}
 
     @property
-    def sending(self) -> Mapping[str, int]:
-        """By other node, the last entry in the snapshot that is being sent to it."""
-        return {name: one.sending.snapshot.index for name, one in self._others.items() if one.sending is not None}
+    def sending(self) -> Mapping[str, Snapshot]:
+        """By other node, the snapshot that is being sent to it."""
+        return {name: one.sending.snapshot for name, one in self._others.items() if one.sending is not None}
+
+    def droppable(self, index: int) -> int:
+        """The last entry, at or before an index, that need not stay in the log because of snapshots that are being sent.
+
+        Without the entries after it, whoever gets such a snapshot would need another one next, and so on for as long as writes
+        go on. But if they are longer than the newest snapshot, that is the shorter way.
+        """
+        state = self._state
+        most = max(0 if state.snapshot is None else len(state.snapshot.data), state.timing.in_flight_bytes)
+        sent = {snapshot.index for snapshot in self.sending.values()}
+        for last in sorted(at for at in sent if state.log.base_index <= at < index):
+            if sum(len(entry.data) for entry in state.log.slice(last + 1, index)) <= most:
+                return last
+        return index
 
     @property
     def hands_over_until_ms(self) -> int | None:
@@ -141,9 +155,9 @@ class Leader:
         if isinstance(message, Installing):
             progress.installing(message.index, message.offset)
         elif message.accepted:
-            progress.accepted(message.match)
+            progress.accepted(message.match, message.round, self._state.log.base_index)
         else:
-            progress.refused(message.match)
+            progress.refused(message.match, message.round)
         return self._advance()
 
     def flush(self) -> None:

@@ -18,6 +18,8 @@ class Progress:
     """The last entry that the node is known to have."""
     round: int = 0
     """The last round that the node answered; see `reads`."""
+    accepted_round: int = 0
+    """The round of the last message that it accepted."""
     probing: bool = True
     """Whether it is unknown where the logs agree: then messages are sent one at a time until one is accepted."""
     sending: Sending | None = None
@@ -30,11 +32,17 @@ class Progress:
     def may_send(self, now_ms: int, in_flight_bytes: int) -> bool:
         return now_ms >= self.waits_until_ms and self.sent_bytes < in_flight_bytes
 
-    def accepted(self, match: int) -> None:
-        """The node has the leader's log up to `match`."""
+    def accepted(self, match: int, round_: int, base_index: int) -> None:
+        """The node has the leader's log up to `match`; the leader has the entries after `base_index`.
+
+        The answer may be older than the snapshot that is being sent, which then goes on: the node still lacks what is in it.
+        """
+        self.accepted_round = max(self.accepted_round, round_)
         self.match = max(self.match, match)
         self.next = max(self.next, self.match + 1)
-        self.probing, self.sending, self.waits_until_ms = False, None, 0
+        self.probing = False
+        if self.sending is None or self.match >= min(self.sending.snapshot.index, base_index):
+            self.sending, self.waits_until_ms = None, 0
         if self.next == self.match + 1:
             self.sent_bytes = 0
 
@@ -43,12 +51,16 @@ class Progress:
         if self.sending is not None and self.sending.taken(index, offset):
             self.waits_until_ms = 0
 
-    def refused(self, may_match: int) -> None:
+    def refused(self, may_match: int, round_: int) -> None:
         """The node lacks the entry before the sent ones; it may share the leader's log up to `may_match`.
 
-        That may be less than it had, because its disk was damaged or the answer is old. In either case entries are sent again.
-        Until the node has the whole snapshot that is being sent, it refuses every heartbeat, which says nothing about pieces.
+        That may be less than it had, because its disk was damaged: then it refuses the next heartbeat, too. Or it is the late
+        answer to a message from before one that it accepted, and if that was a snapshot, it would be sent another one for
+        nothing. Until the node has the whole snapshot that is being sent, it refuses every heartbeat, which says nothing about
+        pieces.
         """
+        if may_match < self.match and round_ <= self.accepted_round:
+            return
         self.match = min(self.match, may_match)
         if self.sending is not None:
             return

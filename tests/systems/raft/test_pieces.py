@@ -8,7 +8,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from systems.raft.core.messages import Install, Members, Snapshot
+from systems.raft.core.messages import Appended, Install, Members, Snapshot
 from systems.raft.core.pieces import Receiving, Sending
 from systems.raft.rules import CORRECT
 from tests.helpers.raft_group import TIMING, Group
@@ -148,6 +148,29 @@ def test_a_snapshot_that_was_begun_is_sent_to_its_end_though_there_is_a_newer_on
     assert group.nodes["n3"].values == [*VALUES, "x3"]
 
 
+def test_entries_follow_a_snapshot_that_newer_ones_have_overtaken() -> None:
+    group = behind()
+    first = overtaken(group)
+    while group.nodes["n3"].applied < first:
+        step(group)
+    assert group.nodes["n1"].core.state.log.base_index == first
+    while group.nodes["n3"].values != [*VALUES, "x3"]:
+        assert not pieces_of(group)
+        step(group)
+    group.nodes["n1"].snapshot()
+    assert group.nodes["n1"].core.state.log.base_index == first + 1
+
+
+@pytest.mark.parametrize(("in_flight_bytes", "kept"), [(4, True), (1, False)])
+def test_entries_that_are_longer_than_the_newest_snapshot_are_not_kept_for_one(in_flight_bytes: int, kept: bool) -> None:
+    group = behind()
+    first = overtaken(group)
+    core = group.nodes["n1"].core
+    core.state.timing = replace(core.state.timing, in_flight_bytes=in_flight_bytes)
+    core.compact(Snapshot(first + 1, 1, core.members, "-"), keep=0)
+    assert core.state.log.base_index == (first if kept else first + 1)
+
+
 def test_a_piece_that_was_lost_is_sent_again_though_a_heartbeat_was_refused_in_time() -> None:
     group = behind()
     first = overtaken(group)
@@ -159,6 +182,36 @@ def test_a_piece_that_was_lost_is_sent_again_though_a_heartbeat_was_refused_in_t
     while ("n3", "n1") in group.sent:
         group.deliver_one("n3", "n1")
     assert [(one.index, one.offset) for one in pieces_of(group)] == [(first, 10)]
+
+
+def test_an_answer_from_before_the_first_piece_does_not_start_it_over() -> None:
+    group = behind()
+    first = overtaken(group)
+    leading = group.nodes["n1"].core.leading
+    assert leading is not None
+    before = Appended(term=1, accepted=True, match=leading.matches["n3"], round=0)
+    group.nodes["n1"].core.step(group.now_ms, "n3", before)
+    group.settle("n1")
+    assert {name: snapshot.index for name, snapshot in leading.sending.items()} == {"n3": first}
+    while group.nodes["n3"].applied < first:
+        step(group)
+    assert group.nodes["n3"].values == VALUES
+
+
+def test_a_heartbeat_that_was_refused_during_a_transfer_begins_no_other_one_after_it() -> None:
+    group = behind()
+    begun(group, 2)
+    group.tick(group.timing.heartbeat_ms, "n1")
+    while not any(isinstance(one, Appended) and not one.accepted for one in group.sent.get(("n3", "n1"), ())):
+        step(group, "n1", "n3")
+    late = next(one for one in group.sent["n3", "n1"] if isinstance(one, Appended) and not one.accepted)
+    group.sent["n3", "n1"].remove(late)
+    while group.nodes["n3"].values != VALUES:
+        step(group)
+    group.deliver()
+    group.nodes["n1"].core.step(group.now_ms, "n3", late)
+    group.settle("n1")
+    assert not pieces_of(group)
 
 
 def test_late_pieces_of_an_earlier_snapshot_take_nothing_from_a_newer_one() -> None:

@@ -144,9 +144,9 @@ def with_the_newest(leader: Leader, name: str, progress: Progress) -> None:
     SEND_PIECE(leader, name, progress)
 
 
-def gives_up(progress: Progress, may_match: int) -> None:
+def gives_up(progress: Progress, may_match: int, round_: int) -> None:
     progress.sending = None
-    REFUSED(progress, may_match)
+    REFUSED(progress, may_match, round_)
 
 
 def forgets(follower: Follower, source: str, message: Message) -> Turn | None:
