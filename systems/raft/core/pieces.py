@@ -73,6 +73,11 @@ class Receiving:
         self._pieces: list[str] = []
         self.offset = 0
 
+    @property
+    def data(self) -> str:
+        """What has arrived of the snapshot."""
+        return "".join(self._pieces)
+
     def take(self, leader: str, piece: Install) -> Snapshot | None:
         """Take a piece; returns the snapshot once it is complete."""
         which, has = Which(leader, piece.term, piece.index, piece.size, piece.checksum), self.which
@@ -86,7 +91,7 @@ class Receiving:
             self.offset += len(piece.data)
         if self.offset < piece.size:
             return None
-        data = "".join(self._pieces)
+        data = self.data
         self.forget()
         checked = self._rules.pieces_in_order and self._rules.pieces_of_one_snapshot
         if checked and checksum_of(data) != piece.checksum:

@@ -9,10 +9,11 @@ import pytest
 
 from systems.raft.core.follower import Follower
 from systems.raft.core.leader import Leader
-from systems.raft.core.messages import Message
+from systems.raft.core.messages import Install, Message
 from systems.raft.core.pieces import Sending
 from systems.raft.core.progress import Progress
 from systems.raft.core.role import Turn
+from systems.raft.rules import CORRECT, Rules
 from systems.raft.transfers import Transfers
 from tests.helpers.raft_group import TIMING, Group
 
@@ -20,8 +21,8 @@ from tests.helpers.raft_group import TIMING, Group
 class Watched:
     """A group whose n3 was away: what it lacks is in snapshots alone, which go to it in pieces of a few characters."""
 
-    def __init__(self) -> None:
-        self.group = Group("n1", "n2", "n3", timing=replace(TIMING, piece=3))
+    def __init__(self, rules: Rules = CORRECT) -> None:
+        self.group = Group("n1", "n2", "n3", rules=rules, timing=replace(TIMING, piece=3))
         self.group.checks = False
         self._transfers = Transfers()
         self._written = 0
@@ -135,6 +136,26 @@ def test_a_newer_snapshot_follows_one_that_has_arrived() -> None:
     watched.group.heal()
     assert watched.goes_on() is None
     assert watched.group.nodes["n3"].values == watched.group.nodes["n1"].values
+
+
+def test_a_piece_that_comes_twice_is_put_where_it_does_not_belong() -> None:
+    watched = Watched(replace(CORRECT, pieces_in_order=False))
+    watched.received(3)
+    while not isinstance(next(iter(watched.group.sent.get(("n1", "n3"), ())), None), Install):
+        assert watched.step() is None
+    for again in (True, False):
+        watched.group.deliver_one("n1", "n3", again=again)
+    assert watched.look() == "n3 has put together 9 characters that are not how n1's snapshot up to index 5 begins"
+
+
+def test_pieces_of_two_leaders_are_put_together() -> None:
+    watched = Watched(replace(CORRECT, pieces_of_one_snapshot=False))
+    watched.write()
+    watched.group.nodes["n1"].snapshot()
+    watched.received(6)
+    watched.group.hand_over("n1", "n2")
+    told = watched.goes_on(60)
+    assert told == "n3 has put together 9 characters that are not how n2's snapshot up to index 5 begins"
 
 
 def with_the_newest(leader: Leader, name: str, progress: Progress) -> None:
