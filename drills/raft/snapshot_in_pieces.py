@@ -16,8 +16,8 @@ from systems.raft import Raft
 from workloads.registers import Registers
 
 drill = Drill(
-    system=Raft(replicas=3, compact_at_kib=2, keep=300, piece_kib=1, election_ms=300),
-    workload=Registers(keys=150, writes=0.8),
+    system=Raft(replicas=3, compact_at_kib=2, keep=100, piece_kib=1, election_ms=300),
+    workload=Registers(keys=300, writes=0.8),
     load=Load(rate=300, clients=30, seconds=9),
     faults=[
         HandOver("n1").between(0.3, 0.4),
@@ -27,7 +27,7 @@ drill = Drill(
         HandOver("n3").between(4.2, 4.3),
         HandOver("n1").between(4.6, 4.7),
         Isolate("n3").between(4.9, 6.6),
-        HandOver("n2").between(6.85, 6.95),
+        HandOver("n2").between(7.05, 7.15),
         HandOver("n3").between(8.0, 8.1),
     ],
     checks=[linearizable, one_leader_per_term, log_matching, leader_completeness, state_machine_safety],
