@@ -297,15 +297,8 @@ class Server:
                 self._leaving = None
             self._install(beat.map)
         self._storage.try_again()
-        return answer(
-            Status(
-                epoch=self._known.epoch,
-                copied=self._puller.whole(),
-                failing=self._failing,
-                loads=dict(self._loads),
-                start=self._start,
-            )
-        )
+        epoch, copied, loads = self._known.epoch, self._puller.whole(), dict(self._loads)
+        return answer(Status(epoch=epoch, copied=copied, failing=self._failing, loads=loads, start=self._start))
 
     # ------------------------------------------------------------------------------------------------------- the map
 

@@ -1,4 +1,4 @@
-"""The strong store's pure parts: logs that diverge and converge, acknowledgements, leases, retries."""
+"""The strong store's pure parts: logs that diverge and converge, acknowledgements, leases."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ import pytest
 from systems.strong.bugs import CORRECT, Rules
 from systems.strong.lease import DRIFT, LEASE_S, Lease, Watch
 from systems.strong.log import NOTHING, Log
-from systems.strong.machine import Machine
 from systems.strong.messages import (
     Append,
     Begin,
     Canvass,
     Command,
-    CompareAndSet,
     Configuration,
     Diverged,
     Entry,
@@ -24,10 +22,8 @@ from systems.strong.messages import (
     Install,
     Matched,
     NotReady,
-    OpenSession,
     Position,
     Refused,
-    Result,
     Willing,
     Write,
 )
@@ -366,41 +362,6 @@ def test_a_version_that_is_known_already_extends_nothing() -> None:
     assert watch.over(LEASE_S)
     watch.heard(configuration(1, version=6), LEASE_S)
     assert not watch.over(LEASE_S + 0.1)
-
-
-# ------------------------------------------------------------------------------------------------------------- commands
-
-
-def ran(machine: Machine, *commands: Command) -> list[Result]:
-    return [machine.apply(Entry(1, command)) for command in commands]
-
-
-def test_a_command_that_comes_again_is_done_once_and_answered_as_before() -> None:
-    machine = Machine()
-    compare = Command(CompareAndSet("k", None, "a"), session=1, number=1)
-    later = Command(Write("k", "b"), session=1, number=2)
-    assert ran(machine, Command(OpenSession()), compare, compare, later, later) == [
-        Result(session=1),
-        *[Result()] * 4,
-    ]
-    assert machine.read("k") == "b"
-    assert ran(machine, compare) == [Result(done=False, forgotten=True)]
-
-
-def test_sessions_are_kept_by_a_snapshot_and_others_are_refused() -> None:
-    machine = Machine()
-    ran(machine, Command(OpenSession()), Command(Write("k", "a"), session=1, number=1), Command(Write("k", "b")))
-    again = Machine(machine.snapshot([Position(1, 3)]))
-    assert ran(again, Command(Write("k", "a"), session=1, number=1)) == [Result()]
-    assert again.read("k") == "b"
-    assert ran(again, Command(Write("k", "c"), session=7, number=1)) == [Result(done=False, forgotten=True)]
-
-
-def test_null_is_nothing() -> None:
-    machine = Machine()
-    found = ran(machine, *(Command(CompareAndSet("k", *pair)) for pair in ((None, "a"), (None, "b"), ("a", None))))
-    assert [result.done for result in found] == [True, False, True]
-    assert machine.snapshot([]).values == {}
 
 
 def test_every_rule_is_kept_by_default() -> None:
