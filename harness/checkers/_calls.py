@@ -14,7 +14,7 @@ from harness.checkers._timeline import Booleans, Integers
 from harness.checkers._transactions.reading import KIND as TXN
 from harness.checkers._transactions.reading import changed_by_transactions
 from harness.checkers._wording import count, listed
-from harness.model.columns import canonical_text, element_text
+from harness.model.canonical import canonical_text, element_text
 from harness.model.history import History
 from harness.model.verdict import Verdict
 from harness.model.vocabulary import ELSEWHERE, REFUSED

@@ -10,7 +10,7 @@ import pandas as pd
 
 from harness.checkers._starvation import starved
 from harness.checkers._wording import count
-from harness.model.columns import canonical
+from harness.model.canonical import canonical
 from harness.model.history import History
 from harness.model.verdict import Verdict
 

@@ -12,23 +12,19 @@ from numbers import Integral
 from types import NoneType
 from typing import Any, Final
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 from pandas.api.types import infer_dtype, pandas_dtype
 
+from harness.model.canonical import EXACT, canonical
 from harness.model.errors import UsageError
-
-_EXACT: Final = 2**53
-"""Floating-point numbers hold every whole number up to here."""
 
 _PART: Final = 2**16
 
 _INTEGERS: Final = ("int32", "int64", "Int64")
 _TEXTS: Final = ("string", "category")
-_PLAIN: Final = frozenset({str, int, bool, NoneType})
 
 
 def constant(value: str | int | None, length: int, dtype: str = "string") -> pd.Series:
@@ -91,54 +87,6 @@ def _dtype(name: str) -> Any:
     return pandas_dtype(name)
 
 
-def canonical(value: object) -> str:
-    """A JSON value as text; equal values have equal texts: sorted keys, no spaces, 1.0 as 1. Raises `RecursionError`."""
-    return msgspec.json.encode(_whole(value), order="deterministic").decode()
-
-
-def canonical_text(text: str) -> str:
-    """The text as canonical JSON if it is an array or an object in JSON, else as it is."""
-    if text[:1] not in ("[", "{"):
-        return text
-    try:
-        return canonical(msgspec.json.decode(text))
-    except (msgspec.DecodeError, RecursionError):
-        return text
-
-
-def element_text(element: object) -> str:
-    """The text of an element of a JSON array. A string stands for itself; arrays and objects are canonical JSON in any case."""
-    if isinstance(element, str):
-        return canonical_text(element)
-    return canonical(element) if isinstance(element, list | dict) else msgspec.json.encode(element).decode()
-
-
-def _whole(value: object) -> object:
-    """The value, with whole floats turned into integers."""
-    match value:
-        case float() if value.is_integer():
-            return int(value) if abs(value) <= _EXACT else _digits(value)
-        case dict():
-            return {str(name): _whole(inner) for name, inner in value.items()}
-        case list() if set(map(type, value)) <= _PLAIN:  # the usual case, at the speed of C
-            return value
-        case list() | tuple() | np.ndarray():
-            return [_whole(inner) for inner in value]
-        case np.generic():
-            return _whole(value.item())
-        case _:
-            return value
-
-
-def _digits(value: float) -> int:
-    """The whole number that a large float's shortest text stands for: 1e23 is 10**23, although the float itself is not."""
-    digits, _, exponent = repr(value).partition("e")
-    whole, _, fraction = digits.partition(".")
-    fraction = fraction.rstrip("0")
-    power: int = 10 ** (int(exponent or 0) - len(fraction))
-    return int(whole + fraction) * power
-
-
 # -------------------------------------------------------------------------------------------------------------- integers
 
 
@@ -151,7 +99,7 @@ def _integers(values: pd.Series, name: str, dtype: str) -> pd.Series:
         case "i" | "u":
             fits = (values <= limit.max) & (values >= limit.min)
         case "f":
-            fits = (values % 1 == 0) & (values.abs() <= _EXACT)
+            fits = (values % 1 == 0) & (values.abs() <= EXACT)
         case "O":
             return _from_objects(values, name, dtype)
         case _:
@@ -182,7 +130,7 @@ def _number(value: object, name: str, row: int) -> int | None:
             pass
         case Integral() if -(2**63) <= int(value) < 2**63:
             return int(value)
-        case float() if value.is_integer() and abs(value) <= _EXACT:
+        case float() if value.is_integer() and abs(value) <= EXACT:
             return int(value)
         case str():
             try:

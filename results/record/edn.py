@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from harness.model.columns import canonical
+from harness.model.canonical import canonical
 
 _TOKEN: Final = re.compile(
     r"""[\s,]+ | ;[^\n]*

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeGuard
 
-from harness.model.columns import canonical
+from harness.model.canonical import canonical
 from harness.model.errors import UsageError
 from harness.model.history import History
 from harness.model.vocabulary import KNOWN

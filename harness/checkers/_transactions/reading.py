@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from harness.model.columns import canonical
+from harness.model.canonical import canonical
 
 KIND: Final = "txn"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.model.columns import canonical_text, element_text
+from harness.model.canonical import canonical_text, element_text
 from harness.model.object_model import Call
 
 
