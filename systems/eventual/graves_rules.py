@@ -5,7 +5,7 @@ And not before its grace period: no replica has held such a value a short while 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from systems.eventual.messages import State
@@ -55,9 +55,9 @@ class CountedHaveHad:
             for key, state in states.items():
                 if before.get(key) is not state and not self._resolution.values(state):
                     others = [other for other in shown if other != name]
-                    self._lacking[name, key] = (state, [one for one in others if self._lacks(last, one, key, state)])
+                    self._lacking[name, key] = (state, _holding(self._resolution, last, others, key, state))
         for (name, key), (state, others) in list(self._lacking.items()):
-            others = [one for one in others if self._lacks(self._last, one, key, state)]
+            others = _holding(self._resolution, self._last, others, key, state)
             if not others or self._last.get(name, {}).get(key) != state:
                 del self._lacking[name, key]
                 continue
@@ -67,17 +67,13 @@ class CountedHaveHad:
                     return f"{name} counts {one} as having had the tombstone of key {key}, which holds what it deletes"
         return None
 
-    def _lacks(self, looked: Mapping[str, Mapping[str, State]], name: str, key: str, tombstone: State) -> bool:
-        held = looked.get(name, {}).get(key)
-        return held is not None and _deletes(self._resolution, tombstone, held)
-
 
 class _Lacked(NamedTuple):
     """A tombstone, and who held what it deletes when all were looked at last while somebody did."""
 
     tombstone: State
     life: int
-    others: tuple[str, ...]
+    others: Sequence[str]
     at_s: float
     """By the clock of the node that has the tombstone."""
 
@@ -101,7 +97,7 @@ class DroppedAfterGrace:
         last, self._last = self._last, {name: state.states for name, state in shown.items()}
         for (name, key), lacked in list(self._lacked.items()):
             if name in shown and shown[name].states.get(key) == lacked.tombstone:
-                if others := self._holding(self._last, lacked.others, key, lacked.tombstone):
+                if others := _holding(self._resolution, self._last, lacked.others, key, lacked.tombstone):
                     self._lacked[name, key] = lacked._replace(others=others, at_s=shown[name].now_s)
                 continue
             del self._lacked[name, key]
@@ -112,17 +108,10 @@ class DroppedAfterGrace:
             for key, held in state.states.items():
                 if before.get(key) is held or (name, key) in self._lacked or self._resolution.values(held):
                     continue
-                since_before = self._holding(last, tuple(one for one in shown if one != name), key, held)
-                if others := self._holding(self._last, since_before, key, held):
+                since_before = _holding(self._resolution, last, [one for one in shown if one != name], key, held)
+                if others := _holding(self._resolution, self._last, since_before, key, held):
                     self._lacked[name, key] = _Lacked(held, state.life, others, state.now_s)
         return None
-
-    def _holding(
-        self, looked: Mapping[str, Mapping[str, State]], names: tuple[str, ...], key: str, tombstone: State
-    ) -> tuple[str, ...]:
-        """Which of these nodes held something that a tombstone deletes."""
-        held = {name: looked.get(name, {}).get(key) for name in names}
-        return tuple(name for name, state in held.items() if state is not None and _deletes(self._resolution, tombstone, state))
 
     def _early(self, name: str, key: str, state: Shown, lacked: _Lacked) -> str | None:
         """Whether a tombstone that is gone was dropped too early, rather than replaced, or lost with the disk."""
@@ -133,6 +122,14 @@ class DroppedAfterGrace:
             f"{name} dropped the tombstone of key {key} at most {after_s:.3f} s after {', '.join(lacked.others)} held what it"
             f" deletes, and {self._grace_s:g} s are due"
         )
+
+
+def _holding(
+    resolution: Resolution, looked: Mapping[str, Mapping[str, State]], names: Iterable[str], key: str, tombstone: State
+) -> list[str]:
+    """Which of these nodes held a value that the tombstone deletes when they were looked at."""
+    held = {name: looked.get(name, {}).get(key) for name in names}
+    return [name for name, state in held.items() if state is not None and _deletes(resolution, tombstone, state)]
 
 
 def _deletes(resolution: Resolution, tombstone: State, state: State) -> bool:
