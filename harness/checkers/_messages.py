@@ -71,12 +71,13 @@ def _messages(history: History) -> Messages:
     answers = calls(history, RECEIVES)
     receipts = _received(answers)
     answers = answers.assign(empty=~answers.index.isin(receipts["op"]))
+    unsure = _with_topic(_received(calls(history, RECEIVES, ("unknown",))))
     return Messages(
         sends=_with_topic(sends),
         receipts=_with_topic(receipts),
         answers=_with_topic(answers),
-        unsure=_with_topic(_received(calls(history, RECEIVES, ("unknown",)))),
-        held=_with_topic(_received(_unanswered(history))),
+        unsure=unsure,
+        held=_never_acked(history, unsure),
     )
 
 
@@ -180,14 +181,13 @@ def _drained_ns(answers: pd.DataFrame) -> dict[str, int]:
 
 def _swallowed(history: History) -> dict[str, float]:
     """How many messages of each subscription may have gone to receives of unknown outcome that do not say what they brought."""
-    dark = _unanswered(history)
+    dark = _never_acked(history, calls(history, RECEIVES, ("unknown",)))
     dark = dark[dark["value"].isna()]
     each = pd.Series(np.where(dark["kind"] == POLL, np.inf, 1.0), index=dark["key"].fillna("").to_numpy())
     return {str(key): float(number) for key, number in each.groupby(level=0).sum().items()}
 
 
-def _unanswered(history: History) -> pd.DataFrame:
-    """Receives and polls of unknown outcome, without those of subscriptions whose messages are acked."""
-    dark = calls(history, RECEIVES, ("unknown",))
+def _never_acked(history: History, found: pd.DataFrame) -> pd.DataFrame:
+    """Only the calls or messages of subscriptions whose messages nobody acks."""
     acked = calls(history, [ACK], ("ok", "failed", "unknown"))["key"]
-    return dark[~dark["key"].fillna("").isin(acked.fillna("")).to_numpy(dtype=bool)]
+    return found[~found["key"].fillna("").isin(acked.fillna("")).to_numpy(dtype=bool)]
