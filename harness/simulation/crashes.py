@@ -16,7 +16,9 @@ from harness.node.disk import Disk
 from harness.simulation.disk import MemoryDisk
 
 _EVERY: Final = 60
-"""The mean number of disk operations from one imagined crash to the next."""
+_BYTES: Final = 400
+"""The mean number of disk operations from one imagined crash to the next is this, and one more for every so many bytes that the
+last one left. A start reads all of them, and would cost more than the run itself if the disk holds much."""
 
 _OF_NAMES: Final = ("rename ", "sync the folder")
 _COUNTS: Final = 8
@@ -48,20 +50,24 @@ class Crashes:
         """A disk operation begins: perhaps imagine a crash at its beginning."""
         self._left -= _COUNTS if operation.startswith(_OF_NAMES) else 1
         if self._left < 0:
-            self._left = self._random.randrange(2 * _EVERY)
-            self.imagine(now_s)
+            left_bytes = self.imagine(now_s)
+            self._left = self._random.randrange(2 * (_EVERY + left_bytes // _BYTES))
 
-    def imagine(self, now_s: float) -> None:
-        """Imagine a crash, unless there is nobody to ask, or the disk has been damaged, so that much may be lost."""
+    def imagine(self, now_s: float) -> int:
+        """Imagine a crash, unless there is nobody to ask, or the disk has been damaged, so that much may be lost.
+
+        Returns how many bytes it left.
+        """
         if self._ask is None or self.forgotten is not None:
-            return
+            return 0
         holes = {tracked.name: tracked.holes for tracked in self._control.tracked()}
         left = self._disk.after_crash(self._folder, holes, self._random)
         if left is None:
-            return
+            return 0
         try:
             why = self._ask(Disk(MemoryFiles(left)))
         except Exception as error:  # the node's own code, which starts on what it may not expect
             why = f"it would not start: {type(error).__name__}: {error}"
         if why is not None:
             self.forgotten = f"at {now_s:.3f} s, after a crash, {why}"
+        return sum(map(len, left.values()))

@@ -83,7 +83,8 @@ class Replica(Generic[Answer]):
         self._proposed: dict[int, tuple[int, asyncio.Future[Answer]]] = {}
         """By index: the entry's term, and the future of its answer."""
         self._reads = Reads()
-        self._pumped: asyncio.Future[None] | None = None
+        self._pumped: asyncio.Event | None = None
+        """Set by the next `_pump`, if that is scheduled."""
         self._failure: Exception | None = None
         """What kept this node from carrying out an output of the core. It must not go on: the rest would be skipped."""
         self._unsaved: Output | None = None
@@ -176,7 +177,7 @@ class Replica(Generic[Answer]):
             self._core.step(self._now_ms(), batch.source, message)
         self._schedule()
         assert self._pumped is not None  # noqa: S101 - it was just scheduled
-        await asyncio.shield(self._pumped)
+        await self._pumped.wait()
         return self._peers[batch.source].take()
 
     def status(self) -> Status:
@@ -285,9 +286,8 @@ class Replica(Generic[Answer]):
     def _schedule(self) -> None:
         """Pump after everything else that arrived in this turn of the loop, with one sync for all of it."""
         if self._pumped is None:
-            loop = asyncio.get_running_loop()
-            self._pumped = loop.create_future()
-            loop.call_soon(self._pump_scheduled)
+            self._pumped = asyncio.Event()
+            asyncio.get_running_loop().call_soon(self._pump_scheduled)
 
     def _pump_scheduled(self) -> None:
         done, self._pumped = self._pumped, None
@@ -296,8 +296,8 @@ class Replica(Generic[Answer]):
                 self._pump()
         except Exception as error:  # `run` ends with it, and so does the node
             self._failure = error
-        if done is not None and not done.done():
-            done.set_result(None)
+        if done is not None:
+            done.set()
 
     def _pump(self) -> None:
         """Do what the core asks for until it asks for nothing more. Blocks the loop for each sync."""
