@@ -17,6 +17,7 @@ from typing import NoReturn
 from harness import roots
 from harness.cli.registry import Command, commands
 from harness.model.errors import HarnessError, UsageError, cannot_write
+from harness.model.seeds import HASH_SEED, SIMULATION_HASH_SEED
 
 _EXIT_CODES = """\
 exit codes:
@@ -31,6 +32,8 @@ def main() -> NoReturn:
         if getattr(sys, name) is None:  # closed by whoever started us, as daemons do
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - until we end
         getattr(sys, name).reconfigure(errors="replace")  # a character that the terminal cannot show is not an error
+    if sys.argv[1:2] == ["simulate"]:
+        _start_with_hash_seed()
     try:
         code: int | str | None = run(sys.argv[1:])
     except SystemExit as error:  # of the parser
@@ -71,6 +74,16 @@ def run(arguments: Sequence[str]) -> int:
         traceback.print_exc()
         print("error: the harness broke; this is a bug in it, or in a module of yours named above", file=sys.stderr)
         return HarnessError.exit_code
+
+
+def _start_with_hash_seed() -> None:
+    """Start this process again with the hash seed of simulations, unless it has it.
+
+    A failing seed is repeated in this process, and must fail here as it did in the one that found it.
+    """
+    seed = str(SIMULATION_HASH_SEED)
+    if os.environ.get(HASH_SEED) != seed and not sys.flags.ignore_environment:
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | {HASH_SEED: seed})  # noqa: S606 - our own command line
 
 
 def _here() -> Path:

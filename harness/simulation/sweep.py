@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from harness.model.errors import HarnessError
+from harness.model.seeds import HASH_SEED, SIMULATION_HASH_SEED
 from harness.run.first_error import first_of
 from harness.simulation.worker import Reply, Task
 
@@ -36,14 +37,14 @@ class Worker:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def opened(cls, hash_seed: int = 0, *, code: OtherCode | None = None) -> AsyncIterator[Worker]:
+    async def opened(cls, hash_seed: int = SIMULATION_HASH_SEED, *, code: OtherCode | None = None) -> AsyncIterator[Worker]:
         """`hash_seed` decides the order of its sets of strings, which must not matter. With other code, its standard error is
         dropped."""
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", "harness.launch", "harness.simulation.worker",
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=_LINE_BYTES,
             stderr=None if code is None else asyncio.subprocess.DEVNULL, cwd=None if code is None else code.folder,
-            env={**(os.environ if code is None else code.environment), "PYTHONHASHSEED": str(hash_seed)},
+            env={**(os.environ if code is None else code.environment), HASH_SEED: str(hash_seed)},
             process_group=0,  # Ctrl-C is for this process, which ends it
         )  # fmt: skip
         try:

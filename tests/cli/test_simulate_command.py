@@ -67,6 +67,25 @@ def test_a_failing_seed_is_made_smaller_shown_and_repeated_exactly(tmp_path: Pat
     assert 'id="data"' in (tmp_path / chart).read_text()
 
 
+ORDER = """
+from harness.model.verdict import Verdict
+
+def as_ordered(history):
+    return Verdict(valid=False, why="in the order " + " ".join({"a", "b", "c", "d", "e", "f", "g", "h"}))
+
+drill = Drill(system=Echo(replicas=2), workload=Numbers(), load=Load(rate=20, seconds=0.5), checks=[as_ordered])
+"""
+
+
+def test_a_seed_that_depends_on_the_order_of_a_set_is_repeated_exactly(tmp_path: Path) -> None:
+    write_drill(tmp_path, "told/order", ORDER)
+    swept = harness(tmp_path, "simulate", "told/order", "--seeds", "1", "--json", "-", PYTHONHASHSEED="7")
+    [found] = json.loads(swept.stdout)[0]["failed"]
+    repeated = harness(tmp_path, "simulate", "told/order", "--seed", "1", PYTHONHASHSEED="7")
+    assert repeated.returncode == 1, repeated.stderr
+    assert found["why"] in " ".join(repeated.stdout.split())
+
+
 def test_each_seed_twice_is_the_same_run(tmp_path: Path) -> None:
     done = harness(tmp_path, "simulate", "disk/power_lost", "--seeds", "1", "--twice", "--set", "load.rate=60")
     assert done.returncode == 0, done.stderr
