@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -141,6 +143,29 @@ def test_new_seeds_are_simulated_and_a_failing_one_is_a_finding_of_the_night(tmp
     assert re.fullmatch(r"harness simulate mixed/wrong --seed \d+", wrong.rerun)
     assert (Path(wrong.run_folder) / "messages.html").is_file()
     assert wrong.drill in (tmp_path / "runs" / "nightly.html").read_text()
+
+
+ORDERED = """
+from harness.model.verdict import Verdict
+
+def as_ordered(history):
+    return Verdict(valid=" ".join({"a", "b", "c", "d", "e", "f", "g", "h"}) != "%s", why="of the order of a set")
+
+drill = Drill(system=Echo(replicas=2), workload=Numbers(), load=Load(rate=20, seconds=0.5), checks=[as_ordered])
+"""
+
+
+@pytest.mark.slow
+def test_a_seed_that_fails_only_with_the_hash_seed_of_simulations_is_a_finding_too(tmp_path: Path) -> None:
+    show = [sys.executable, "-c", 'print(" ".join({"a", "b", "c", "d", "e", "f", "g", "h"}))']
+    order = subprocess.run(show, env={"PYTHONHASHSEED": "0"}, capture_output=True, text=True, check=True).stdout.strip()
+    write_drill(tmp_path, "mixed/ordered", ORDERED % order)
+    asked = ("nightly", "mixed", "--repeats", "1", "--simulate-minutes", "0.1")
+    done = harness(tmp_path, *asked, PYTHONHASHSEED="7")
+    assert done.returncode == 1, done.stdout
+    real, simulated = history(tmp_path).runs()
+    assert (real.verdict, simulated.verdict) == ("pass", "fail")
+    assert "(with another hash seed, " in simulated.why
 
 
 @pytest.mark.slow
