@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from harness.http.client import HttpClient
-from harness.http.message import Response, TransportError
+from harness.http.message import INTERNAL_ERROR, Response, TransportError
 from harness.model.system import Address, CallFailed
 from systems.raft.messages import ON_BEHALF, NotDone
 
@@ -36,7 +36,8 @@ class LeaderFinder:
         """Ask until a node has carried the request out, or refuses it for good; returns the node and its response (200 or 410).
 
         It never gives up: cancel it. Requests that change something must be idempotent. If there is no other node to ask, a
-        refusal is final, unless an earlier try may have had its effect. Raises `CallFailed`.
+        refusal is final, unless an earlier try may have had its effect. Raises `CallFailed`, or `TransportError` if the request
+        may have had its effect: a node that fails in the middle says nothing of that.
         """
         in_doubt, pause_s = False, _ASK_AGAIN_S[0]
         while True:
@@ -45,15 +46,17 @@ class LeaderFinder:
             leader: str | None = None
             try:
                 response = await self._clients[name].request(method, path, body, timeout_s=_REQUEST_S, headers=self._headers)
+            except TransportError:
+                in_doubt = in_doubt or method != "GET"  # dead, partitioned or slow: ask another node
+            else:
                 if response.status in (200, 410):
                     return name, response
                 refused = response.status != 504 and not in_doubt
                 if response.status not in (503, 504) or (refused and len(self._names) == 1):
-                    raise CallFailed(told(name, response))
+                    surely_not = method == "GET" or (refused and response.status != INTERNAL_ERROR.status)
+                    raise CallFailed(told(name, response)) if surely_not else TransportError(told(name, response))
                 in_doubt = in_doubt or (response.status == 504 and method != "GET")
                 leader = _leader(response)
-            except TransportError:
-                in_doubt = in_doubt or method != "GET"  # dead, partitioned or slow: ask another node
             if leader is not None and leader in self._clients and leader != name:
                 self._at = leader
             else:

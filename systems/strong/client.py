@@ -86,8 +86,8 @@ class StrongClient:
                 if response.status == 410:
                     self._session = 0
                     raise CallFailed(why) if not maybe else TransportError(why)
-                if 400 <= response.status < 420:
-                    raise CallFailed(why)
+                if 400 <= response.status < 420:  # this try was refused, which says nothing of an earlier one
+                    raise CallFailed(why) if harmless or not maybe else TransportError(why)
                 maybe = maybe or told.outcome != "failed"
             failed.add(name)
             if hint in self._clients and hint not in failed:

@@ -14,7 +14,7 @@ from harness.cluster.ports import HOST, reserved
 from harness.http.client import HttpClient
 from harness.http.message import Request, Response, TransportError
 from harness.http.server import Handler, listen
-from harness.model.system import Address, Answer, Call
+from harness.model.system import Address, Answer, Call, CallFailed
 from harness.node.context import NodeContext, NodeSpec
 from harness.node.crashpoints import MemoryFiles
 from harness.node.disk import Disk
@@ -206,6 +206,29 @@ def test_a_client_is_not_kept_by_nodes_that_are_out_of_date_and_name_each_other(
             await client.close()
 
     asyncio.run(run())
+
+
+def test_a_refusal_says_nothing_of_an_earlier_try() -> None:
+    """A request that was damaged on its way is refused, and the same one may have been carried out before."""
+
+    async def run(*statuses: int) -> None:
+        left = iter([(200, Result(session=7)), *((status, NotDone("unknown", "why")) for status in statuses)])
+
+        async def handle(request: Request) -> Response:
+            status, answer = next(left)
+            return Response.json(answer, status=status)
+
+        async with await listen(handle, (HOST, 0)) as server:
+            client = StrongClient(0, [("n1", server.sockets[0].getsockname()[:2])])
+            try:
+                await client.invoke(Call("write", "k", "1"))
+            finally:
+                await client.close()
+
+    with pytest.raises(CallFailed):
+        asyncio.run(run(400))
+    with pytest.raises(TransportError):
+        asyncio.run(run(504, 400))
 
 
 # ---------------------------------------------------------------------------------------------------------------- disks
