@@ -1,8 +1,10 @@
-"""What a leader may do, and for how long: it changes members one change at a time, and does not hand over for ever.
+"""What a leader may do, and for how long: it changes members one change at a time, does not hand over for ever, and holds no
+lease once it has told another node to campaign.
 
 Two changes at once harm only a group in which two leaders make them, and only if neither hears of the other (D. Ongaro, "bug in
 single-server membership changes", raft-dev, 2015). And a leader that no longer accepts commands is not missed for long where
-clients and faults are few.
+clients and faults are few. What it told another node may arrive long after it has taken leadership back: then that node is
+elected while others hear the leader, and a lease would let it give stale answers, for some milliseconds.
 """
 
 from __future__ import annotations
@@ -27,16 +29,22 @@ class _Overdue(NamedTuple):
 
 
 class LeadsByTheRules:
-    """A leader's changes of members, and how long it hands over; it remembers whose time was up at the last look."""
+    """A leader's changes of members, its leases, and how long it hands over.
+
+    It remembers whose time was up at the last look, and which leaders have told another node to campaign.
+    """
 
     def __init__(self) -> None:
         self._overdue: dict[str, _Overdue] = {}
+        self._gave_leave: dict[str, Leader] = {}
 
     def broken(self, name: str, core: Core) -> str | None:
-        if core.leading is None:
+        leader = core.leading
+        if leader is None:
             self._overdue.pop(name, None)
+            self._gave_leave.pop(name, None)
             return None
-        return self._changes(name, core) or self._hands_over(name, core, core.leading)
+        return self._changes(name, core) or self._hands_over(name, core, leader) or self._leases(name, core, leader)
 
     @staticmethod
     def _changes(name: str, core: Core) -> str | None:
@@ -51,6 +59,14 @@ class LeadsByTheRules:
         if log.term(commit) != core.term:
             return f"{name} changes members at {changes[0].index}, and has not committed any entry of term {core.term}, its own"
         return None
+
+    def _leases(self, name: str, core: Core, leader: Leader) -> str | None:
+        """From when it has told another node to campaign, it holds no lease in its term."""
+        if leader.told_successor:
+            self._gave_leave[name] = leader
+        if self._gave_leave.get(name) is not leader or not leader.holds_lease:
+            return None
+        return f"{name}, which leads term {core.term}, holds a lease, and has told another node to campaign"
 
     def _hands_over(self, name: str, core: Core, leader: Leader) -> str | None:
         until_ms, now_ms = leader.hands_over_until_ms, core.state.now_ms

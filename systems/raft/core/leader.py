@@ -33,7 +33,8 @@ class Leader:
         self._heartbeat_at_ms = state.now_ms
         self._successor: str | None = None
         self._hands_over_until_ms = 0
-        self._told_successor = False
+        self.told_successor = False
+        """Whether it has told the node to which it hands over, or handed over last, to campaign."""
         self._gave_leave = False
         """Whether it has told another node to campaign, which may happen any time later: no lease holds in this term."""
         state.leader = state.name
@@ -81,7 +82,7 @@ class Leader:
         if target == state.name or target not in state.log.members.voters:
             return f"{target} is no other voter of {state.log.members}"
         self._successor, self._hands_over_until_ms = target, state.now_ms + state.timing.election_ms
-        self._told_successor = False
+        self.told_successor = False
         return None
 
     @property
@@ -227,9 +228,9 @@ class Leader:
     def _give_leave(self) -> None:
         """Tell the successor to campaign, once it has everything."""
         name, state = self._successor, self._state
-        if name in self._others and not self._told_successor and self._others[name].match == state.log.last_index:
+        if name in self._others and not self.told_successor and self._others[name].match == state.log.last_index:
             state.send(name, CampaignNow(term=state.term))
-            self._told_successor = self._gave_leave = True
+            self.told_successor = self._gave_leave = True
 
     def _begin_round(self) -> None:
         """Send a heartbeat to every other member."""

@@ -9,7 +9,7 @@ from systems.raft.core.messages import Members, Vows
 from systems.raft.core.role import Turn
 from systems.raft.leading_rules import LeadsByTheRules
 from systems.raft.rules import CORRECT
-from tests.helpers.raft_group import Group
+from tests.helpers.raft_group import TIMING, Group
 
 FOUR = Members(("n1", "n2", "n3"), ("n4",))
 FIVE = Members(("n1", "n2", "n3"), ("n4", "n5"))
@@ -105,6 +105,42 @@ def test_a_leader_that_was_stopped_has_a_moment_to_notice() -> None:
     for now_ms in (state.now_ms, state.now_ms + 1000, state.now_ms + 1001, state.now_ms + 2000):
         state.now_ms = now_ms
         assert rule.broken("n1", group.nodes["n1"].core) is None
+
+
+class TrustsItsLeaseAgain(Leader):
+    """A leader that takes its leave back together with leadership, which the other node does not hear of."""
+
+    def tick(self) -> Turn | None:
+        hands_over = self._successor is not None
+        turn = super().tick()
+        self._gave_leave = self._gave_leave and not (hands_over and self._successor is None)
+        return turn
+
+
+def leased(kind: type[Leader], *, hears: bool = True) -> str | None:
+    """What is found of a leader that reads by lease and hands over in vain; `hears`: whether its successor has all entries."""
+    group = Group("n1", "n2", "n3", timing=replace(TIMING, lease_ms=80))
+    group.checks = False
+    group.elect("n1")
+    group.nodes["n1"].core._role.__class__ = kind
+    group.run(40)
+    rule, found = LeadsByTheRules(), list[str | None]()
+    if not hears:
+        group.partition(["n1", "n2"], ["n3"])
+        group.propose("n1", "a")
+    group.hand_over("n1", "n3")
+    group.partition(["n1", "n2"], ["n3"])
+    for _ in range(15):
+        group.run(10)
+        found.append(rule.broken("n1", group.nodes["n1"].core))
+    assert group.leader == "n1"
+    return next((why for why in found if why is not None), None)
+
+
+def test_a_leader_that_has_told_another_node_to_campaign_holds_no_lease() -> None:
+    assert leased(Leader) is None
+    assert leased(TrustsItsLeaseAgain, hears=False) is None
+    assert leased(TrustsItsLeaseAgain) == "n1, which leads term 1, holds a lease, and has told another node to campaign"
 
 
 def test_a_leader_may_count_on_a_node_that_is_about_to_save_a_snapshot() -> None:
