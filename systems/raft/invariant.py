@@ -67,9 +67,9 @@ class RaftSafety:
 
     They are election safety, log matching, leader completeness and state machine safety. The rules behind them are checked as
     well: no node goes back to an earlier term or votes twice in one; what a leader counts as stored is on the other nodes'
-    disks; nodes agree about the members as of each committed entry; no node leads a group that it has left; leaders change
-    members one change at a time and do not hand over for ever; transfers of snapshots make progress (`transfers`). Elections
-    and single steps are also imagined (`imagined`, `imagined_steps`).
+    disks; nodes agree about the members as of each committed entry, and so do their snapshots; no node leads a group that it
+    has left; leaders keep the rules of `leading_rules`; transfers of snapshots make progress (`transfers`). Elections and
+    single steps are also imagined (`imagined`, `imagined_steps`).
     """
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ class RaftSafety:
                 continue
             shown = cast(Shown, state)
             why = self._vow(name, shown.vows) or self._matching(name, shown.core) or self._commit(name, shown.core)
-            why = why or self._election(name, shown.core) or self._machine(name, shown)
+            why = why or self._begins(name, shown.core) or self._election(name, shown.core) or self._machine(name, shown)
             why = why or self._counted(name, shown.core, states) or imagined_steps.broken(name, shown.core)
             why = why or self._transfers.broken(name, shown.core) or self._leading.broken(name, shown.core)
             if why is not None:
@@ -200,6 +200,24 @@ class RaftSafety:
             self._last_committed = max(self._last_committed, index)
         # What it could not save, because its disk took nothing, it may forget, and with it that this was committed.
         self._known[name] = min(core.state.commit, core.state.saved_index)
+        return None
+
+    def _begins(self, name: str, core: Core) -> str | None:
+        """What a snapshot or the base of a log says of the committed entry that it stands for is so.
+
+        The entry itself is gone, and the members may have changed after it: a change that is not committed may be replaced.
+        """
+        snapshot, log = core.state.snapshot, core.state.log
+        said = [("log", log.base_index, log.base_term, log.members_at(log.base_index))]
+        if snapshot is not None:
+            said.append(("snapshot", snapshot.index, snapshot.term, snapshot.members))
+        for what, index, term, members in said:
+            committed = self._committed.get(index)
+            if committed is not None and (term, members) != (committed.entry_term, committed.members):
+                return (
+                    f"{name}'s {what} begins after index {index}, of term {term} with {members}: to {committed.node} that is of"
+                    f" term {committed.entry_term} with {committed.members}"
+                )
         return None
 
     def _counted(self, name: str, core: Core, states: Mapping[str, object]) -> str | None:
