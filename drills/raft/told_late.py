@@ -1,5 +1,5 @@
-"""Leaders that read by lease hand over to a node that they reach slowly: some take leadership back before it hears that it is to
-campaign. It leads all the same, so their leases must be over."""
+"""Leaders that read by lease hand over to a node that they reach slowly, and take leadership back before it hears that it is to
+campaign: it leads all the same, so their leases must be over."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a snapshot says of the committed entry that it stands for: of a correct group, and of one that takes it from elsewhere."""
+"""What a snapshot says of the committed entry that it stands for: it is so, or the snapshot took it from elsewhere."""
 
 from __future__ import annotations
 
