@@ -8,6 +8,7 @@ from systems.raft.invariant import RaftSafety
 from systems.strong.imagined import ImaginedTakeovers
 from systems.strong.in_sync_rules import InSyncHaveAll, forgets_whom_it_asked_for
 from systems.strong.log_rules import ImaginedRewriting, strange_ends
+from systems.strong.loss_rules import LearnsAfterTheLoss
 from systems.strong.messages import Entry
 from systems.strong.replica import Replica
 from systems.strong.shown import Shown
@@ -27,6 +28,7 @@ class NothingForgotten:
         self._takeovers = ImaginedTakeovers(majority)
         self._waits = WaitsForLeases()
         self._rewriting = ImaginedRewriting()
+        self._losses = LearnsAfterTheLoss()
         self._in_sync = None if majority is not None else InSyncHaveAll()
         self._checked: dict[str, tuple[Replica, int]] = {}
         """For each replica, up to which index it is known to be right about what is acknowledged."""
@@ -40,7 +42,8 @@ class NothingForgotten:
                 why = self._waits.broken(name, shown.watch, shown.now_s)
             if why is not None:
                 return why
-        why = overtaken(shown_by) or self._takeovers.broken(shown_by, self._acknowledged) or self._rewriting.broken(shown_by)
+        found = self._losses.broken(shown_by), self._rewriting.broken(shown_by)  # both have to look
+        why = overtaken(shown_by) or self._takeovers.broken(shown_by, self._acknowledged) or found[0] or found[1]
         if why is not None:
             return why
         keepers = {name: state for name, state in states.items() if name not in shown_by}
