@@ -36,7 +36,8 @@ class NothingForgotten:
     def broken(self, states: Mapping[str, object]) -> str | None:
         shown_by = {name: state for name, state in states.items() if isinstance(state, Shown)}
         for name, shown in shown_by.items():
-            why = self._two_primaries(name, shown) or self._other_entry(name, shown) or reads_without_lease(name, shown)
+            why = self._two_primaries(name, shown) or _obeys_another(name, shown) or self._other_entry(name, shown)
+            why = why or reads_without_lease(name, shown)
             why = why or strange_ends(name, shown.replica.log) or forgets_whom_it_asked_for(name, shown)
             if why is None and shown.watch is not None:
                 why = self._waits.broken(name, shown.watch, shown.now_s)
@@ -102,3 +103,10 @@ class NothingForgotten:
                 return f"two entries at {index} count as acknowledged, one of them on {name}"
         self._checked[name] = (replica, replica.committed)
         return None
+
+
+def _obeys_another(name: str, shown: Shown) -> str | None:
+    """Whether a primary goes on although it has promised to obey a later epoch: it may add to what it has told."""
+    if not shown.epoch or shown.replica.epoch <= shown.epoch:
+        return None
+    return f"{name} is the primary of epoch {shown.epoch}, and has promised to obey none before {shown.replica.epoch}"

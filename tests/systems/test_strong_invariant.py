@@ -32,6 +32,13 @@ def test_two_primaries_of_one_epoch_break_the_invariant() -> None:
     assert safety.broken({"n2": Shown(1, 1, replica(1))}) == "epoch 1 has two primaries: n1, and n2"
 
 
+def test_a_primary_that_has_promised_to_obey_a_later_epoch_breaks_the_invariant() -> None:
+    safety = NothingForgotten()
+    assert safety.broken({"n1": Shown(2, 2, replica(1, 2)), "n2": Shown(0, 0, replica(1, epoch=3))}) is None
+    why = safety.broken({"n1": Shown(2, 2, replica(1, 2, epoch=3))})
+    assert why == "n1 is the primary of epoch 2, and has promised to obey none before 3"
+
+
 def test_a_primary_without_what_was_acknowledged_breaks_the_invariant() -> None:
     safety, leading = NothingForgotten(), replica(1, 1)
     leading.commit(2)
