@@ -1,4 +1,4 @@
-"""The invariants over all replicas: a version stands for one value, none is forgotten, and in the end replicas agree.
+"""The invariants over all replicas: a version stands for one write, none is forgotten, and in the end replicas agree.
 
 By then they no longer hold tombstones whose time is over. A replica whose log was damaged serves again only when it holds
 everything that any write quorum had, because it may have belonged to that quorum.
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from systems.quorum.messages import Entry, Version
+from systems.quorum.messages import Ballot, Entry, Version
 from systems.quorum.placement import Placement
 
 
@@ -31,7 +31,7 @@ class OneValueAVersion:
     """Checks the invariants. It remembers everything it has seen, since the other value may be gone by now.
 
     A history shows that a version stands for two values only if both are read, and that a replica has forgotten something only
-    if too few others remember.
+    if too few others remember. And that it has forgotten whose compare-and-set it is shows only if its coordinator has to ask.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class OneValueAVersion:
         self._repairs = repairs
         self._durable = durable
         self._tombstones_dropped = tombstones_dropped
-        self._seen: dict[tuple[str, Version], tuple[str, str | None]] = {}
+        self._seen: dict[tuple[str, Version], tuple[str, str | None, Ballot | None]] = {}
         self._last: dict[str, dict[str, Entry]] = {}
         """What each node showed last, which need not be checked again."""
         self._safe: dict[str, Version] = {}
@@ -88,7 +88,12 @@ class OneValueAVersion:
                         f"{name} held version {earlier.version.counter} of {earlier.version.writer} of key {key}, and now"
                         f" version {entry.version.counter} of {entry.version.writer}"
                     )
-                first, value = self._seen.setdefault((key, entry.version), (name, entry.value))
+                first, value, of = self._seen.setdefault((key, entry.version), (name, entry.value, entry.decided_for))
+                if value == entry.value and of != entry.decided_for:
+                    return (
+                        f"version {entry.version.counter} of {entry.version.writer} of key {key} comes from"
+                        f" {_writer_as_text(of)} on {first}, and from {_writer_as_text(entry.decided_for)} on {name}"
+                    )
                 if value != entry.value:
                     return (
                         f"version {entry.version.counter} of {entry.version.writer} of key {key} stands for two values:"
@@ -144,3 +149,7 @@ def _value_of(entries: Mapping[str, Entry] | None, key: str) -> tuple[Version, s
 
 def _as_text(held: tuple[Version, str] | None) -> str:
     return "no value" if held is None else f"{held[1]}, version {held[0].counter} of {held[0].writer}"
+
+
+def _writer_as_text(ballot: Ballot | None) -> str:
+    return "a write" if ballot is None else f"compare-and-set {ballot.number} of {ballot.proposer}"

@@ -13,6 +13,7 @@ from systems.parts.hints import Hint
 from systems.quorum import Quorum
 from systems.quorum.comparing import Undone
 from systems.quorum.comparing_rules import UndoneStaysUndone
+from systems.quorum.invariant import OneValueAVersion
 from systems.quorum.messages import Ballot, Entry, Store, Successor, Version
 from systems.quorum.placement import Placement
 from systems.quorum.shown import Shown
@@ -192,3 +193,23 @@ def test_a_store_is_held_to_all_rules_that_its_settings_promise() -> None:
     done = {"n1": Shown(entries={}, undone=UNDONE), "n2": Shown(entries={"k": OF_ONE})}
     for quorum in (Quorum(), Quorum(memory=True), Quorum(repair_every_s=None)):
         assert quorum.invariant().broken(done) is not None
+
+
+def held(*entries: Entry) -> str | None:
+    """What is found when nodes hold these entries of one key."""
+    rule = OneValueAVersion(PLACEMENT, write=2, repairs=True, durable=True, tombstones_dropped=False)
+    return rule.broken({name: {"k": entry} for name, entry in zip(NAMES, entries, strict=False)})
+
+
+def test_a_version_comes_from_one_write() -> None:
+    swapped = Entry(Version(1, "n1", 1, 1, step=1), "swapped", Ballot(0, "n2", 1, 3))
+    promised = msgspec.structs.replace(swapped, successor=Successor(Ballot(1, "n3", 1, 1)))
+    assert held(OLD, swapped, promised) is None
+    why = held(swapped, msgspec.structs.replace(swapped, value="another"))
+    assert why == "version 1 of n1 of key k stands for two values: swapped on n1, and another on n2"
+    why = held(swapped, msgspec.structs.replace(swapped, decided_for=None))
+    assert why == "version 1 of n1 of key k comes from compare-and-set 3 of n2 on n1, and from a write on n2"
+    other = msgspec.structs.replace(swapped, decided_for=Ballot(0, "n3", 1, 3))
+    assert held(swapped, other) == (
+        "version 1 of n1 of key k comes from compare-and-set 3 of n2 on n1, and from compare-and-set 3 of n3 on n2"
+    )
