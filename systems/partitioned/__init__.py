@@ -16,7 +16,7 @@ from harness.model.errors import UsageError, hint
 from harness.model.simulated import Harm, Invariant
 from harness.model.system import Address, Client, Node
 from systems.partitioned.bugs import BUGS
-from systems.partitioned.client import PartitionedClient
+from systems.partitioned.client import SCAN_LIMIT, PartitionedClient
 from systems.partitioned.messages import MAP_PATH, MEMBERS_PATH, Change, NotDone
 from systems.partitioned.moving import first_map
 from systems.partitioned.partition_map import Method, PartitionMap
@@ -74,13 +74,15 @@ class Partitioned:
     """The highest rate at which a node copies."""
     segment_kib: int = 1024
     """The size of a segment of a node's log."""
+    scan_at_once: int = SCAN_LIMIT
+    """How many keys of a scan a client asks a node for; it asks again where the answer ends."""
     cluster: str = "partitioned"
     """Nodes do not answer nodes of another cluster, and do not start with its data."""
     bug: str | None = None
     """The name of a known bug that the system has."""
 
     def __post_init__(self) -> None:
-        for name in ("members", "replicas", "partitions", "moves_at_once", "batch_kib", "segment_kib"):
+        for name in ("members", "replicas", "partitions", "moves_at_once", "batch_kib", "segment_kib", "scan_at_once"):
             if getattr(self, name) < 1:
                 raise UsageError(f"Partitioned({name}={getattr(self, name)!r}): a whole number, at least 1.")
         if self.spares < 0 or self.zones < 0:
@@ -138,11 +140,12 @@ class Partitioned:
         return [*self._names(), COORDINATOR]
 
     def client(self, index: int, entries: Mapping[str, Address]) -> Client:
-        return PartitionedClient(index, list(entries.items()), COORDINATOR, BUGS.variant(self.bug))
+        rules = BUGS.variant(self.bug)
+        return PartitionedClient(index, list(entries.items()), COORDINATOR, rules, scan_at_once=self.scan_at_once)
 
     def varied(self, random: Random) -> Partitioned:
         """Other methods and numbers of partitions, with which each node would hold some, so that changes of members move some;
-        copies in small parts; logs that are cleaned up very often."""
+        copies in small parts; logs that are cleaned up very often; scans of a few keys at a time."""
         methods = [one for one in _HASHING if one in (self.method, *_ANY_LEAVES)]
         hashing = self.method in _HASHING and not self.zones and not self.weights and not self.balance
         drawn = replace(
@@ -153,6 +156,7 @@ class Partitioned:
             batch_kib=random.choice((1, self.batch_kib)),
             rate_mb_per_s=random.choice((0.05, self.rate_mb_per_s)),
             segment_kib=random.choice((1, self.segment_kib)),
+            scan_at_once=random.choice((1, 3, self.scan_at_once)),
         )
         return drawn if drawn._each_holds() else replace(drawn, method=self.method, partitions=self.partitions)
 

@@ -41,6 +41,7 @@ PAUSE_S: Final = 0.01
 LONGEST_PAUSE_S: Final = 0.08
 """The longest pause between two tries of a call: each is twice as long as the one before, up to this."""
 SCAN_LIMIT: Final = 1000
+"""How many keys a scan asks a node for at once, unless the system's settings say otherwise."""
 
 
 class PartitionedClient:
@@ -50,10 +51,19 @@ class PartitionedClient:
     again that may have had an effect.
     """
 
-    def __init__(self, home: int, entries: Sequence[tuple[str, Address]], coordinator: str, rules: Rules = CORRECT) -> None:
+    def __init__(
+        self,
+        home: int,
+        entries: Sequence[tuple[str, Address]],
+        coordinator: str,
+        rules: Rules = CORRECT,
+        *,
+        scan_at_once: int = SCAN_LIMIT,
+    ) -> None:
         self._nodes = {name: HttpClient(address) for name, address in entries}
         self._coordinator = coordinator
         self._rules = rules
+        self._scan_at_once = scan_at_once
         self._turn = home
         self._map: PartitionMap | None = None
         self._behind = False
@@ -159,7 +169,7 @@ class PartitionedClient:
             if name is not None:
                 try:
                     response = await self._nodes[name].request(
-                        "POST", SCAN_PATH, msgspec.json.encode(Scan(at, high, SCAN_LIMIT)), timeout_s=READ_S
+                        "POST", SCAN_PATH, msgspec.json.encode(Scan(at, high, self._scan_at_once)), timeout_s=READ_S
                     )
                     scanned = response.decode(Scanned) if response.status == 200 else None
                 except TransportError:

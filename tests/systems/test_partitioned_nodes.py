@@ -11,8 +11,10 @@ import msgspec
 from harness.cluster.ports import HOST, reserved
 from harness.http.message import Request, Response
 from harness.http.server import listen
+from harness.model.system import Call
 from harness.node.context import NodeContext, NodeSpec
 from harness.node.disk import Disk
+from systems.partitioned.client import PartitionedClient
 from systems.partitioned.messages import (
     BEAT_PATH,
     KEY_PATH,
@@ -78,6 +80,30 @@ def test_a_scan_goes_on_under_the_map_that_comes_in_the_middle_of_it(tmp_path: P
         response = asyncio.run(scene((first, second)))
     assert response.status == 200, response.body
     assert response.decode(Scanned).values == {"a": "value of a", "b": "value of b"}
+
+
+def test_a_client_goes_on_with_a_scan_where_an_answer_ends() -> None:
+    keys, asked = ["a", "b", "c", "d", "e"], list[Scan]()
+
+    async def n1(request: Request) -> Response:
+        if request.path == MAP_PATH:
+            return Response.json(first_map("range", [Member("n1")], 1, 1, []))
+        scan = request.decode(Scan)
+        asked.append(scan)
+        left = [key for key in keys if key >= scan.low]
+        until = left[scan.limit] if len(left) > scan.limit else None
+        return Response.json(Scanned({key: f"value of {key}" for key in left[: scan.limit]}, until, 1))
+
+    async def scanned() -> str | None:
+        async with await listen(n1, (HOST, 0)) as server:
+            client = PartitionedClient(0, [("n1", server.sockets[0].getsockname()[:2])], "coordinator", scan_at_once=2)
+            try:
+                return (await client.invoke(Call("scan", '["a",null]'))).value
+            finally:
+                await client.close()
+
+    assert msgspec.json.decode(asyncio.run(scanned()) or "") == {key: f"value of {key}" for key in keys}
+    assert [(scan.low, scan.limit) for scan in asked] == [("a", 2), ("c", 2), ("e", 2)]
 
 
 def test_a_node_tells_the_coordinator_when_its_disk_takes_data_again_though_nothing_is_written(tmp_path: Path) -> None:
