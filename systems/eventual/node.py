@@ -262,6 +262,7 @@ class Server:
             session_reads=self._coordinator.session_reads,
             now_s=self._node.clock(),
             resolution=replica.resolution,
+            outbox=self._outbox,
         )
 
     def _forgotten(self, disk: Disk) -> str | None:

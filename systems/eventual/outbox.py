@@ -9,7 +9,7 @@ too old or too many; anti-entropy brings them the write.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from systems.eventual.messages import State
 from systems.parts.hints import Hint, Hints
@@ -60,6 +60,15 @@ class Outbox:
     def keys(self) -> set[str]:
         """The keys that have hints."""
         return {hint.key for peer in self._peers for hint in self._hints.oldest(peer, self._hints.count(peer))}
+
+    @property
+    def untold(self) -> Mapping[str, State]:
+        """The last write of each key that no other replica has yet, read-only."""
+        return self._untold
+
+    def by_peer(self) -> list[Mapping[str, Hint[State]]]:
+        """The hints for each peer by key, read-only."""
+        return [self._hints.of(peer) for peer in self._peers]
 
     def count(self) -> int:
         """How many hints wait."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from systems.eventual.messages import State
+from systems.eventual.outbox import Outbox
 from systems.eventual.resolution import Resolution
 from systems.eventual.session_reads import SessionReads
 
@@ -25,3 +26,5 @@ class Shown:
     """The time by its monotonic clock."""
     resolution: Resolution | None = None
     """How it resolves concurrent writes."""
+    outbox: Outbox | None = None
+    """What it keeps for its peers."""

@@ -8,6 +8,7 @@ from typing import cast
 
 from systems.eventual.graves_rules import CountedHaveHad, DroppedAfterGrace, DroppedForGood
 from systems.eventual.invariant import EventualSafety
+from systems.eventual.outbox_rules import UntoldWhileAllLackIt
 from systems.eventual.resolution import Resolution
 from systems.eventual.session_rules import DeniedIsGone
 from systems.eventual.shown import Shown
@@ -16,7 +17,7 @@ from systems.parts.rules import Rule, first_broken
 
 
 class Watch:
-    """Checks what replicas hold, and the rules of their tombstones, of sessions and of writes."""
+    """Checks what replicas hold, and the rules of their tombstones, of sessions, of writes and of hints."""
 
     def __init__(self, resolution: Resolution, *, agreement: bool, grace_s: float) -> None:
         """For `agreement` see `EventualSafety`, for `grace_s` `DroppedAfterGrace`."""
@@ -28,6 +29,7 @@ class Watch:
             DroppedAfterGrace(resolution, grace_s=grace_s),
             DeniedIsGone(resolution),
             LaterWriteWins(),
+            UntoldWhileAllLackIt(),
         )
 
     def broken(self, states: Mapping[str, object]) -> str | None:
