@@ -331,10 +331,8 @@ class Server:
         self._running.carry_out(operation, finished)
 
     def _ask(self, name: str, request: ReplicaRequest, answered: Answered) -> None:
-        if name == self._name:
-            self._storage.ask(request, answered)
-        else:
-            self._peers[name].ask(request, answered)
+        asked = self._storage if name == self._name else self._peers[name]
+        asked.ask(request, answered)
 
     def _shown(self) -> Shown:
         storage = self._storage
@@ -343,6 +341,7 @@ class Server:
             kept=storage.replica.kept_by_home(),
             digests=self._digests,
             changed=storage.changed,
+            changes=storage.changes,
             undone=self._undone,
             comparing=[operation for operation in self._operations if isinstance(operation, Comparing)],
             floor=storage.replica.floor,

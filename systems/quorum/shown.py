@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from systems.parts.hints import Hint
 from systems.quorum.comparing import Comparing, Undone
-from systems.quorum.messages import Entry
-from systems.quorum.replica import Held, Replica
+from systems.quorum.messages import Entry, ReplicaRequest
+from systems.quorum.replica import Held, Release, Replica
 from systems.quorum.upkeep import Digests
 
 
@@ -33,3 +33,5 @@ class Shown:
     """What it would hold if it lost its log, and these others told it what they hold; None if they are too few."""
     lost_log_for_s: float | None = None
     """How long ago it started with a damaged log; None if it did not."""
+    changes: Callable[[Sequence[ReplicaRequest | Release]], Sequence[Held]] | None = None
+    """What requests would change that it carried out together."""

@@ -190,7 +190,7 @@ class Storage:
     def _commit(self) -> None:
         """Blocks the loop for one sync."""
         waiting, self._waiting = self._waiting, []
-        batch = self._changes([request for request, _ in waiting])
+        batch = self.changes([request for request, _ in waiting])
         written = True
         try:
             self._write(batch)
@@ -204,7 +204,7 @@ class Storage:
         for request, answered in waiting:
             answered(self._told(request) if written else None)
 
-    def _changes(self, requests: Sequence[ReplicaRequest | Release]) -> list[Held]:
+    def changes(self, requests: Sequence[ReplicaRequest | Release]) -> list[Held]:
         """What requests change when carried out in order: the last state of each key."""
         own: dict[str, Held] = {}
         kept: dict[tuple[str, str], Held] = {}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from systems.parts.rules import Rule, first_broken
+from systems.quorum.batch_rules import TogetherAsInTurn
 from systems.quorum.comparing_rules import DoubtfulWhenOvertaken, UndoneStaysUndone
 from systems.quorum.invariant import OneValueAVersion
 from systems.quorum.placement import Placement
@@ -31,6 +32,7 @@ class Watch:
             DroppedForGood(),
             RebuiltRemembers(placement, write=write),
             RebuildsAfterPhases(),
+            TogetherAsInTurn(),
         ]
         if durable:
             self._rules.append(KeptUntilTaken(tombstones_dropped=tombstones_dropped))

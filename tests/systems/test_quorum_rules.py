@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
@@ -11,11 +12,13 @@ import msgspec
 from harness.node.disk import Disk
 from systems.parts.hints import Hint
 from systems.quorum import Quorum
+from systems.quorum.batch_rules import TogetherAsInTurn
 from systems.quorum.comparing import Undone
 from systems.quorum.comparing_rules import UndoneStaysUndone
 from systems.quorum.invariant import OneValueAVersion
-from systems.quorum.messages import Ballot, Entry, Store, Successor, Version
+from systems.quorum.messages import Ballot, Entry, Keep, ReplicaRequest, Store, Successor, Version
 from systems.quorum.placement import Placement
+from systems.quorum.replica import Held, Release, Replica
 from systems.quorum.shown import Shown
 from systems.quorum.storage import Storage
 from systems.quorum.upkeep import Digests
@@ -213,3 +216,31 @@ def test_a_version_comes_from_one_write() -> None:
     assert held(swapped, other) == (
         "version 1 of n1 of key k comes from compare-and-set 3 of n2 on n1, and from compare-and-set 3 of n3 on n2"
     )
+
+
+class LastOneWins(Storage):
+    """A storage that takes the last change of what it keeps for the only one."""
+
+    def changes(self, requests: Sequence[ReplicaRequest | Release]) -> list[Held]:
+        last: dict[str, Held] = {}
+        for request in requests:
+            if (held := self.replica.after(request, self.replica.entry(request.key))) is not None:
+                last[held.key] = held
+        return list(last.values())
+
+
+def together(kind: type[Storage], at: Path, *, keeps: bool = True) -> str | None:
+    """What is found of a node whose storage carries requests out together; `keeps`: whether it keeps an entry for n2."""
+    storage = kind(Disk(at), lambda text: None, random=Random(1), replica=Replica(peers=["n2"]), memory=True)
+    if keeps:
+        storage.ask(Keep("k", OLD, "n2"), lambda answer: None)
+    shown = Shown(entries=storage.by_key(), kept=storage.replica.kept_by_home(), changes=storage.changes)
+    return TogetherAsInTurn().broken({"n1": shown})
+
+
+def test_requests_of_one_batch_leave_what_they_leave_in_turn(tmp_path: Path) -> None:
+    assert together(Storage, tmp_path / "right") is None
+    assert together(LastOneWins, tmp_path / "nothing kept", keeps=False) is None
+    why = "n1, asked to keep and then to release something of one key for n2, would not be left with the newer entry"
+    assert together(LastOneWins, tmp_path / "wrong") == why
+    assert TogetherAsInTurn().broken({"n1": HAS_NEW}) is None
