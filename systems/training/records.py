@@ -133,10 +133,15 @@ def steps_done(folder: Path) -> int:
 
 
 def rows(folder: Path) -> Trained:
-    """A node's records as rows of the history's frames."""
+    """A node's records as rows of the history's frames: a step that it has done and does again has a row for each time."""
     begun: dict[tuple[int, int], dict[str, object]] = {}
+    earlier: list[dict[str, object]] = []
+    """Rows of steps that were done, and then begun or done once more in the same generation, which should never happen."""
     events: list[dict[str, object]] = []
     for record in read(folder):
+        if not isinstance(record, Happened) and "done_ns" in (row := begun.get((record.generation, record.step), {})):
+            earlier.append(row)
+            begun[record.generation, record.step] = dict(row)
         match record:
             case Begun():
                 begun[record.generation, record.step] = {
@@ -162,7 +167,7 @@ def rows(folder: Path) -> Trained:
             case Happened():
                 detail = bytes(record.detail).decode()
                 events.append({"at_ns": record.at_ns, "node": record.node, "kind": record.kind, "detail": detail})
-    return Trained(steps=list(begun.values()), events=events)
+    return Trained(steps=[*earlier, *begun.values()], events=events)
 
 
 def gathered(folders: Iterable[Path]) -> Trained:

@@ -13,6 +13,7 @@ from typing import cast
 import pytest
 import torch
 
+from harness.checkers.every_sample_once import every_sample_once
 from harness.cluster.cluster import Cluster
 from harness.model.errors import UsageError
 from harness.model.history import CONTROL, History
@@ -114,6 +115,29 @@ def test_records_of_a_node_that_started_again_follow_those_before_and_a_torn_end
         file.write(b'{"type":"happ')
     assert [record.generation for record in read(tmp_path) if isinstance(record, Begun)] == [1, 2]
     assert read(tmp_path / "nobody") == []
+
+
+def test_a_step_that_a_node_does_again_in_the_same_generation_has_a_row_for_each_time(tmp_path: Path) -> None:
+    records = Records(tmp_path, "rank1")
+    for at_ns in (10, 20):
+        records.begun(2, 9, [Use(0, 12, 3, 9)], at_ns=at_ns)
+        records.done(done(9, at_ns + 5))
+    records.done(done(9, 30))
+    found = rows(tmp_path)
+    assert [(row["begun_ns"], row["done_ns"]) for row in found.steps] == [(10, 15), (20, 25), (20, 30)]
+    control = {"node": CONTROL, "generation": 0, "step": 9, "parameters": "aa", "samples": "0:12"}
+    earlier = [control | {"step": step, "samples": ""} for step in range(9)]
+    verdict = every_sample_once(History.of([], steps=[*earlier, control, *found.steps]))
+    assert verdict.valid is False
+    assert "used more than once: 0:12" in verdict.why
+
+
+def test_a_step_that_a_node_begins_again_before_it_has_done_it_has_one_row(tmp_path: Path) -> None:
+    records = Records(tmp_path, "rank1")
+    records.begun(2, 9, [], at_ns=10)
+    records.begun(2, 9, [Use(0, 12, 3, 9)], at_ns=20)
+    records.done(done(9, 25))
+    assert [(row["begun_ns"], row["done_ns"], row["samples"]) for row in rows(tmp_path).steps] == [(20, 25, "0:12")]
 
 
 @dataclass

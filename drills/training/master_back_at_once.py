@@ -1,0 +1,20 @@
+"""A parameter server's master is killed and is back before anybody misses it: it leads, if at all, a term of a higher number."""
+
+from __future__ import annotations
+
+from drills.training._checks import MASTER_CHECKS
+from faults.kill import Kill
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.parameter_server import ParameterServer
+from workloads.steps import Steps
+
+drill = Drill(
+    system=ParameterServer(workers=3, checkpoint_every=10),
+    workload=Steps(),
+    load=Load(rate=20, clients=80, seconds=7, timeout_ms=4000),
+    faults=[Kill("master").between(2.5, 2.55)],
+    checks=MASTER_CHECKS,
+    slos=["availability >= 99%", "max < 3s"],
+    nightly=True,
+)
