@@ -114,6 +114,10 @@ class Gatherer:
             self._alarm.ring_in(self._gather_s)
 
     def _begin(self, group: _Group, deadline: Deadline | None) -> None:
+        if self.has_no_use(group.batches):  # given up while it waited to begin
+            for batch in group.batches:
+                batch.finish()
+            return
         self._rate.count(len(group.messages))
         task = self._loop.create_task(self._forwarded(group, deadline))
         self._tasks.add(task)

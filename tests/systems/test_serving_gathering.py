@@ -142,6 +142,25 @@ def test_a_group_is_given_up_only_when_all_who_asked_are_gone() -> None:
     asyncio.run(scenario())
 
 
+def test_a_group_that_all_have_left_before_it_begins_goes_nowhere() -> None:
+    async def scenario() -> None:
+        groups = Groups()
+        async with gathering(groups) as (client, held):
+            asked = asyncio.create_task(client.exchange(*requests(b"a"), timeout_s=10))
+            (batch,) = await held_back(held, 1)
+            asked.cancel()
+            while not batch.given_up:
+                await asyncio.sleep(0.001)
+            gatherer = Gatherer(groups.forward)
+            added(gatherer, [batch])
+            await asyncio.sleep(0.01)
+            assert not groups.seen
+            assert gatherer.under_way == 0
+            assert batch.finished
+
+    asyncio.run(scenario())
+
+
 def test_a_group_has_one_deadline() -> None:
     async def scenario() -> None:
         groups = Groups()
