@@ -83,6 +83,7 @@ async def main(node: NodeContext) -> None:
             settings=settings,
             pool=pool,
             dispatcher=dispatcher,
+            gatherer=gatherer,
             admission=admission,
             retry_budget=retry_budget,
             checker=checker,

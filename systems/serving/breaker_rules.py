@@ -18,11 +18,16 @@ _SURELY: Final = 50
 class _Look(NamedTuple):
     open: list[str]
     """Replicas whose breakers are open."""
+    not_closed: list[str]
+    """They, and those whose breakers are half-open."""
     states: Mapping[str, Sequence[Transition]]
     """The last change of each breaker's state, if there was one."""
     retries: int
     """Retries so far: a retry may have no other replica left than one whose breaker is open."""
     to_open: int
+    """Exchanges with `open` replicas without a permit, so far."""
+    to_not_closed: int
+    """And with all that are `not_closed`."""
     exchanges: int
 
     @property
@@ -34,7 +39,7 @@ class BreakerRules:
     """Checks the breakers of one balancer at each look.
 
     Each does what `BreakerWatch` demands, judged by the exchanges that it permitted. A replica whose breaker is open is left
-    out, unless more replicas would be left out than the settings allow.
+    out, unless more replicas would be left out than the settings allow. So is one whose breaker is half-open, but for probes.
     """
 
     def __init__(self, names: list[str]) -> None:
@@ -51,29 +56,42 @@ class BreakerRules:
             for why in self._watches[name].look(now_s, breaker, settings.breaker, dispatcher.exchanges(name).permitted):
                 yield f"the breaker of {name}: {why}"
         open_ = [name for name, breaker in breakers.items() if breaker.state == "open"]
-        if not open_ or any(one.share < 1 for one in pool.status(now_s)):
+        not_closed = [name for name, breaker in breakers.items() if breaker.state != "closed"]
+        if not not_closed or any(one.share < 1 for one in pool.status(now_s)):
             self._since = None
             return
         states = {name: breaker.status().transitions[-1:] for name, breaker in breakers.items()}
         exchanges = {name: dispatcher.exchanges(name) for name in breakers}
         look = _Look(
             open_,
+            not_closed,
             states,
             retries,
             sum(exchanges[name].unpermitted for name in open_),
+            sum(exchanges[name].unpermitted for name in not_closed),
             sum(one.all for one in exchanges.values()),
         )
         if self._since is None or (self._since.states, self._since.retries) != (states, retries):
             self._since = look
             return
         may = min(settings.most_left_out(len(breakers)), len(breakers) - 1)
-        yield from self._left_out(self._since, look, may)
+        yield from self._left_out(self._since, look, may, hedges=settings.hedge_ms is not None)
 
     @staticmethod
-    def _left_out(since: _Look, look: _Look, may: int) -> Iterator[str]:
-        said = f"the breakers of {', '.join(look.open)} are open, and {may} may be left out; of"
-        to_open, exchanges = look.to_open - since.to_open, look.exchanges - since.exchanges
-        if len(look.open) <= may and to_open and not look.half_open:
-            yield f"{said} {exchanges} exchanges, {to_open} went there"
-        if len(look.open) > may and not to_open and exchanges >= _SURELY:
-            yield f"{said} {exchanges} exchanges, none went there"
+    def _left_out(since: _Look, look: _Look, may: int, *, hedges: bool) -> Iterator[str]:
+        """Whether replicas were asked that had to be left out, or the other way round.
+
+        With hedging, exchanges begin a moment after their replicas were chosen: two of them may hope for the last free probe.
+        """
+        exchanges = look.exchanges - since.exchanges
+        if len(look.not_closed) <= may and not (look.half_open and hedges):
+            if unpermitted := look.to_not_closed - since.to_not_closed:
+                yield (
+                    f"the breakers of {', '.join(look.not_closed)} are not closed, and {may} may be left out; of {exchanges}"
+                    f" exchanges, {unpermitted} went there without a permit"
+                )
+        elif len(look.open) > may and look.to_open == since.to_open and exchanges >= _SURELY:
+            yield (
+                f"the breakers of {', '.join(look.open)} are open, and {may} may be left out; of {exchanges} exchanges, none"
+                " went there"
+            )

@@ -40,7 +40,9 @@ class Choices:
 class ChoiceRules:
     """Checks the choices of one balancer at each look."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_tries: int) -> None:
+        """A request may be sent `most_tries` times at most."""
+        self._most_tries = most_tries
         self._made = 0
         self._passed_over: Counter[str] = Counter()
         """By idle replica, how many choices have not fallen on it since it became idle."""
@@ -58,6 +60,8 @@ class ChoiceRules:
                 yield f"no replica was chosen, and {', '.join(others)} could have been"
             elif name not in perhaps_up and others:
                 yield f"{name} was chosen, which is down, and {', '.join(others)} could have been"
+            elif name is not None and len(tried) >= self._most_tries:
+                yield f"{name} was chosen for a request that was sent {len(tried)} times before; {self._most_tries} is the most"
             for one in self._passed_over:
                 self._passed_over[one] += one not in tried
             del self._passed_over[name or ""]

@@ -12,7 +12,7 @@ network cards space their interrupts: many requests then share the cost of a gro
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Final
 
 from harness.http.batched_server import RequestBatch
@@ -69,7 +69,7 @@ class Gatherer:
         self._log = log
         self._loop = asyncio.get_running_loop()
         self._groups: dict[Deadline | None, _Group] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], _Group] = {}
         self._gather_s = gather_s
         self._rate = _Rate(self._loop.time)
         self._alarm = alarm(self._loop, self._send) if gather_s else None  # made now, while a descriptor is free
@@ -94,6 +94,11 @@ class Gatherer:
     def under_way(self) -> int:
         """How many groups have not been answered yet."""
         return len(self._groups) + len(self._tasks)
+
+    @property
+    def for_nobody(self) -> list[Hashable]:
+        """The groups under way whose clients have all gone, to look at."""
+        return [task for task, group in self._tasks.items() if all(batch.given_up for batch in group.batches)]
 
     @staticmethod
     def has_no_use(batches: Sequence[RequestBatch]) -> bool:
@@ -120,8 +125,8 @@ class Gatherer:
             return
         self._rate.count(len(group.messages))
         task = self._loop.create_task(self._forwarded(group, deadline))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = group
+        task.add_done_callback(self._tasks.pop)
 
         def given_up() -> None:
             if self.has_no_use(group.batches):

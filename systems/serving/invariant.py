@@ -15,8 +15,10 @@ from systems.serving.admission import Admission
 from systems.serving.admission_rules import AdmissionRules
 from systems.serving.breaker_rules import BreakerRules
 from systems.serving.choice_rules import ChoiceRules
+from systems.serving.coalescing import Gatherer
 from systems.serving.dispatch import Dispatcher
 from systems.serving.ejection import FALL_REQUESTS
+from systems.serving.group_rules import GroupRules
 from systems.serving.health import INTERVAL_S, HealthChecker
 from systems.serving.policy import FALL_CHECKS, LEAST_SHARE, RISE_CHECKS, Pool, Replica
 from systems.serving.retry_budget_rules import LAG_S, ROUGHLY, RetryBudgetRules
@@ -31,6 +33,7 @@ class Shown:
     settings: Settings
     pool: Pool
     dispatcher: Dispatcher
+    gatherer: Gatherer
     admission: Admission
     retry_budget: RetryBudget
     checker: HealthChecker
@@ -48,9 +51,11 @@ class BalancersKeepTheirRules:
       too many at once, or the last one that is up.
     - It takes a replica down after enough consecutive failed checks, and up again after enough good ones, without delay.
     - It chooses replicas that are up, and none twice for one request, as long as there are others, and passes over none of them
-      for long (`ChoiceRules`). The share of a replica that came up grows as fast as the settings say.
+      for long. It does not send a request more often than it may (`ChoiceRules`).
+    - The share of a replica that came up grows as fast as the settings say.
     - It always admits a few requests, and no more than its replicas have been seen to answer in time (`AdmissionRules`).
     - Its breakers keep their rules (`BreakerRules`).
+    - Requests that no client waits for any more are given up (`GroupRules`).
     """
 
     def __init__(self) -> None:
@@ -73,12 +78,13 @@ class _Balancer:
         self.pool = first.pool
         self._retry_budget = RetryBudgetRules(first.retry_budget, first.now_s)
         self._replicas = {one.name: _Seen(one, first) for one in first.pool.replicas}
-        self._choices = ChoiceRules()
+        self._choices = ChoiceRules(Dispatcher.MAX_TRIES)
         self._looked_s = first.now_s
         self._up: set[str] = set()
         """The replicas that were up at the last look."""
         self._breakers = BreakerRules(list(self._replicas))
         self._admission = AdmissionRules()
+        self._groups = GroupRules()
 
     def look(self, shown: Shown) -> Iterator[str]:
         """What is wrong by now."""
@@ -89,6 +95,8 @@ class _Balancer:
         retries = shown.retry_budget.spent + shown.dispatcher.again
         yield from self._breakers.look(shown.now_s, shown.pool, shown.dispatcher, shown.settings, retries)
         ended = sum(shown.dispatcher.ended(name) for name in self._replicas)
+        checks = shown.checker.passed.total() + shown.checker.failed.total()
+        yield from self._groups.look(shown.gatherer.for_nobody, checks)
         yield from self._admission.look(shown.now_s, shown.admission, ended, shown.dispatcher)
         up = {one.name for one in shown.pool.replicas if one.up}
         came_up = {one.name for one in shown.pool.replicas if one.returned_s >= self._looked_s}  # and may have gone down again

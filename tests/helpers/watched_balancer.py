@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import cast
 
 from systems.parts.retry_budget import RetryBudget
 from systems.serving.admission import Admission
 from systems.serving.choice_rules import Choices
+from systems.serving.coalescing import Gatherer
 from systems.serving.dispatch import Dispatcher
 from systems.serving.exchanges import Exchanges, Tries
 from systems.serving.health import HealthChecker
@@ -49,29 +50,39 @@ class Sent:
 
 @dataclass
 class Checked:
-    passed: dict[str, int]
-    failed: dict[str, int]
+    passed: Counter[str]
+    failed: Counter[str]
+
+
+@dataclass
+class Groups:
+    """As much of a gatherer as is looked at."""
+
+    for_nobody: list[str] = field(default_factory=list)
 
 
 class Balancer:
     """Parts of a balancer, with the invariant checked after each step."""
 
-    def __init__(self, *names: str, pool: type[Pool] = Pool) -> None:
+    def __init__(self, *names: str, pool: type[Pool] = Pool, settings: Settings = SETTINGS) -> None:
         self.now_s = 100.0
-        self.pool = pool(names, SETTINGS)
+        self._settings = settings
+        self.pool = pool(names, settings)
         self.sent = Sent()
         self.admission = Admission(0.1)
         self.budget = RetryBudget(SETTINGS.retry_ratio, SETTINGS.retries_per_s)
-        self.checked = Checked(dict.fromkeys(names, 0), dict.fromkeys(names, 0))
+        self.checked = Checked(Counter(), Counter())
+        self.groups = Groups()
         self._invariant = BalancersKeepTheirRules()
 
     def look(self, after_s: float = LOOK_S) -> str | None:
         self.now_s += after_s
         shown = Shown(
             now_s=self.now_s,
-            settings=SETTINGS,
+            settings=self._settings,
             pool=self.pool,
             dispatcher=cast(Dispatcher, self.sent),
+            gatherer=cast(Gatherer, self.groups),
             admission=self.admission,
             retry_budget=self.budget,
             checker=cast(HealthChecker, self.checked),
@@ -81,6 +92,12 @@ class Balancer:
     def fails(self, name: str, times: int) -> None:
         for _ in range(times):
             self.pool.failed(name, "why", self.now_s)
+
+    def begin(self, name: str, *, times: int = 1) -> None:
+        """Begin exchanges of one request each, which do not end."""
+        for _ in range(times):
+            self.sent.exchanged[name].begun(self.pool.sent(name, self.now_s))
+        self.sent.waits_for[name] = self.sent.waits_for.get(name, 0) + times
 
     def exchange(self, name: str, *, ok: bool = True, times: int = 1) -> None:
         """Exchanges of one request each."""
@@ -109,8 +126,8 @@ class Balancer:
                 self.pool.check_failed(name, "why", self.now_s)
 
 
-def looked_at(*names: str, pool: type[Pool] = Pool) -> Balancer:
+def looked_at(*names: str, pool: type[Pool] = Pool, settings: Settings = SETTINGS) -> Balancer:
     """A balancer that has just started."""
-    balancer = Balancer(*names, pool=pool)
+    balancer = Balancer(*names, pool=pool, settings=settings)
     assert balancer.look() is None
     return balancer

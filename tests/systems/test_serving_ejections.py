@@ -119,6 +119,14 @@ def test_a_replica_is_chosen_that_is_up_and_was_not_tried(name: str | None, trie
     assert why is None if told is None else told in (why or "")
 
 
+def test_a_request_is_sent_three_times_at_most() -> None:
+    balancer = looked_at("r1", "r2", "r3", "r4", "r5")
+    balancer.sent.choices.add("r3", ["r1", "r2"])
+    assert balancer.look() is None
+    balancer.sent.choices.add("r4", ["r1", "r2", "r3"])
+    assert "r4 was chosen for a request that was sent 3 times before; 3 is the most" in (balancer.look() or "")
+
+
 def test_a_replica_may_be_chosen_that_came_up_and_went_down_again() -> None:
     balancer = looked_at("r1", "r2")
     balancer.fails("r1", FALL_REQUESTS)

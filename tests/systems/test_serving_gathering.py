@@ -161,6 +161,29 @@ def test_a_group_that_all_have_left_before_it_begins_goes_nowhere() -> None:
     asyncio.run(scenario())
 
 
+def test_groups_for_nobody_are_those_whose_clients_have_all_gone() -> None:
+    async def scenario() -> None:
+        groups = Groups()
+        async with gathering(groups) as (client, held):
+            asked = [asyncio.create_task(client.exchange(*requests(text), timeout_s=10)) for text in (b"a", b"b")]
+            batches = list(await held_back(held, 2))
+            gatherer = Gatherer(groups.forward)
+            added(gatherer, batches)
+            await groups.begun.wait()
+            for batch in batches:
+                batch.on_given_up = None
+            asked[0].cancel()
+            while not any(batch.given_up for batch in batches):
+                await asyncio.sleep(0.001)
+            assert not gatherer.for_nobody
+            asked[1].cancel()
+            while not all(batch.given_up for batch in batches):
+                await asyncio.sleep(0.001)
+            assert len(gatherer.for_nobody) == 1
+
+    asyncio.run(scenario())
+
+
 def test_a_group_has_one_deadline() -> None:
     async def scenario() -> None:
         groups = Groups()

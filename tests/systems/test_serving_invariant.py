@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from systems.serving.admission import LEAST
-from tests.helpers.watched_balancer import looked_at
+from tests.helpers.watched_balancer import SETTINGS, looked_at
 
 
 def test_what_is_outstanding_is_what_connections_wait_for() -> None:
@@ -108,7 +109,30 @@ def test_a_replica_whose_breaker_is_open_is_left_out() -> None:
     balancer.exchange("r2", times=10)
     assert balancer.look() is None
     balancer.exchange("r1")
-    assert "the breakers of r1 are open, and 1 may be left out; of 11 exchanges, 1 went there" in (balancer.look() or "")
+    assert "breakers of r1 are not closed, and 1 may be left out; of 11 exchanges, 1 went there without" in (
+        balancer.look() or ""
+    )
+
+
+def test_a_replica_whose_breaker_is_half_open_gets_its_probes_and_nothing_else() -> None:
+    balancer = looked_at("r1", "r2", "r3")
+    balancer.open("r1")
+    assert balancer.look() is None
+    assert balancer.look(after_s=1.0) is None, "it is half-open"
+    balancer.begin("r1", times=4)
+    assert balancer.look() is None
+    balancer.exchange("r2", times=10)
+    assert balancer.look() is None
+    balancer.begin("r1")
+    assert "the breakers of r1 are not closed, and 1 may be left out; of 15 exchanges, 1 went there" in (balancer.look() or "")
+
+
+def test_hedges_may_come_too_late_for_the_last_probe() -> None:
+    balancer = looked_at("r1", "r2", "r3", settings=msgspec.structs.replace(SETTINGS, hedge_ms=10.0))
+    balancer.open("r1")
+    assert [balancer.look(), balancer.look(after_s=1.0)] == [None, None]
+    balancer.begin("r1", times=5)
+    assert balancer.look() is None
 
 
 def test_a_retry_may_have_no_other_replica_left() -> None:
@@ -130,7 +154,7 @@ def test_a_hedge_that_is_paid_for_may_begin_later() -> None:
     balancer.sent.again += 1
     assert balancer.look() is None
     balancer.exchange("r1")
-    assert "of 1 exchanges, 1 went there" in (balancer.look() or "")
+    assert "of 1 exchanges, 1 went there without a permit" in (balancer.look() or "")
 
 
 @pytest.mark.parametrize("names", [("r1", "r2", "r3"), ("r1", "r2", "r3", "r4")])
@@ -182,3 +206,16 @@ def test_a_breaker_does_not_wait_for_a_probe_that_was_given_up() -> None:
     balancer.sent.exchanged["r1"].given_up(permit)
     balancer.sent.waits_for["r1"] = 0
     assert "the breaker of r1: it waits for 1 probes, and 0 calls are under way" in (balancer.look() or "")
+
+
+def test_a_group_for_nobody_ends_as_soon_as_the_balancer_gets_to_it() -> None:
+    balancer = looked_at("r1", "r2")
+    balancer.groups.for_nobody = ["group"]
+    assert [balancer.look(after_s=1.0) for _ in range(3)] == [None] * 3, "it is frozen"
+    balancer.check("r1", good=True, times=7)
+    assert balancer.look() is None
+    balancer.groups.for_nobody = ["another group"]
+    balancer.check("r1", good=True, times=7)
+    assert balancer.look() is None
+    balancer.check("r1", good=True, times=8)
+    assert "since all its clients have gone there were 8 health checks" in (balancer.look() or "")
