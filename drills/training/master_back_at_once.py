@@ -1,4 +1,4 @@
-"""A parameter server's master is killed and is back before anybody misses it: it leads, if at all, a term of a higher number."""
+"""A parameter server's master is killed and back before anybody misses it: if it leads again, then in another term."""
 
 from __future__ import annotations
 
