@@ -10,10 +10,11 @@ import pandas as pd
 from harness.checkers._steps import at, control, done, trains
 from harness.checkers._wording import count, listed
 from harness.model import training_events
+from harness.model.errors import UsageError
 from harness.model.history import History
 from harness.model.node_events import BrokenEvent, told
 from harness.model.training_events import Named
-from harness.model.verdict import Verdict
+from harness.model.verdict import Checker, Verdict
 
 FLIPPED: Final = "bit_flipped"
 """The event by which a node tells that a bit of what it computes, or keeps, was flipped."""
@@ -34,8 +35,24 @@ def corruption_named(history: History) -> Verdict:
     A step is right if its parameters are, bit for bit, those of an undisturbed training. Steps that were done wrongly after
     the first flip and before the naming are allowed if they were done again. A flip of an activation may change nothing: if
     all steps are right, no rank has to be named for it. Unknown if no bit was flipped, if the record ends too early, or
-    without a control.
+    without a control. `corruption_named_within` takes another limit.
     """
+    return _judged(history, LIMIT_STEPS)
+
+
+def corruption_named_within(steps: int) -> Checker:
+    """The same check with another limit: in how many steps audits find out a rank depends on how many members there are."""
+    if steps < 1:
+        raise UsageError(f"corruption_named_within({steps!r}): a number of steps, at least 1.")
+
+    def corruption_named(history: History) -> Verdict:
+        return _judged(history, steps)
+
+    corruption_named.__doc__ = f"Each rank whose bits were flipped is named within {count(steps, 'step')}, and no other is."
+    return corruption_named
+
+
+def _judged(history: History, limit: int) -> Verdict:
     steps, expected = done(history), control(history)
     try:
         flips, named = _flips(history), _named(history)
@@ -62,23 +79,22 @@ def corruption_named(history: History) -> Verdict:
         when = named["at_ns"][named["node"] == node]
         since = steps[steps["done_ns"] > flipped_ns]
         if when.empty:
-            return _unnamed(str(node), flips[flips["node"] == node], since, wrong)
+            return _unnamed(str(node), flips[flips["node"] == node], since, wrong, limit)
         found_ns = int(when.min())
         number = int(since["step"][since["done_ns"] < found_ns].nunique())
-        if number > LIMIT_STEPS:
-            return Verdict(
-                valid=False, why=f"{node} was named {count(number, 'step')} after its first flip, not within {LIMIT_STEPS}"
-            )
+        if number > limit:
+            why = f"{node} was named {count(number, 'step')} after its first flip, not within {limit}"
+            return Verdict(valid=False, why=why)
         found.append(f"{node} {(found_ns - flipped_ns) / 1e9:.2f} s and {count(number, 'step')} after its first flip")
         last_ns = max(last_ns, found_ns)
     return _right_again(steps, wrong, last_ns, f"named: {listed(found)}")
 
 
-def _unnamed(node: str, flips: pd.DataFrame, since: pd.DataFrame, wrong: pd.DataFrame) -> Verdict:
+def _unnamed(node: str, flips: pd.DataFrame, since: pd.DataFrame, wrong: pd.DataFrame, limit: int) -> Verdict:
     if set(flips["of"]) == {"activation"} and wrong.empty:
         return Verdict(valid=None, why=f"activations of {node} were flipped, with no effect on any step")
     number = int(since["step"].nunique())
-    if number <= LIMIT_STEPS:
+    if number <= limit:
         return Verdict(
             valid=None, why=f"{node} was not named {count(number, 'step')} after its first flip, when the record ends"
         )

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from harness.checkers.corruption_named import LIMIT_STEPS, applies, corruption_named
+from harness.checkers.corruption_named import LIMIT_STEPS, applies, corruption_named, corruption_named_within
+from harness.model.errors import UsageError
 from harness.model.history import EVENTS, History, frame
 from tests.helpers.trained import NS_PER_S, history
 
@@ -75,6 +76,20 @@ def test_a_rank_that_is_never_named_is_wrong_once_there_was_time_to_find_it() ->
     late = corruption_named(told(f"{CONTROL}\n{steps(50)}", FLIP, (2.455, *NAMING[1:])))
     assert late.valid is False
     assert "rank1 was named 46 steps after its first flip, not within" in late.why
+
+
+def test_where_audits_come_often_a_rank_has_to_be_named_sooner() -> None:
+    within = corruption_named_within(13)
+    assert within.__name__ == "corruption_named"
+    transcript = f"{CONTROL}\n{steps(50)}"
+    assert within(told(transcript, FLIP, (2.125, *NAMING[1:]))).valid is True
+    late = within(told(transcript, FLIP, (2.135, *NAMING[1:])))
+    assert late.valid is False
+    assert late.why == "rank1 was named 14 steps after its first flip, not within 13"
+    assert within(told(f"{CONTROL}\n{steps(13)}", FLIP)).valid is None
+    assert within(told(f"{CONTROL}\n{steps(14)}", FLIP)).valid is False
+    with pytest.raises(UsageError, match="a number of steps, at least 1"):
+        corruption_named_within(0)
 
 
 def test_an_activation_that_changed_nothing_names_no_rank() -> None:
