@@ -1,4 +1,4 @@
-"""A parameter server's master is killed and back before anybody misses it: if it leads again, then in another term."""
+"""A parameter server's master is killed and back at once, twice, while its standby is gone: each time it leads another term."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ from workloads.steps import Steps
 drill = Drill(
     system=ParameterServer(workers=3, checkpoint_every=10),
     workload=Steps(),
-    load=Load(rate=20, clients=80, seconds=7, timeout_ms=4000),
-    faults=[Kill("master").between(2.5, 2.55)],
+    load=Load(rate=20, clients=80, seconds=9, timeout_ms=4000),
+    faults=[
+        Kill("standby").between(1, 7.5),
+        Kill("master").between(2.5, 2.55),
+        Kill("master").between(5, 5.05),
+    ],
     checks=MASTER_CHECKS,
     slos=["availability >= 99%", "max < 3s"],
     nightly=True,

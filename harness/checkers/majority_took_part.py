@@ -1,0 +1,53 @@
+"""Check that a master completes a step only with more than half of its workers."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from harness.checkers._steps import at, done, trains
+from harness.checkers._wording import count, listed
+from harness.model.history import CONTROL, History
+from harness.model.verdict import Verdict
+
+
+def majority_took_part(history: History) -> Verdict:
+    """Of each step that a master has done, more than half of all workers have begun it in its term.
+
+    Two majorities have a worker in common, and a worker obeys only the newest master that it knows. So a master that was
+    replaced, and does not know it yet, completes nothing that begins after its successor was elected. A gradient of another
+    step is no sign that a worker still obeys. A master contributes the samples of a step that workers begin as well. Updates
+    of one worker alone are not judged. Unknown if there are none but these.
+    """
+    steps = history.steps[history.steps["node"] != CONTROL]
+    masters, workers = _roles(steps)
+    found = done(history)
+    judged = found[found["node"].isin(masters) & found["worker"].isna().to_numpy(dtype=bool)]
+    if judged.empty or not workers:
+        return Verdict(valid=None, why="no master has done a step with workers")
+    begun = steps[steps["node"].isin(workers)]
+    took_part = begun.groupby(["generation", "step"])["node"].nunique()
+    enough = len(workers) // 2 + 1
+    alone = judged[[took_part.get((row.generation, row.step), 0) < enough for row in judged.itertuples()]]
+    if len(alone):
+        told = [f"step {row['step']} ({at(row)})" for _, row in alone.iterrows()]
+        why = f"{count(len(alone), 'step')} with fewer than {enough} of {count(len(workers), 'worker')}: {listed(told)}"
+        return Verdict(valid=False, why=why)
+    why = f"{count(len(judged), 'step')}, each with at least {enough} of {count(len(workers), 'worker')}"
+    return Verdict(valid=True, why=why)
+
+
+def _roles(steps: pd.DataFrame) -> tuple[set[str], set[str]]:
+    """The nodes that contribute samples, and those that never do, if there are both."""
+    contributed = (steps["samples"].fillna("").str.strip() != "").to_numpy(dtype=bool)
+    masters = set(steps["node"][contributed])
+    return masters, set(steps["node"]) - masters
+
+
+def applies(history: History) -> bool:
+    """Whether masters have done steps with several workers each."""
+    if not trains(history):
+        return False
+    steps = history.steps[history.steps["node"] != CONTROL]
+    masters, workers = _roles(steps)
+    found = done(history)
+    return bool(workers) and bool((found["node"].isin(masters) & found["worker"].isna().to_numpy(dtype=bool)).any())
