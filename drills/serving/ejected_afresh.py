@@ -11,7 +11,9 @@ from systems.serving import Serving, Settings
 from workloads.predictions import Predictions
 
 drill = Drill(
-    system=Serving(replicas=3, settings=Settings(ejection_ms=200, longest_ejection_ms=1000)),
+    system=Serving(
+        replicas=3, settings=Settings(strategy="round-robin", ejection_ms=200, longest_ejection_ms=1000, breaker=None)
+    ),
     workload=Predictions(),
     load=Load(rate=200, clients=100, seconds=8),
     faults=[Pause("r1").between(begin_s, begin_s + 0.4) for begin_s in (1.0, 2.0, 3.2, 6.0)],
