@@ -11,7 +11,7 @@ from harness.model.verdict import Verdict
 
 
 def majority_took_part(history: History) -> Verdict:
-    """Of each step that a master has done, more than half of all workers have begun it in its term.
+    """More than half of all workers have begun a step in the master's term by the time when the master has done it.
 
     Two majorities have a worker in common, and a worker obeys only the newest master that it knows. So a master that was
     replaced, and does not know it yet, completes nothing that begins after its successor was elected. A gradient of another
@@ -24,8 +24,9 @@ def majority_took_part(history: History) -> Verdict:
     judged = found[found["node"].isin(masters) & found["worker"].isna().to_numpy(dtype=bool)]
     if judged.empty or not workers:
         return Verdict(valid=None, why="no master has done a step with workers")
-    begun = steps[steps["node"].isin(workers)]
-    took_part = begun.groupby(["generation", "step"])["node"].nunique()
+    begun = steps[steps["node"].isin(workers)].merge(judged[["generation", "step", "done_ns"]], on=["generation", "step"])
+    in_time = begun[(begun["begun_ns"] <= begun["done_ns_y"]).to_numpy(dtype=bool)]
+    took_part = in_time.groupby(["generation", "step"])["node"].nunique()
     enough = len(workers) // 2 + 1
     alone = judged[[took_part.get((row.generation, row.step), 0) < enough for row in judged.itertuples()]]
     if len(alone):

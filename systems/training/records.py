@@ -133,7 +133,11 @@ def steps_done(folder: Path) -> int:
 
 
 def rows(folder: Path) -> Trained:
-    """A node's records as rows of the history's frames: a step that it has done and does again has a row for each time."""
+    """A node's records as rows of the history's frames.
+
+    A step that it has done and does again has a row for each time. One that it begins again before it has done it has one row,
+    with the time when it first began it.
+    """
     begun: dict[tuple[int, int], dict[str, object]] = {}
     earlier: list[dict[str, object]] = []
     """Rows of steps that were done, and then begun or done once more in the same generation, which should never happen."""
@@ -144,11 +148,12 @@ def rows(folder: Path) -> Trained:
             begun[record.generation, record.step] = dict(row)
         match record:
             case Begun():
+                again = begun.get((record.generation, record.step), {})
                 begun[record.generation, record.step] = {
                     "node": record.node,
                     "generation": record.generation,
                     "step": record.step,
-                    "begun_ns": record.at_ns,
+                    "begun_ns": record.at_ns if "done_ns" in again else again.get("begun_ns", record.at_ns),
                     "samples": samples_text(record.uses),
                     "batch": record.batch,
                 }

@@ -35,6 +35,7 @@ def test_a_majority_in_each_step_is_right() -> None:
     [
         ("worker3 g1 step 1", "worker3 g2 step 1"),  # it had another master by then
         ("worker3 g1 step 1", "worker3 g1 step 2"),
+        ("worker3 g1 step 1 bb {none}   at 1.1", "worker3 g1 step 1 bb {none}   at 2.1"),
     ],
 )
 def test_a_step_without_a_majority_is_found(line: str, changed: str) -> None:

@@ -137,7 +137,7 @@ def test_a_step_that_a_node_begins_again_before_it_has_done_it_has_one_row(tmp_p
     records.begun(2, 9, [], at_ns=10)
     records.begun(2, 9, [Use(0, 12, 3, 9)], at_ns=20)
     records.done(done(9, 25))
-    assert [(row["begun_ns"], row["done_ns"], row["samples"]) for row in rows(tmp_path).steps] == [(20, 25, "0:12")]
+    assert [(row["begun_ns"], row["done_ns"], row["samples"]) for row in rows(tmp_path).steps] == [(10, 25, "0:12")]
 
 
 @dataclass
