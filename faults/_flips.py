@@ -18,11 +18,21 @@ def check(fault: str, of: str, known: Sequence[str], bit: int | None) -> None:
         raise UsageError(f"{fault}(bit={bit!r}): must be from 0 to {NUMBER_BITS - 1}.")
 
 
-def begin(environment: Environment, targets: Targets, match: str, *, bits: int, bit: int | None, times: int | None) -> Evidence:
+def begin(
+    environment: Environment,
+    targets: Targets,
+    match: str,
+    *,
+    bits: int,
+    bit: int | None,
+    times: int | None,
+    steady: bool = False,
+) -> Evidence:
     """Flip bits on every target. Whether that does anything shows when the node next reports a matching value."""
     for name in targets.nodes:
         seed = environment.random(f"{targets.label}/{name}/flips").getrandbits(62)
-        environment.memories.flip(targets.label, name, Flips(match=match, seed=seed, bits=bits, bit=bit, times=times))
+        flips = Flips(match=match, seed=seed, bits=bits, bit=bit, times=times, steady=steady)
+        environment.memories.flip(targets.label, name, flips)
     return Evidence(acted=None, text="")
 
 

@@ -20,8 +20,9 @@ class WrongGradient(Fault):
     """A bit flips in each gradient that the rank computes while the window lasts, or in the first `times` of them.
 
     `bit` is which bit of the 32: 31 is the sign, 30 the highest of the exponent, 22 to 0 the mantissa; None: any. Flipping a
-    low bit gives a plausible number. `of="activation"` flips a bit of each layer's output instead, so that everything computed
-    from it is wrong as well. The rank itself reports each flip (the event `bit_flipped`).
+    low bit gives a plausible number. `steady`: it is the same bit of the same number each time, so that the rank gets the same
+    wrong result if it computes again; otherwise another one each time. `of="activation"` flips a bit of each layer's output
+    instead, so that everything computed from it is wrong as well. The rank itself reports each flip (the event `bit_flipped`).
 
     Models a processor that computes wrongly and raises no error: Hochschild et al., "Cores that don't count", HotOS 2021; Dixit
     et al., "Silent Data Corruptions at Scale", 2021. In 54 days of training Llama 3, six of 419 unexpected interruptions were
@@ -31,6 +32,7 @@ class WrongGradient(Fault):
     of: str = "gradient"
     bit: int | None = None
     times: int | None = None
+    steady: bool = False
 
     aims_at: ClassVar[Aim] = "nodes"
     uses: ClassVar[Use | None] = "memory"
@@ -44,7 +46,7 @@ class WrongGradient(Fault):
         _steered.check(self, system)
 
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:
-        return _flips.begin(environment, targets, self.of, bits=1, bit=self.bit, times=self.times)
+        return _flips.begin(environment, targets, self.of, bits=1, bit=self.bit, times=self.times, steady=self.steady)
 
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
         """Evidence is how many gradients of each rank had a bit flipped."""

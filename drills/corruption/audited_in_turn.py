@@ -1,4 +1,4 @@
-"""A rank computes wrongly just after it was audited: the next of its audits, of which others take turns, finds it out."""
+"""A rank gets the same bit wrong whenever it computes: any audit finds it out, because another rank does it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ drill = Drill(
     system=Training(ranks=_RANKS, checkpoint_every=5, audit_every=_AUDIT_EVERY),
     workload=Steps(),
     load=Load(rate=40, clients=100, seconds=10, timeout_ms=4000),
-    faults=[WrongGradient("rank0", bit=12).from_step(18)],
+    faults=[WrongGradient("rank0", bit=12, steady=True).from_step(18)],
     checks=(
         corruption_named_within(_RANKS * _AUDIT_EVERY + 1),  # a rank may begin a step before others have recorded the last one
         replicas_agree,

@@ -23,6 +23,8 @@ class Flips:
     """Which bit of a 32-bit number, 31 being the sign and 30 the highest of the exponent; None: any."""
     times: int | None = None
     """How often at most; None: each time, for as long as the fault holds."""
+    steady: bool = False
+    """Flip the same bits each time."""
 
 
 class Flipped(NamedTuple):

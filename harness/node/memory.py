@@ -10,7 +10,7 @@ from harness.model.flips import NUMBER_BITS, Flipped, Flips, Seen
 from harness.node import name_match
 
 _SLOTS: Final = 4
-_ARMED, _LEFT, _PASSED, _HIT, _SEED, _BITS, _BIT, _LAST_AT, _LAST_BEFORE, _LAST_AFTER, _MATCH = range(11)
+_ARMED, _LEFT, _PASSED, _HIT, _SEED, _BITS, _BIT, _STEADY, _LAST_AT, _LAST_BEFORE, _LAST_AFTER, _MATCH = range(12)
 _SLOT_WORDS: Final = _MATCH + name_match.WORDS
 _ANY: Final = -1
 _SEED_BITS: Final = 62
@@ -38,6 +38,7 @@ class Memory:
         words[slot + _SEED] = flips.seed % (1 << _SEED_BITS)
         words[slot + _BITS] = flips.bits
         words[slot + _BIT] = _ANY if flips.bit is None else flips.bit
+        words[slot + _STEADY] = flips.steady
         name_match.put(words, slot + _MATCH, flips.match)
         words[slot + _ARMED] = 1
         words[self._at] += 1
@@ -83,7 +84,8 @@ class Memory:
         """The bits to flip this time: a byte's offset in all the contents, and a mask."""
         words = self._words
         numbers = sum(map(len, contents)) * 8 // NUMBER_BITS
-        random, bit = Random(f"{words[slot + _SEED]}/{words[slot + _HIT]}"), words[slot + _BIT]
+        number = 0 if words[slot + _STEADY] else words[slot + _HIT]
+        random, bit = Random(f"{words[slot + _SEED]}/{number}"), words[slot + _BIT]
         each = NUMBER_BITS if bit == _ANY else 1
         for place in random.sample(range(numbers * each), min(words[slot + _BITS], numbers * each)):
             at = place if bit == _ANY else place * NUMBER_BITS + bit

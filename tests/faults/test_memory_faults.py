@@ -107,6 +107,14 @@ def test_the_same_seed_flips_the_same_bits_and_a_bit_in_any_of_the_contents() ->
     assert all(any(content) for content in (flipped(1)[0], flipped(1)[2]))
 
 
+@pytest.mark.parametrize("steady", [True, False])
+def test_a_steady_fault_flips_the_same_bit_each_time(*, steady: bool) -> None:
+    memory = ControlPage().memory
+    assert memory.arm(Flips(match="gradient", seed=1, steady=steady)) is not None
+    places = {memory.passes("gradient", [memoryview(bytearray(512))])[0] for _ in range(5)}
+    assert (len(places) == 1) is steady
+
+
 def test_there_is_room_for_some_faults_at_once_and_again_when_they_end() -> None:
     memory = ControlPage().memory
     slots = [memory.arm(Flips(match="gradient", seed=seed)) for seed in range(5)]
