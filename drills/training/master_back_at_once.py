@@ -19,6 +19,6 @@ drill = Drill(
         Kill("master").between(5, 5.05),
     ],
     checks=MASTER_CHECKS,
-    slos=["availability >= 99%", "max < 3s"],
+    slos=["availability >= 99%", "max < 4s"],
     nightly=True,
 )
