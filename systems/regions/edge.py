@@ -78,6 +78,7 @@ class Edge:
                     Way(name=way.name, breaker=way.breaker, asked=self._clients[way.name].tally, refused=way.refused)
                     for way in self._ways
                 ],
+                home=config.home,
                 guests=self._guests.inside,
                 guests_most=config.guests,
                 under_way=self._under_way,

@@ -9,6 +9,7 @@ from harness.http.client import Tally
 from harness.model.simulated import Invariant
 from systems.parts.breaker import Breaker, Settings
 from systems.parts.breaker_watch import BreakerWatch, Calls
+from systems.regions.routing import LOOK_AGAIN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,8 @@ class Shown:
     settings: Settings
     """Of each breaker."""
     ways: Sequence[Way]
+    home: str
+    """The way to this region's own balancer."""
     guests: int
     guests_most: int
     under_way: int
@@ -38,11 +41,14 @@ class Shown:
 
 class EdgesKeepTheirRules:
     """Each breaker of an edge does what `BreakerWatch` demands. An edge lets in no more guests than it may, counts each of them
-    once, and asks one region at a time for each request. Balancers are checked too."""
+    once, and asks one region at a time for each request. It forgets no other region: each that is not left out is asked now and
+    then. Balancers are checked too."""
 
     def __init__(self, balancers: Invariant) -> None:
         self._balancers = balancers
         self._watches: dict[Breaker, BreakerWatch] = {}
+        self._asked: dict[Breaker, tuple[int, int]] = {}
+        """How often a region was asked by the time when it was last asked, or left out; and how often all others were."""
 
     def broken(self, states: Mapping[str, object]) -> str | None:
         for name, state in states.items():
@@ -55,6 +61,7 @@ class EdgesKeepTheirRules:
             yield f"{shown.guests} guests count as inside, of {shown.guests_most}; {shown.under_way} requests are under way"
         if (asked := sum(way.asked.awaited for way in shown.ways)) > shown.under_way:
             yield f"{asked} requests to regions are under way, for {shown.under_way} that came"
+        yield from self._forgotten(shown)
         for way in shown.ways:
             tally = way.asked
             watch = self._watches.setdefault(way.breaker, BreakerWatch())
@@ -62,3 +69,20 @@ class EdgesKeepTheirRules:
             calls = Calls(tally.awaited, tally.ended, tally.unanswered, tally.given_up, tally.ended, way.refused)
             for why in watch.look(shown.now_s, way.breaker, shown.settings, calls):
                 yield f"its breaker of {way.name}: {why}"
+
+    def _forgotten(self, shown: Shown) -> Iterator[str]:
+        """Whether a region that is not left out was not asked for long, while another one was."""
+        others = [way for way in shown.ways if way.name != shown.home]
+        most = 2 * LOOK_AGAIN * (len(others) - 1)
+        times = sum(_begun(way.asked) for way in others)
+        for way in others:
+            mine = _begun(way.asked)
+            before, times_then = self._asked.get(way.breaker, (-1, 0))
+            if mine != before or way.breaker.state != "closed":
+                self._asked[way.breaker] = mine, times
+            elif times - times_then > most > 0:
+                yield f"{way.name} was not asked once in {times - times_then} requests to other regions, and is not left out"
+
+
+def _begun(tally: Tally) -> int:
+    return tally.awaited + tally.ended + tally.given_up

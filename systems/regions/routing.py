@@ -17,7 +17,7 @@ from systems.regions.bugs import Rules
 _NEWEST: Final = 0.2
 """The weight of the newest answer in a region's distance."""
 
-_LOOK_AGAIN: Final = 50
+LOOK_AGAIN: Final = 50
 """One in this many requests goes to the region that was asked longest ago: it may be back, or no longer be far away."""
 
 
@@ -70,7 +70,7 @@ class Routes:
         if not open_ways:
             return None
         self._requests += 1
-        if self._requests % _LOOK_AGAIN == 0:
+        if self._requests % LOOK_AGAIN == 0:
             way = min(open_ways, key=lambda route: route.chosen)
         else:
             best = min if self._rules.nearest_first else max
