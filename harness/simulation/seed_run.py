@@ -20,6 +20,7 @@ from harness.checkers.locals_unharmed import locals_unharmed
 from harness.checkers.moved_share import moved_share
 from harness.checkers.replicas_return import replicas_return
 from harness.checkers.retry_storm_seen import retry_storm_seen
+from harness.checkers.stops_in_time import stops_in_time
 from harness.model.drill import Drill
 from harness.model.system import HasSteps
 from harness.model.verdict import Checker, RunVerdict
@@ -51,9 +52,9 @@ OF_THE_FAULTS: Final[tuple[Checker, ...]] = (
 """Checks of the effects of the drill's own faults, which cannot be judged if other faults interfere."""
 
 
-OF_AN_OCCASION: Final[tuple[Checker, ...]] = (leader_completeness, moved_share)
+OF_AN_OCCASION: Final[tuple[Checker, ...]] = (leader_completeness, moved_share, stops_in_time)
 """Checks of something that the drill brings about but a seed that changes the drill may not: a new leader, a reported plan for
-a change of members. If they had nothing to judge, such a seed is not unknown; what they find counts."""
+a change of members, a deploy. If they had nothing to judge, such a seed is not unknown; what they find counts."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
