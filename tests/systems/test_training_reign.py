@@ -1,0 +1,120 @@
+"""What a coordinator writes down before it acts, and what only after that."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import msgspec
+
+from harness.node.context import NodeContext
+from harness.node.disk import Disk
+from systems.parts.checkpoint.store import Schedule
+from systems.training.asking import Ranks
+from systems.training.distrust import Finding
+from systems.training.heard import Heard
+from systems.training.ledger import DiskLedger
+from systems.training.membership import Cause, Group, Limits, Membership
+from systems.training.messages import Accused, Beat, Form, Prepare, Prepared
+from systems.training.records import Records, rows
+from systems.training.reign import Reign
+
+RANKS = ("rank0", "rank1", "rank2")
+CAUSE = Cause(why="x", about=())
+
+
+class FullDisk:
+    """Lists and writes nothing until it `has_room`."""
+
+    has_room = False
+
+    def names(self) -> Iterable[str]:
+        if not self.has_room:
+            raise OSError(28, "No space left on device")
+        return ()
+
+
+class AllAnswer:
+    """Ranks that all leave their group and reach each other. Notes the last group in the ledger when they are told of one."""
+
+    def __init__(self, ledger: DiskLedger) -> None:
+        self._ledger = ledger
+        self.known: list[Group] = []
+
+    async def prepared(self, name: str, prepare: Prepare) -> Prepared | None:
+        return Prepared(incarnation=1, step=30, reached=prepare.reach)
+
+    async def form(self, form: Form) -> tuple[str, ...]:
+        self.known.append(msgspec.json.decode(await self._ledger.read("group") or b"", type=Group))
+        assert self.known[-1].generation == form.generation
+        return ()
+
+
+def beat(name: str) -> Beat:
+    return Beat(name=name, incarnation=1, generation=0, phase="idle", step=30, waiting_s=0.0, error="")
+
+
+class World:
+    """A coordinator that hears all ranks."""
+
+    def __init__(self, folder: Path) -> None:
+        self.checkpoints = FullDisk()
+        node = SimpleNamespace(name="coordinator", log=lambda text: None, shared=lambda name: self.checkpoints)
+        membership = Membership(RANKS, Limits(), 0.0)
+        for name in RANKS:
+            membership.beat(beat(name), 1.0)
+        self.folder = folder
+        self.ledger = DiskLedger(Disk(folder))
+        self.ranks = AllAnswer(self.ledger)
+        self.reign = Reign(
+            cast(NodeContext, node),
+            self.ledger,
+            Heard(membership, lambda: 1.0),
+            cast(Ranks, self.ranks),
+            Records(folder, "coordinator"),
+            Schedule(every=10),
+            alone=True,
+        )
+
+    @property
+    def kinds(self) -> list[object]:
+        return [event["kind"] for event in rows(self.folder).events]
+
+
+def test_a_group_is_in_the_ledger_before_its_members_know_of_it(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        world = World(tmp_path)
+        await world.reign.begin()
+        await world.reign._regroup(CAUSE)
+        assert [group.members for group in world.ranks.known] == [RANKS]
+
+    asyncio.run(scenario())
+
+
+def test_spoilt_checkpoints_are_withdrawn_by_the_next_group_if_the_disk_failed(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        world = World(tmp_path)
+        await world.reign.begin()
+        await world.reign._regroup(CAUSE)
+        distrust = world.reign._distrust
+        group = Group(generation=world.reign.generation, members=RANKS, incarnations={})
+        found: Finding | None = None
+        for name in RANKS[1:]:
+            found = distrust.accused(
+                Accused(generation=group.generation, by=name, names=("rank0",), why="x", since=20), group
+            )  # fmt: skip
+        assert found is not None
+        await world.reign._leave_out(found)
+        assert distrust.to_withdraw == 20
+        assert world.kinds.count("not withdrawn") == 1
+        again = World(tmp_path)  # the coordinator was started again
+        await again.reign.begin()
+        again.checkpoints.has_room = True
+        await again.reign._regroup(CAUSE)
+        assert again.reign._distrust.to_withdraw is None
+        assert world.kinds.count("taken back") == 1
+
+    asyncio.run(scenario())
