@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from typing import Final
 
 import msgspec
 
@@ -37,6 +38,9 @@ from systems.training.membership import Membership
 from systems.training.messages import ACCUSE, STATUS, WRITTEN, Accused, Written
 from systems.training.records import Records
 from systems.training.reign import Reign
+
+_AGAIN_S: Final = 0.1
+"""After this, a coordinator that could not write begins anew."""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +76,7 @@ class Coordinator:
         if self._council is not None:
             await self._council.run(self._lead)
         else:
-            await self._decide(DiskLedger(self._node.disk), None)
+            await self._decide_alone()
 
     async def handle(self, request: Request) -> Response:
         try:
@@ -104,6 +108,15 @@ class Coordinator:
             await self._decide(ledger, term)
         except Deposed as deposed:
             self._node.log(f"decides no more: {deposed}")
+
+    async def _decide_alone(self) -> None:
+        """Decide, and begin anew, as after a restart, when the ledger cannot be written: the disk may be full for a while."""
+        while True:
+            try:
+                await self._decide(DiskLedger(self._node.disk), None)
+            except OSError as error:
+                self._node.log(f"cannot write to the ledger: {error.strerror or error}")
+                await asyncio.sleep(_AGAIN_S)
 
     async def _decide(self, ledger: Ledger, term: int | None) -> None:
         alone = self._council is None

@@ -9,14 +9,16 @@ from types import SimpleNamespace
 from typing import cast
 
 import msgspec
+import pytest
 
 from harness.node.context import NodeContext
 from harness.node.disk import Disk
 from systems.parts.checkpoint.store import Schedule
 from systems.training.asking import Ranks
+from systems.training.coordinator import Coordinator
 from systems.training.distrust import Finding
 from systems.training.heard import Heard
-from systems.training.ledger import DiskLedger
+from systems.training.ledger import DiskLedger, Ledger
 from systems.training.membership import Cause, Group, Limits, Membership
 from systems.training.messages import Accused, Beat, Form, Prepare, Prepared
 from systems.training.records import Records, rows
@@ -118,3 +120,21 @@ def test_spoilt_checkpoints_are_withdrawn_by_the_next_group_if_the_disk_failed(t
         assert world.kinds.count("taken back") == 1
 
     asyncio.run(scenario())
+
+
+def test_the_only_coordinator_begins_anew_if_it_cannot_write(tmp_path: Path) -> None:
+    ledgers: list[Ledger] = []
+
+    class Deciding(SimpleNamespace):
+        async def _decide(self, ledger: Ledger, term: int | None) -> None:
+            ledgers.append(ledger)
+            if len(ledgers) == 1:
+                raise OSError(28, "No space left on device")
+            raise asyncio.CancelledError
+
+    told: list[str] = []
+    coordinator = Deciding(_node=SimpleNamespace(disk=Disk(tmp_path), log=told.append))
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(Coordinator._decide_alone(cast(Coordinator, coordinator)))
+    assert len(ledgers) == 2
+    assert told == ["cannot write to the ledger: No space left on device"]
