@@ -115,6 +115,8 @@ class Server:
                     return Response(404, b"no such route")
         except Damaged as error:
             return Response(400, str(error).encode())
+        except OSError as error:  # such as a full disk, which does not take a term that it has heard of
+            return Response(503, f"cannot store a term: {error.strerror or error}".encode())
 
     def _status(self, status: int = 200) -> Response:
         leads = self._leading is not None
@@ -169,9 +171,17 @@ class Server:
         while True:
             while self._node.clock() < self._stands_s:
                 await asyncio.sleep(_LOOK_S)
-            if await self._elected():
+            if await self._stands():
                 await self._lead()
             self._stands_s = max(self._stands_s, self._node.clock() + _AGAIN_S * (1 + self._node.random.random()))
+
+    async def _stands(self) -> bool:
+        """Whether it was elected; not while its disk, which may be full, does not keep the term that it stands for."""
+        try:
+            return await self._elected()
+        except OSError as error:
+            self._node.log(f"cannot stand for election: {error.strerror or error}")
+            return False
 
     async def _elected(self) -> bool:
         term = self._term + 1

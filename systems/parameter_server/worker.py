@@ -120,7 +120,10 @@ class Worker:
             return Response(400, str(error).encode())
         before = self._promises.kept
         granted = self._promises.ask(ask.term, ask.server, self._node.clock())
-        self._keep(before)
+        try:
+            self._keep(before)
+        except OSError as error:
+            return Response(503, f"cannot store a promise: {error.strerror or error}".encode())
         return Response(200, pack(self._promised(granted=granted)))
 
     def _promised(self, *, granted: bool) -> Promised:
@@ -128,8 +131,13 @@ class Worker:
         return Promised(granted=granted, term=kept.term, server=kept.server)
 
     def _keep(self, before: Promise) -> None:
+        """Store the promise if it is new. Raises `OSError`, and the one before stays, if the disk does not take it."""
         if self._promises.kept != before:
-            self._node.disk.replace(_PROMISE, msgspec.json.encode(self._promises.kept))
+            try:
+                self._node.disk.replace(_PROMISE, msgspec.json.encode(self._promises.kept))
+            except OSError:
+                self._promises.kept = before
+                raise
 
     # ----------------------------------------------------------------------------------------------------------- work
 
@@ -171,7 +179,11 @@ class Worker:
     def _obeys(self, term: int, server: str) -> bool:
         before = self._promises.kept
         obeys = self._promises.obeys(term, server)
-        self._keep(before)
+        try:
+            self._keep(before)
+        except OSError as error:  # such as a full disk, which may have room later
+            self._node.log(f"cannot store that it obeys {server} in term {term}: {error.strerror or error}")
+            return False
         return obeys
 
     def _take(self, work: Work, parameters: Buffer) -> None:

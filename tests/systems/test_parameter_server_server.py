@@ -8,11 +8,12 @@ from types import SimpleNamespace
 from typing import cast
 
 from harness.http.client import HttpClient
-from harness.http.message import Response
+from harness.http.message import Request, Response
 from harness.node.context import NodeContext
 from harness.node.disk import Disk
-from systems.parameter_server.messages import Ask, Promised, pack, unpack
+from systems.parameter_server.messages import BEAT, Ask, Beat, Promised, pack, unpack
 from systems.parameter_server.server import Config, Server
+from tests.helpers.full_disk import DiskThatFills
 
 WORKERS = ("worker1", "worker2", "worker3")
 
@@ -30,23 +31,45 @@ class Grants:
         return Response(200, pack(Promised(granted=True, term=ask.term, server=ask.server)))
 
 
+def server(folder: Path, disk: Disk) -> tuple[Server, Grants]:
+    node = SimpleNamespace(
+        name="master",
+        data=folder,
+        disk=disk,
+        peers=dict.fromkeys(WORKERS, ("127.0.0.1", 1)),
+        clock=asyncio.get_running_loop().time,
+        log=lambda text: None,
+    )
+    config = Config(
+        first=True, others=(), workers=WORKERS, model="digits", seed=1, step_ms=0, checkpoint_every=10, checkpoints_kept=2,
+        rounds=True,
+    )  # fmt: skip
+    made, worker = Server(cast(NodeContext, node), config), Grants(disk)
+    made._workers = dict.fromkeys(WORKERS, cast(HttpClient, worker))
+    return made, worker
+
+
 def test_a_server_that_dies_after_its_election_does_not_lead_the_same_term_again(tmp_path: Path) -> None:
     async def elected() -> list[tuple[int, int]]:
-        node = SimpleNamespace(
-            name="master",
-            data=tmp_path,
-            disk=Disk(tmp_path / "disk"),
-            peers=dict.fromkeys(WORKERS, ("127.0.0.1", 1)),
-            clock=asyncio.get_running_loop().time,
-        )
-        config = Config(
-            first=True, others=(), workers=WORKERS, model="digits", seed=1, step_ms=0, checkpoint_every=10, checkpoints_kept=2,
-            rounds=True,
-        )  # fmt: skip
-        server, worker = Server(cast(NodeContext, node), config), Grants(node.disk)
-        server._workers = dict.fromkeys(WORKERS, cast(HttpClient, worker))
-        assert await server._elected()
+        made, worker = server(tmp_path, Disk(tmp_path / "disk"))
+        assert await made._elected()
         return worker.asked
 
     assert asyncio.run(elected()) == [(1, 1)] * 3
     assert asyncio.run(elected()) == [(2, 2)] * 3, "it was started again"
+
+
+def test_a_server_whose_disk_is_full_is_not_elected_and_stands_again_later(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        disk = DiskThatFills(tmp_path / "disk")
+        made, worker = server(tmp_path, disk)
+        disk.full = True
+        assert not await made._stands()
+        assert worker.asked == []
+        told = await made.handle(Request("POST", BEAT, body=pack(Beat(term=7))))
+        assert (told.status, told.body) == (503, b"cannot store a term: No space left on device")
+        disk.full = False
+        assert await made._stands()
+        assert worker.asked == [(1, 1)] * 3
+
+    asyncio.run(scenario())

@@ -10,10 +10,13 @@ from typing import cast
 import msgspec
 
 from harness.http.client import HttpClient
+from harness.http.message import Request
 from harness.node.context import NodeContext
 from harness.node.disk import Disk
-from systems.parameter_server.messages import Buffer, Work
+from systems.parameter_server.messages import PROMISE, Ask, Buffer, Promised, Work, pack, unpack
+from systems.parameter_server.protocol import Promise
 from systems.parameter_server.worker import Config, Worker, _UnderWay
+from tests.helpers.full_disk import DiskThatFills
 
 
 def work(step: int) -> Work:
@@ -33,6 +36,7 @@ class Served(Worker):
             disk=Disk(folder / "disk"),
             peers={"master": ("127.0.0.1", 1)},
             clock=asyncio.get_running_loop().time,
+            log=lambda text: None,
         )
         super().__init__(cast(NodeContext, node), Config(servers=("master", "standby"), model="digits", seed=1))
         self.answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
@@ -75,3 +79,22 @@ async def taken(folder: Path, *, other_master: bool) -> list[int]:
 def test_parameters_are_not_taken_from_a_master_that_was_replaced_while_a_push_to_it_was_under_way(tmp_path: Path) -> None:
     assert asyncio.run(taken(tmp_path / "same", other_master=False)) == [0, 1]
     assert asyncio.run(taken(tmp_path / "other", other_master=True)) == [0]
+
+
+def test_a_promise_that_the_disk_does_not_take_is_not_given(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        worker, disk = Served(tmp_path), DiskThatFills(tmp_path / "disk")
+        worker._node.disk = disk
+        asked = Request("POST", PROMISE, body=pack(Ask(server="standby", term=2)))
+        disk.full = True
+        for _ in range(2):
+            told = await worker.handle(asked)
+            assert (told.status, told.body) == (503, b"cannot store a promise: No space left on device")
+            assert not worker._obeys(3, "master")
+        assert worker._promises.kept == Promise()
+        disk.full = False
+        assert unpack((await worker.handle(asked)).body, Promised)[0].granted
+        assert msgspec.json.decode(disk.read("promise") or b"", type=Promise) == Promise(2, "standby")
+        assert worker._obeys(3, "master")
+
+    asyncio.run(scenario())
