@@ -1,7 +1,7 @@
 """How much of a training's time went into steps that stand, and how it recovered from each fault.
 
 goodput = steps that stand × the median step before the first fault / time from the first step to the last one.
-ETTR (effective training time ratio) = time of the steps that stand / time from the command's start to its end.
+ETTR (effective training time ratio) = time in which a rank did a step that stands / time from the command's start to its end.
 """
 
 from __future__ import annotations
@@ -76,15 +76,13 @@ def measure(
     steps = min(map(len, each), default=0)
     known = all(one.start is not None for one in placed)
     durations_ms = _ascending_ms(each)
-    clean_ms = [
-        _ms(step) for done in each for step in done[WARM_UP:steps] if first_fault_ns is None or step.done_ns < first_fault_ns
-    ]
-    clean_steps = len(clean_ms) // max(ranks, 1)
+    clean = [_clean(placed, rank, first_fault_ns) for rank in range(ranks)]
+    clean_steps = min(map(len, clean), default=0)
+    clean_ms = [_ms(step) for done in clean for step in done[:clean_steps]]
     clean_step_ms = statistics.median(clean_ms) if clean_steps >= CLEAN else None
     all_steps = [step for one in placed for step in one.process.steps]
     begun_ns = min((step.begun_ns for step in all_steps), default=0)
     done_ns = max((step.done_ns for step in all_steps), default=0) if finished else ended_ns
-    productive_ms = sum(max(_ms(stood[number]) for stood in each) for number in range(steps))
     lost = rollbacks(placed)
     done = [sum(len(one.process.steps) for one in placed if one.process.rank == rank) for rank in range(ranks)]
     return TrainMetrics(
@@ -95,13 +93,28 @@ def measure(
         step_p99_ms=nearest_rank(durations_ms, 99) if len(durations_ms) >= _FOR_P99 else None,
         step_max_ms=float(durations_ms[-1]) if len(durations_ms) else None,
         goodput=steps * clean_step_ms * 1e6 / (done_ns - begun_ns) if known and clean_step_ms and all_steps else None,
-        ettr=productive_ms * 1e6 / (ended_ns - started_ns) if known else None,
+        ettr=_covered_ns([step for stood in each for step in stood[:steps]]) / (ended_ns - started_ns) if known else None,
         lost_steps=_worst(lost, ranks, "lost"),
         replayed_steps=_worst(lost, ranks, "replayed"),
         replayed_equal=_worst(lost, ranks, "equal"),
         bytes_per_step=sent_bytes / max(done) if any(done) else None,
         longest_stall_s=_longest_stall_s(all_steps, done_ns),
     )
+
+
+def _clean(placed: Sequence[Placed], rank: int, until_ns: int | None) -> list[DoneStep]:
+    """The steps that a rank did before the first fault, even if they were lost then, without the first ones of each process."""
+    own = [step for one in placed if one.process.rank == rank for step in one.process.steps[WARM_UP:]]
+    return [step for step in own if until_ns is None or step.done_ns < until_ns]
+
+
+def _covered_ns(steps: Sequence[DoneStep]) -> int:
+    """The time in which at least one of the steps was being done. Ranks do steps at the same time, so these overlap."""
+    covered, until_ns = 0, 0
+    for step in sorted(steps, key=lambda step: step.begun_ns):
+        covered += max(step.done_ns - max(step.begun_ns, until_ns), 0)
+        until_ns = max(until_ns, step.done_ns)
+    return covered
 
 
 def step_times_ms(placed: Sequence[Placed], ranks: int) -> NDArray[np.float64]:

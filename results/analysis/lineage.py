@@ -3,14 +3,22 @@
 A restarted script counts its steps from 0 again; its parameters show where it resumed. If they are, bit for bit, what an
 earlier process had after step n, it resumes with step n + 1, and everything done beyond n is lost. If they are what an earlier
 process began with, it begins at the same step.
+
+Some steps leave the parameters as they were, such as the first one of a warm-up, whose rate is 0. So the parameters may show
+several steps. The steps that the process then does tell them apart, as far as they repeat what was done before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
+from typing import Final
 
 from harness.model.rank_process import DoneStep, RankProcess
+
+_COMPARED: Final = 20
+"""How many steps of a process are compared at most, to tell where it began."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,19 +70,28 @@ def place(processes: Iterable[RankProcess]) -> list[Placed]:
 
 
 def _start(process: RankProcess, earlier: Sequence[Placed]) -> int | None:
-    """The latest step at which an earlier process had the same parameters."""
-    found = []
+    """The step at which an earlier process had the same parameters. Of several, the one whose next steps repeat the most.
+
+    If that leaves several, it is the one with which an earlier process began, otherwise the latest.
+    """
+    began: set[int] = set()
+    found: set[int] = set()
+    after: dict[int, set[str]] = {}
     for one in earlier:
         if one.start is None:
             continue
         if one.process.parameters == process.parameters:
-            found.append(one.start)
-        found += [
-            one.start + number + 1
-            for number, step in enumerate(one.process.steps)
-            if step.parameters == process.parameters and step.done_ns <= (process.began_ns or 0)
-        ]
-    return max(found, default=None)
+            began.add(one.start)
+        for number, step in enumerate(one.process.steps, one.start + 1):
+            after.setdefault(number, set()).add(step.parameters)
+            if step.parameters == process.parameters and step.done_ns <= (process.began_ns or 0):
+                found.add(number)
+
+    def repeated(start: int) -> int:
+        steps = enumerate(process.steps[:_COMPARED], start + 1)
+        return sum(1 for _ in takewhile(lambda one: one[1].parameters in after.get(one[0], ()), steps))
+
+    return max(began | found, key=lambda start: (repeated(start), start in began, start), default=None)
 
 
 def standing(placed: Iterable[Placed], rank: int) -> list[DoneStep]:
@@ -109,18 +126,29 @@ def rollbacks(placed: Sequence[Placed]) -> list[Rollback]:
         if not before or one.start is None or one.start >= before[-1].reached:
             continue
         known = standing(placed[:number], one.process.rank)[one.start :]
-        again = list(zip(known, one.process.steps, strict=False))
+        again = _done_again(placed[number:], one.process.rank)
+        replayed = [(step, again[at]) for at, step in enumerate(known, one.start) if at in again]
         found.append(
             Rollback(
                 rank=one.process.rank,
                 at_ns=one.process.began_ns or 0,
                 reached=before[-1].reached,
                 start=one.start,
-                replayed=len(again),
-                equal=sum(first.parameters == second.parameters for first, second in again),
+                replayed=len(replayed),
+                equal=sum(first.parameters == second.parameters for first, second in replayed),
             )
         )
     return found
+
+
+def _done_again(placed: Iterable[Placed], rank: int) -> dict[int, DoneStep]:
+    """The steps of a rank's processes by their numbers, as each was done first."""
+    again: dict[int, DoneStep] = {}
+    for one in placed:
+        if one.process.rank == rank and one.start is not None:
+            for number, step in enumerate(one.process.steps, one.start):
+                again.setdefault(number, step)
+    return again
 
 
 def first_difference(placed: Sequence[Placed], ranks: int) -> tuple[int, list[str]] | None:

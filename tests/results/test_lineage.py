@@ -94,6 +94,27 @@ def test_one_that_begins_with_the_first_parameters_begins_anew() -> None:
     assert len(standing(placed, 0)) == 2
 
 
+def unchanged_by_the_first(end: int) -> list[str]:
+    """As `models` from 0, if the rate of the first step is 0, as in a linear warm-up: it leaves the parameters as they were."""
+    return ["m0", *models(1, end)]
+
+
+def test_one_that_begins_anew_does_so_although_the_first_step_changed_nothing() -> None:
+    first = process(0, 1, 100, "m0", unchanged_by_the_first(5), world=1)
+    again = process(0, 2, 900, "m0", unchanged_by_the_first(9), world=1)
+    placed = place([first, again])
+    assert [one.start for one in placed] == [0, 0]
+    [lost] = rollbacks(placed)
+    assert (lost.lost, lost.replayed, lost.equal) == (5, 5, 5)
+    assert place([first, process(0, 2, 900, "m0", [], world=1)])[1].start == 0
+
+
+def test_one_that_resumes_after_a_step_that_changed_nothing_is_told_by_its_next_steps() -> None:
+    first = process(0, 1, 100, "m0", ["m1", "m2", "m2", "m3", "m4"], world=1)
+    for saved, then in ((2, ["m2", "m3", "m4"]), (3, ["m3", "m4"])):
+        assert place([first, process(0, 2, 900, "m2", then, world=1)])[1].start == saved
+
+
 def test_a_term_with_unknown_first_parameters_is_not_placed() -> None:
     placed = place([process(0, 1, 100, "m0", models(0, 5), world=1), process(0, 2, 900, "other", ["x"], world=1)])
     assert [one.start for one in placed] == [0, None]
@@ -104,6 +125,14 @@ def test_a_replay_that_ends_elsewhere_is_seen() -> None:
     placed = place([process(0, 1, 100, "m0", models(0, 30), world=1), process(0, 2, 900, "m20", again, world=1)])
     [lost] = rollbacks(placed)
     assert (lost.lost, lost.replayed, lost.equal) == (10, 3, 1)
+
+
+def test_steps_that_are_replayed_only_at_the_second_attempt_are_replayed() -> None:
+    """Killed at 30, back at 20, killed at 23, back at 20 again: 13 steps are lost, and all are done again."""
+    attempts = ((100, "m0", models(0, 30)), (900, "m20", models(20, 23)), (1500, "m20", models(20, 40)))
+    found = [process(rank, 10 * n + rank, *one) for n, one in enumerate(attempts, 1) for rank in (0, 1)]
+    metrics = measure(place(found), 2, first_fault_ns=None, started_ns=0, ended_ns=1800 * MS, finished=True, sent_bytes=0)
+    assert (metrics.lost_steps, metrics.replayed_steps, metrics.replayed_equal) == (13, 13, 13)
 
 
 def test_the_first_step_after_which_ranks_differ() -> None:
@@ -136,6 +165,27 @@ def test_without_clean_steps_there_is_no_goodput() -> None:
     )
     assert metrics.goodput is None
     assert metrics.clean_steps < 10
+
+
+def test_clean_steps_are_those_before_the_fault_even_if_they_were_lost() -> None:
+    again = [process(rank, 20 + rank, 1400, "m0", models(0, 40), step_ms=30) for rank in (0, 1)]
+    placed = place([*killed_at_30_back_at_20()[:2], *again])
+    metrics = measure(placed, 2, first_fault_ns=401 * MS, started_ns=0, ended_ns=2700 * MS, finished=True, sent_bytes=0)
+    assert (metrics.clean_steps, metrics.clean_step_ms) == (25, 10)
+    assert metrics.goodput == pytest.approx(40 * 10 / (2600 - 100))
+
+
+def test_steps_of_ranks_that_are_slow_in_turn_count_no_time_twice() -> None:
+    """Two ranks, in turn slow for 100 ms and fast for 10 ms: each pair of steps takes both 110 ms."""
+    ranks = []
+    for rank in (0, 1):
+        at, steps = 0, []
+        for number in range(20):
+            begun, at = at, at + (100 if number % 2 == rank else 10)
+            steps.append(DoneStep(begun_ns=begun * MS, done_ns=at * MS, parameters=f"m{number + 1}"))
+        ranks.append(RankProcess(pid=10 + rank, rank=rank, world=2, began_ns=0, backend="gloo", parameters="m0", steps=steps))
+    metrics = measure(place(ranks), 2, first_fault_ns=None, started_ns=0, ended_ns=1100 * MS, finished=True, sent_bytes=0)
+    assert metrics.ettr == pytest.approx(1.0)
 
 
 def test_the_time_of_a_training_that_never_came_back_counts() -> None:
