@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 
@@ -56,12 +57,12 @@ class StepJournal:
 
     def _begin(self, optimizer: torch.optim.Optimizer) -> None:
         self._counted, self._fingerprint = optimizer, Fingerprint(optimizer)
-        joined = distributed.is_available() and distributed.is_initialized()
+        rank, world = _rank_and_world()
         self._journal.write(
             "began",
-            rank=distributed.get_rank() if joined else 0,
-            world=distributed.get_world_size() if joined else 1,
-            backend=distributed.get_backend() if joined else "",
+            rank=rank,
+            world=world,
+            backend=distributed.get_backend() if _joined() else "",
             parameters=self._fingerprint.take(),
         )
         self._gates.ask()
@@ -77,3 +78,14 @@ class StepJournal:
     def _break(self, error: Exception) -> None:
         self._broken = True
         print(f"torch_drills: no longer counting steps: {error!r}", file=sys.stderr)
+        rank, world = _rank_and_world()
+        with contextlib.suppress(OSError):  # said above; perhaps the journal itself cannot be written
+            self._journal.write("not counted", rank=rank, world=world, why=repr(error))
+
+
+def _rank_and_world() -> tuple[int, int]:
+    return (distributed.get_rank(), distributed.get_world_size()) if _joined() else (0, 1)
+
+
+def _joined() -> bool:
+    return distributed.is_available() and distributed.is_initialized()

@@ -35,5 +35,7 @@ class RankProcess:
     steps: list[DoneStep] = field(default_factory=list)
     gone_ns: int | None = None
     """When it was first seen to have ended."""
+    not_counted: str = ""
+    """Why its further steps were not recorded; empty if all were."""
     not_led: list[str] = field(default_factory=list)
     """Why one of its connections does not go through the fault plane."""

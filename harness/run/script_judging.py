@@ -95,7 +95,7 @@ def _checks(record: ScriptRecord, placed: Sequence[Placed]) -> tuple[CheckResult
         _finished(record),
         _no_orphans(record),
         _replicas_agree(record, placed),
-        _steps_known(placed),
+        _steps_known(record, placed),
         _faults_acted(record),
     )
     return tuple(one for one in found if one is not None)
@@ -137,7 +137,11 @@ def _replicas_agree(record: ScriptRecord, placed: Sequence[Placed]) -> CheckResu
     return CheckResult(name=name, valid=False, why=f"after step {step} the parameters differ: {who}")
 
 
-def _steps_known(placed: Sequence[Placed]) -> CheckResult:
+def _steps_known(record: ScriptRecord, placed: Sequence[Placed]) -> CheckResult:
+    for one in record.processes:
+        if one.not_counted:
+            why = f"of rank{one.rank} (pid {one.pid}) only the first {len(one.steps)} were counted: {one.not_counted}"
+            return CheckResult(name="steps_known", valid=None, why=why)
     lost = [f"rank{one.process.rank} (pid {one.process.pid})" for one in placed if one.start is None]
     if not lost:
         return CheckResult(name="steps_known", valid=True, why="every process resumed the training at a known step")

@@ -119,7 +119,8 @@ class ScriptRun:
             now_ns = time.monotonic_ns()
             if steps != (steps := sum(len(one.steps) for one in self._journals.processes.values())):
                 stepped_ns = now_ns
-            if now_ns - stepped_ns > self._spec.stall_s * 1e9:
+            counted = not any(one.not_counted for one in self._journals.processes.values())
+            if counted and now_ns - stepped_ns > self._spec.stall_s * 1e9:
                 return "stalled"
             if now_ns > limit_ns:
                 return "too long"

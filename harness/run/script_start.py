@@ -93,6 +93,9 @@ async def first_step(
     while True:
         journals.read()
         looked()
+        for one in journals.processes.values():
+            if one.not_counted:
+                raise UsageError(f"The steps of rank{one.rank} cannot be counted: {one.not_counted}.")
         begun = [one.steps[0].begun_ns for one in journals.processes.values() if one.steps]
         if begun:
             _check_distributed(journals, command)

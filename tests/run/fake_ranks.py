@@ -1,6 +1,7 @@
 """A fake launcher and fake ranks, which take milliseconds: they write journals like the hook, without torch.
 
-python fake_ranks.py RANKS STEPS [again] [orphans] [differ] [nccl] [unplaced] [alone] [silent] [deaf] [hang] [abort]
+python fake_ranks.py RANKS STEPS [again] [orphans] [differ] [nccl] [unplaced] [alone] [silent] [deaf] [hang=SECONDS] [abort]
+                     [uncounted=STEP]
 """
 
 from __future__ import annotations
@@ -41,11 +42,15 @@ def train(rank: int, world: int, steps: int, begin: int, how: set[str]) -> None:
     for step in range(begin, steps):
         begun_ns = time.monotonic_ns()
         time.sleep(STEP_S)
+        if f"uncounted={step}" in how:
+            journal.write("not counted", rank=rank, world=world, why="as asked")
+            break
         odd = "differ" in how and rank == 1 and step >= 30
         journal.write("step", step=step - begin, begun_ns=begun_ns, parameters=f"{'x' if odd else 'm'}{step + 1}")
         gates.wait(step + 1 - begin)
-    if "hang" in how:
-        time.sleep(60)
+    for word in how:
+        if word.startswith("hang="):
+            time.sleep(float(word.removeprefix("hang=")))
     if "abort" in how:
         print("terminate called without an active exception", file=sys.stderr, flush=True)
         os.abort()

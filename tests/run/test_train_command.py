@@ -127,6 +127,12 @@ def test_steps_that_cannot_be_counted_leave_the_run_unknown(train: Callable[...,
     assert "began with parameters that no rank had before" in run.check("steps_known")[1]
 
 
+def test_steps_that_are_no_longer_counted_leave_the_run_unknown(train: Callable[..., Trained]) -> None:
+    run = train("--stall", "0.5", command=(*FAKE, "2", "60", "uncounted=30", "hang=1"))
+    assert run.code == 4, run.said
+    assert "only the first 30 were counted: as asked" in run.check("steps_known")[1]
+
+
 def test_a_fault_that_never_began_leaves_the_run_unknown(train: Callable[..., Trained]) -> None:
     run = train("--fault", 'Kill("rank1").at_step(500)', command=(*FAKE, "2", "30"))
     assert run.code == 4, run.said
@@ -134,7 +140,7 @@ def test_a_fault_that_never_began_leaves_the_run_unknown(train: Callable[..., Tr
 
 
 def test_a_training_that_stands_still_is_ended(train: Callable[..., Trained]) -> None:
-    run = train("--stall", "0.5", command=(*FAKE, "2", "20", "hang"))
+    run = train("--stall", "0.5", command=(*FAKE, "2", "20", "hang=60"))
     assert run.code == 1, run.said
     assert "no rank made any more steps" in run.check("finished")[1]
 
@@ -159,6 +165,7 @@ def test_a_pause_is_seen_and_ends(train: Callable[..., Trained]) -> None:
         ((), (sys.executable, "-c", "exit('bind: EADDRINUSE, address already in use')"), 2, "is in use"),
         ((), (*FAKE, "2", "9", "silent"), 2, "ended without a step of any torch.optim optimizer"),
         ((), (*FAKE, "2", "9", "alone"), 2, "steps without torch.distributed"),
+        ((), (*FAKE, "2", "9", "uncounted=0"), 2, "cannot be counted: as asked"),
         ((), (*FAKE, "65", "9"), 2, "has 65 ranks; `harness train` takes 64 at most"),
         pytest.param(
             ("--start-timeout", "3"),

@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import distributed
+from torch._C._distributed_c10d import HashStore
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import Shard, distribute_tensor
 from torch.optim import optimizer as optimizers
 
 import torch_drills
@@ -74,6 +78,22 @@ def test_equal_models_have_one_fingerprint_and_a_step_changes_it() -> None:
     assert fingerprint.take() == others.take()
 
 
+def test_a_shard_of_a_parameter_has_a_fingerprint() -> None:
+    """As in FSDP2, whose parameters are DTensors."""
+    distributed.init_process_group("gloo", store=HashStore(), rank=0, world_size=1)
+    try:
+        mesh = init_device_mesh("cpu", (1,))
+        parameter = torch.nn.Parameter(distribute_tensor(torch.ones(4, 3), mesh, [Shard(0)]))
+        optimizer = torch.optim.SGD([parameter], 0.1)
+        fingerprint, whole = Fingerprint(optimizer), Fingerprint(torch.optim.SGD([torch.nn.Parameter(torch.ones(4, 3))], 0.1))
+        assert fingerprint.take() == whole.take()
+        parameter.grad = torch.ones_like(parameter)
+        optimizer.step()
+        assert fingerprint.take() not in {"", whole.take()}
+    finally:
+        distributed.destroy_process_group()
+
+
 def test_a_parameter_that_is_replaced_is_followed() -> None:
     one = model(1)
     fingerprint = Fingerprint(torch.optim.SGD(one.parameters(), 0.1))
@@ -97,6 +117,20 @@ def test_steps_are_those_of_the_first_optimizer(tmp_path: Path, monkeypatch: pyt
     assert lines[0]["backend"] == ""
     ends = [line["at_ns"] for line in lines[1:]]
     assert [line["begun_ns"] for line in lines[2:]] <= ends
+
+
+def test_steps_that_can_no_longer_be_counted_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optimizers, "_global_optimizer_pre_hooks", type(optimizers._global_optimizer_pre_hooks)())
+    monkeypatch.setattr(optimizers, "_global_optimizer_post_hooks", type(optimizers._global_optimizer_post_hooks)())
+    StepJournal(Journal(str(tmp_path)), Gates(str(tmp_path)))
+    optimizer = torch.optim.SGD(model(1).parameters(), 0.1)
+    optimizer.step()
+    monkeypatch.setattr(Fingerprint, "take", lambda self: 1 / 0)
+    for _ in range(3):
+        optimizer.step()
+    lines = [json.loads(line) for line in (tmp_path / f"{os.getpid()}.jsonl").read_text().splitlines()]
+    assert [line["kind"] for line in lines] == ["began", "step", "not counted"]
+    assert lines[-1]["why"] == "ZeroDivisionError('division by zero')"
 
 
 def test_an_optimizer_that_takes_over_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,6 +88,8 @@ class Journals:
                 process.began_ns, process.parameters = line.at_ns, line.parameters
             case "step":
                 process.steps.append(DoneStep(begun_ns=line.begun_ns, done_ns=line.at_ns, parameters=line.parameters))
+            case "not counted":
+                process.not_counted = line.why
             case "not led":
                 process.not_led.append(line.why)
 
