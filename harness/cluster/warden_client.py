@@ -145,10 +145,11 @@ def last_lines(log: Path, count: int) -> str:
         file.seek(max(0, file.seek(0, os.SEEK_END) - _END_BYTES))
         lines = file.read().decode(errors="replace").strip().splitlines()
         if lines:
-            return " | ".join(_shortened(line.strip()) for line in lines[-count:])
+            return " | ".join(shortened(line.strip()) for line in lines[-count:])
     return "(nothing was logged)"
 
 
-def _shortened(line: str) -> str:
+def shortened(line: str) -> str:
+    """A line without its middle if it is very long."""
     half = _LONGEST // 2
     return line if len(line) <= _LONGEST else f"{line[:half]} … {line[-half:]}"

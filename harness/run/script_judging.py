@@ -111,7 +111,7 @@ def _finished(record: ScriptRecord) -> CheckResult:
         case _ if record.exit_code == 0:
             valid, why = True, "the command ended with exit code 0"
         case _:
-            cause = _ABORTED_AT_EXIT if record.aborted_at_exit else f"its output ends: {record.last_words}"
+            cause = _ABORTED_AT_EXIT if record.aborted_at_exit else record.cause
             valid, why = False, f"the command ended with exit code {record.exit_code}; {cause}"
     return CheckResult(name="finished", valid=valid, why=why)
 

@@ -17,11 +17,12 @@ from harness.cluster.script.gatekeeper import Gatekeeper
 from harness.cluster.script.journals import Journals
 from harness.cluster.script.system import LAUNCHER, TorchScript
 from harness.cluster.toxiproxy import FaultPlane
-from harness.cluster.warden_client import WardenClient, last_lines
+from harness.cluster.warden_client import WardenClient
 from harness.model.errors import FaultError, HarnessError
 from harness.model.fault_window import FaultWindow
 from harness.run.injector import Watcher, hold
 from harness.run.schedule import PlannedWindow, plan_faults
+from harness.run.script_failure import aborted_at_exit, cause_of
 from harness.run.script_spec import Ended, ScriptRecord, ScriptSpec
 from harness.run.script_start import LOOK_S, check_backend, check_faults, first_step, ranks_known
 from results.analysis.lineage import place
@@ -29,9 +30,6 @@ from results.record.train_result import SCRIPT_LOG
 
 _ORPHANS_S: Final = 3.0
 """How long to watch ranks that still run after their launcher has ended."""
-
-_ABORTED: Final = "terminate called without an active exception"
-"""What C++ prints if Python, as it ends, stops a thread of gloo that waits for it."""
 
 
 class ScriptRun:
@@ -82,8 +80,8 @@ class ScriptRun:
                 exit_code=self._exit_code,
                 launcher_gone_ns=self._gone_ns,
                 orphans=orphans,
-                last_words=last_lines(self._log, 3),
-                aborted_at_exit=_ABORTED in self._log.read_text(errors="replace"),
+                cause=cause_of(self._log),
+                aborted_at_exit=aborted_at_exit(self._log),
             )
 
     async def _begun(self, plane: FaultPlane, warden: WardenClient) -> tuple[ScriptEnvironment, int]:

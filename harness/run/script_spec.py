@@ -57,6 +57,7 @@ class ScriptRecord:
     launcher_gone_ns: int | None
     orphans: Sequence[str]
     """Ranks that still ran after the command had ended, and what they did."""
-    last_words: str
+    cause: str
+    """Why the command failed, if it did."""
     aborted_at_exit: bool
     """A rank had done its steps and died as Python ended, by torch's own race."""

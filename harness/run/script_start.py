@@ -17,6 +17,7 @@ from harness.model.drill import check_fault
 from harness.model.errors import FaultError, HarnessError, NodeDown, UsageError
 from harness.model.fault import Composition, Fault
 from harness.model.system import links_of
+from harness.run.script_failure import cause_of
 from torch_drills.links import MOST_RANKS, STORE
 
 LOOK_S: Final = 0.01
@@ -137,7 +138,7 @@ def _ended(journals: Journals, log: Path, line: str, code: int) -> HarnessError:
         found = next(one.strip() for one in text.splitlines() if any(words in one for words in _PORT_TAKEN))
         return UsageError(f"A port that `{line}` needs is in use ({found[-160:]}). Give torchrun another --master-port.")
     if code:
-        return NodeDown(f"`{line}` ended with exit code {code} before its first step. Its output ends: {last_lines(log, 3)}")
+        return NodeDown(f"`{line}` ended with exit code {code} before its first step; {cause_of(log)}. Its output: {log}")
     if journals.started:
         return UsageError(f"`{line}` ended without a step of any torch.optim optimizer, so there is nothing to count.")
     return UsageError(
