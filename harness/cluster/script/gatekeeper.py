@@ -15,6 +15,8 @@ class Gatekeeper:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._waited_for: dict[int, set[str]] = {}
+        self._asked = False
+        """Whether processes ask where to wait, as they do from the first gate on, even when all have been passed."""
 
     def close(self, labels: Iterable[tuple[int, str]]) -> None:
         """Close a gate at each step until all windows with its labels have passed it."""
@@ -22,10 +24,11 @@ class Gatekeeper:
             self._waited_for.setdefault(step, set()).add(label)
         if self._waited_for:
             (self._folder / GATED).touch()
+            self._asked = True
 
     def answer(self, pid: int, start: int) -> None:
         """Tell a process that begins at step `start` where to wait. The process waits for this answer."""
-        if self._waited_for:
+        if self._asked:
             gates = {step - start: step for step in self._waited_for if step > start}
             part = self._folder / f"{pid}.part"
             part.write_text(json.dumps(gates))
