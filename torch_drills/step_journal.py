@@ -8,6 +8,7 @@ import time
 
 import torch
 from torch import distributed
+from torch.distributed import distributed_c10d
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from torch_drills.fingerprint import Fingerprint
@@ -62,7 +63,7 @@ class StepJournal:
             "began",
             rank=rank,
             world=world,
-            backend=distributed.get_backend() if _joined() else "",
+            backend=_backend(optimizer) if _joined() else "",
             parameters=self._fingerprint.take(),
         )
         self._gates.ask()
@@ -85,6 +86,13 @@ class StepJournal:
 
 def _rank_and_world() -> tuple[int, int]:
     return (distributed.get_rank(), distributed.get_world_size()) if _joined() else (0, 1)
+
+
+def _backend(optimizer: torch.optim.Optimizer) -> str:
+    """The backend that exchanges these parameters. A group made without naming one has one for each kind of device."""
+    of_devices = dict(one.split(":") for one in distributed_c10d.get_backend_config().split(","))
+    device = next((one.device.type for group in optimizer.param_groups for one in group["params"]), "cpu")
+    return of_devices.get(device) or distributed.get_backend()
 
 
 def _joined() -> bool:

@@ -133,6 +133,23 @@ def test_steps_that_can_no_longer_be_counted_are_told(tmp_path: Path, monkeypatc
     assert lines[-1]["why"] == "ZeroDivisionError('division by zero')"
 
 
+@pytest.mark.parametrize("asked", [None, "gloo", "cpu:gloo"])
+def test_the_backend_is_that_of_the_parameters_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str | None
+) -> None:
+    """`init_process_group()` names none, and torch then calls it undefined."""
+    monkeypatch.setattr(optimizers, "_global_optimizer_pre_hooks", type(optimizers._global_optimizer_pre_hooks)())
+    monkeypatch.setattr(optimizers, "_global_optimizer_post_hooks", type(optimizers._global_optimizer_post_hooks)())
+    StepJournal(Journal(str(tmp_path)), Gates(str(tmp_path)))
+    distributed.init_process_group(asked, store=HashStore(), rank=0, world_size=1)
+    try:
+        torch.optim.SGD(model(1).parameters(), 0.1).step()
+    finally:
+        distributed.destroy_process_group()
+    [began, _] = (json.loads(line) for line in (tmp_path / f"{os.getpid()}.jsonl").read_text().splitlines())
+    assert began["backend"] == "gloo"
+
+
 def test_an_optimizer_that_takes_over_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(optimizers, "_global_optimizer_pre_hooks", type(optimizers._global_optimizer_pre_hooks)())
     monkeypatch.setattr(optimizers, "_global_optimizer_post_hooks", type(optimizers._global_optimizer_post_hooks)())
