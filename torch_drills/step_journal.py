@@ -20,7 +20,8 @@ class StepJournal:
     """Records when each step began and ended, and the model's fingerprint after it.
 
     A step is one call of an optimizer's `step`. With several optimizers, the first one counts, until another is called twice
-    without it. A step begins when the previous one ends; the first begins when the optimizer is called.
+    without it; both these calls count if it trains the same parameters. A step begins when the previous one ends; the first
+    begins when the optimizer is called.
     """
 
     def __init__(self, journal: Journal, gates: Gates) -> None:
@@ -28,6 +29,8 @@ class StepJournal:
         self._gates = gates
         self._counted: torch.optim.Optimizer | None = None
         self._rival: torch.optim.Optimizer | None = None
+        self._uncounted: tuple[int, str] | None = None
+        """When the rival's last step ended, with the fingerprint after it, if it trains what the counted one did."""
         self._fingerprint: Fingerprint | None = None
         self._done = 0
         self._begun_ns = 0
@@ -49,9 +52,12 @@ class StepJournal:
             if optimizer is not self._counted:
                 if optimizer is not self._rival:
                     self._rival = optimizer
+                    self._uncounted = self._now() if _train_the_same(optimizer, self._counted) else None
                     return
+                if self._uncounted is not None:
+                    self._record(*self._uncounted)
                 self._counted, self._fingerprint = optimizer, Fingerprint(optimizer)
-            self._rival = None
+            self._rival = self._uncounted = None
             self._step()
         except Exception as error:
             self._break(error)
@@ -70,11 +76,18 @@ class StepJournal:
         self._begun_ns = time.monotonic_ns()
 
     def _step(self) -> None:
-        if self._fingerprint is not None:
-            begun_ns, self._begun_ns = self._begun_ns, time.monotonic_ns()
-            self._journal.write("step", step=self._done, begun_ns=begun_ns, parameters=self._fingerprint.take())
-            self._done += 1
+        now = self._now()
+        if now is not None:
+            self._record(*now)
             self._gates.wait(self._done)
+
+    def _now(self) -> tuple[int, str] | None:
+        return None if self._fingerprint is None else (time.monotonic_ns(), self._fingerprint.take())
+
+    def _record(self, done_ns: int, parameters: str) -> None:
+        begun_ns, self._begun_ns = self._begun_ns, done_ns
+        self._journal.write("step", at_ns=done_ns, step=self._done, begun_ns=begun_ns, parameters=parameters)
+        self._done += 1
 
     def _break(self, error: Exception) -> None:
         self._broken = True
@@ -82,6 +95,16 @@ class StepJournal:
         rank, world = _rank_and_world()
         with contextlib.suppress(OSError):  # said above; perhaps the journal itself cannot be written
             self._journal.write("not counted", rank=rank, world=world, why=repr(error))
+
+
+def _train_the_same(one: torch.optim.Optimizer, other: torch.optim.Optimizer | None) -> bool:
+    """Whether the optimizers share their last parameter, as those that a script makes anew for each epoch or phase do."""
+    return other is not None and _last(one) is _last(other)
+
+
+def _last(optimizer: torch.optim.Optimizer) -> object:
+    found = (one for group in reversed(optimizer.param_groups) for one in reversed(group["params"]))
+    return next(found, optimizer)
 
 
 def _rank_and_world() -> tuple[int, int]:

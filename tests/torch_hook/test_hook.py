@@ -133,6 +133,26 @@ def test_steps_that_can_no_longer_be_counted_are_told(tmp_path: Path, monkeypatc
     assert lines[-1]["why"] == "ZeroDivisionError('division by zero')"
 
 
+def test_an_optimizer_that_is_made_anew_loses_no_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optimizers, "_global_optimizer_pre_hooks", type(optimizers._global_optimizer_pre_hooks)())
+    monkeypatch.setattr(optimizers, "_global_optimizer_post_hooks", type(optimizers._global_optimizer_post_hooks)())
+    StepJournal(Journal(str(tmp_path)), Gates(str(tmp_path)))
+    trained = model(1)
+    for parameter in trained.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    for _ in range(3):
+        optimizer = torch.optim.SGD(trained.parameters(), 0.1)
+        for _ in range(4):
+            optimizer.step()
+    lines = [json.loads(line) for line in (tmp_path / f"{os.getpid()}.jsonl").read_text().splitlines()]
+    steps = [line for line in lines if line["kind"] == "step"]
+    assert [line["step"] for line in steps] == list(range(12))
+    assert len({line["parameters"] for line in steps}) == 12
+    ends = [line["at_ns"] for line in steps]
+    assert ends == sorted(ends)
+    assert [line["begun_ns"] for line in steps[1:]] == ends[:-1]
+
+
 @pytest.mark.parametrize("asked", [None, "gloo", "cpu:gloo"])
 def test_the_backend_is_that_of_the_parameters_device(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str | None
