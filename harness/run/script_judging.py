@@ -15,7 +15,7 @@ from harness.run import provenance
 from harness.run.script_spec import LIMIT_S, STALL_S, START_S, ScriptRecord, ScriptSpec
 from results.analysis.goodput import Phases, measure, phases, step_times_ms
 from results.analysis.judge import SLOResult
-from results.analysis.lineage import Placed, first_difference, place
+from results.analysis.lineage import Placed, first_difference, place, stepping
 from results.analysis.recovery import Recovery
 from results.record.result import CheckResult, verdict_of
 from results.record.train_result import LinkResult, TrainResult, judged
@@ -124,15 +124,17 @@ def _no_orphans(record: ScriptRecord) -> CheckResult:
 
 
 def _replicas_agree(record: ScriptRecord, placed: Sequence[Placed]) -> CheckResult | None:
-    """Ranks whose models are equal at first must stay equal. None for one rank, or if each holds a part of the model."""
+    """Ranks whose models are equal at first must stay equal. None if one rank steps, or if each holds a part of the model."""
     name, beginning = "replicas_agree", [one.process.parameters for one in placed[: record.ranks]]
-    difference = first_difference(placed, record.ranks)
-    if record.ranks < 2 or len(set(beginning)) > 1 or (difference and difference[0] == 0):
+    ranks, difference = stepping(placed, record.ranks), first_difference(placed, record.ranks)
+    if len(ranks) < 2 or len(set(beginning)) > 1 or (difference and difference[0] == 0):
         return None
     if difference is None:
         return CheckResult(name=name, valid=True, why="after every step, judged by a sample of the parameters")
     step, fingerprints = difference
-    odd = [f"rank{rank}" for rank, one in enumerate(fingerprints) if fingerprints.count(one) * 2 < len(fingerprints)]
+    odd = [
+        f"rank{rank}" for rank, one in zip(ranks, fingerprints, strict=True) if fingerprints.count(one) * 2 < len(fingerprints)
+    ]
     who = f"{', '.join(odd)} from the others" if odd else "the ranks from each other"
     return CheckResult(name=name, valid=False, why=f"after step {step} the parameters differ: {who}")
 

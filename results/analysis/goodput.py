@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.model.rank_process import DoneStep, RankProcess
-from results.analysis.lineage import Placed, Rollback, rollbacks, standing
+from results.analysis.lineage import Placed, Rollback, rollbacks, standing, stepping
 from results.analysis.sample_sizes import nearest_rank
 
 WARM_UP: Final = 5
@@ -31,7 +31,7 @@ class TrainMetrics(msgspec.Struct, frozen=True, kw_only=True):
     """The figures of a training. None if a figure cannot be determined."""
 
     steps: int
-    """Steps that stand: every rank did them, and they were not lost afterwards."""
+    """Steps that stand: every rank that steps at all did them, and they were not lost afterwards."""
     clean_steps: int
     """The steps that `clean_step_ms` is the median of."""
     clean_step_ms: float | None
@@ -72,11 +72,11 @@ def measure(
     sent_bytes: int,
 ) -> TrainMetrics:  # fmt: skip
     """The figures of a training whose command ran from `started_ns` to `ended_ns` and either `finished` or was stopped."""
-    each = [standing(placed, rank) for rank in range(ranks)]
+    each = [standing(placed, rank) for rank in stepping(placed, ranks)]
     steps = min(map(len, each), default=0)
     known = all(one.start is not None for one in placed)
     durations_ms = _ascending_ms(each)
-    clean = [_clean(placed, rank, first_fault_ns) for rank in range(ranks)]
+    clean = [_clean(placed, rank, first_fault_ns) for rank in stepping(placed, ranks)]
     clean_steps = min(map(len, clean), default=0)
     clean_ms = [_ms(step) for done in clean for step in done[:clean_steps]]
     clean_step_ms = statistics.median(clean_ms) if clean_steps >= CLEAN else None
@@ -118,8 +118,8 @@ def _covered_ns(steps: Sequence[DoneStep]) -> int:
 
 
 def step_times_ms(placed: Sequence[Placed], ranks: int) -> NDArray[np.float64]:
-    """How long each step that stands took rank 0, ascending."""
-    return _ascending_ms([standing(placed, rank) for rank in range(ranks)])
+    """How long each step that stands took the first rank that steps, ascending."""
+    return _ascending_ms([standing(placed, rank) for rank in stepping(placed, ranks)])
 
 
 def _ascending_ms(each: Sequence[Sequence[DoneStep]]) -> NDArray[np.float64]:
@@ -153,8 +153,8 @@ def phases(
         ),
         default=0,
     )
-    first = [_first_done_ns(placed, rank, injected_ns) for rank in range(ranks)]
-    further = [_first_done_ns(placed, rank, injected_ns, least=before) for rank in range(ranks)]
+    first = [_first_done_ns(placed, rank, injected_ns) for rank in stepping(placed, ranks)]
+    further = [_first_done_ns(placed, rank, injected_ns, least=before) for rank in stepping(placed, ranks)]
     return Phases(
         window=window,
         noticed_s=after(min((at for at in gone if at >= injected_ns), default=None)),

@@ -118,6 +118,12 @@ def _latest(earlier: Iterable[Placed], number: int) -> DoneStep:
     return process.steps[number - start]
 
 
+def stepping(placed: Iterable[Placed], ranks: int) -> list[int]:
+    """The ranks that step: not one without an optimizer, such as a worker that only sends its gradients to another rank."""
+    found = {one.process.rank for one in placed}
+    return [rank for rank in range(ranks) if rank in found]
+
+
 def rollbacks(placed: Sequence[Placed]) -> list[Rollback]:
     """Every time a rank lost steps."""
     found = []
@@ -153,7 +159,7 @@ def _done_again(placed: Iterable[Placed], rank: int) -> dict[int, DoneStep]:
 
 def first_difference(placed: Sequence[Placed], ranks: int) -> tuple[int, list[str]] | None:
     """The first step after which the ranks' models differed, with each rank's fingerprint; None if there is none."""
-    each = [standing(placed, rank) for rank in range(ranks)]
+    each = [standing(placed, rank) for rank in stepping(placed, ranks)]
     for number, steps in enumerate(zip(*each, strict=False)):
         fingerprints = [step.parameters for step in steps]
         if len(set(fingerprints)) > 1:

@@ -194,6 +194,15 @@ def test_the_time_of_a_training_that_never_came_back_counts() -> None:
     assert metrics.goodput == pytest.approx(30 * 10 / 3000)
 
 
+def test_ranks_that_have_no_optimizer_take_no_part_in_steps() -> None:
+    """As in a parameter server: rank 0 applies the gradients of the others."""
+    idle = RankProcess(pid=11, rank=1, world=2, joined_ns=1, backend="gloo")
+    found = [process(0, 10, 100, "m0", models(0, 30)), idle]
+    metrics = measure(place(found), 2, first_fault_ns=None, started_ns=0, ended_ns=1000 * MS, finished=True, sent_bytes=0)
+    assert (metrics.steps, metrics.clean_steps, metrics.goodput) == (30, 25, 1.0)
+    assert phases("w0", 245 * MS, found, place(found), 2, [1], None, finished=True).first_step_s == pytest.approx(0.015)
+
+
 def test_the_phases_of_a_recovery() -> None:
     found = killed_at_30_back_at_20()
     came_back = phases("w0", 395 * MS, found, place(found), 2, [1], None, finished=True)
