@@ -174,7 +174,10 @@ def _phases(record: ScriptRecord, placed: Sequence[Placed], window: FaultWindow)
 
 
 def _watched_s(record: ScriptRecord, injected: Sequence[FaultWindow]) -> list[float]:
-    return [(record.ended_ns - _injected_ns(record, one)) / 1e9 for one in injected]
+    """How long steps could have come after each fault. A script that finished had none left to make after its last one."""
+    last_ns = max((step.done_ns for one in record.processes for step in one.steps), default=record.ended_ns)
+    until_ns = last_ns if record.exit_code == 0 else record.ended_ns
+    return [(until_ns - _injected_ns(record, one)) / 1e9 for one in injected]
 
 
 def _recovery(found: Phases, watched_s: float) -> Recovery:

@@ -153,6 +153,15 @@ def test_a_pause_is_seen_and_ends(train: Callable[..., Trained]) -> None:
     assert "rank1 was stopped until the end" in fault.evidence
 
 
+def test_a_fault_after_the_last_step_leaves_its_recovery_unknown(train: Callable[..., Trained]) -> None:
+    """The script evaluates for a while after it has trained: no step was left to be made, so none was late."""
+    fault = ("--fault", 'Pause("rank1").at_step(30, for_s=0.1)', "--slo", "recovery < 1s")
+    run = train(*fault, command=(*FAKE, "2", "30", "hang=2"))
+    assert run.code == 4, run.said
+    [slo] = run.result.slos
+    assert slo.ok is None, slo.why
+
+
 @pytest.mark.parametrize(
     ("options", "command", "code", "said"),
     [
