@@ -158,7 +158,7 @@ def phases(
     return Phases(
         window=window,
         noticed_s=after(min((at for at in gone if at >= injected_ns), default=None)),
-        restarted_s=after(min((one.loaded_ns for one in new if one.loaded_ns), default=None)),
+        restarted_s=after(min((at for one in new if (at := one.loaded_ns) and at >= injected_ns), default=None)),
         joined_s=after(_last(joined)) if new else None,
         first_step_s=after(_last(first)),
         caught_up_s=after(_last(further)),

@@ -194,6 +194,14 @@ def test_the_time_of_a_training_that_never_came_back_counts() -> None:
     assert metrics.goodput == pytest.approx(30 * 10 / 3000)
 
 
+def test_a_process_that_had_imported_torch_before_a_fault_was_not_restarted_by_it() -> None:
+    """A second fault hits while the ranks restart after the first one: torch is imported, and they are yet to join."""
+    found = killed_at_30_back_at_20()
+    during = phases("w1", 1385 * MS, found, place(found), 2, [1], None, finished=True)
+    assert during.restarted_s is None
+    assert during.joined_s == pytest.approx(0.005)
+
+
 def test_ranks_that_have_no_optimizer_take_no_part_in_steps() -> None:
     """As in a parameter server: rank 0 applies the gradients of the others."""
     idle = RankProcess(pid=11, rank=1, world=2, joined_ns=1, backend="gloo")
