@@ -12,7 +12,7 @@ import msgspec
 from harness.model.fault_window import FaultWindow
 from harness.model.slo import SLO
 from harness.run import provenance
-from harness.run.script_spec import LIMIT_S, STALL_S, START_S, ScriptRecord, ScriptSpec
+from harness.run.script_spec import LIMIT_S, ORPHANS_S, STALL_S, START_S, ScriptRecord, ScriptSpec
 from results.analysis.goodput import Phases, measure, phases, step_times_ms
 from results.analysis.judge import SLOResult
 from results.analysis.lineage import Placed, first_difference, place, stepping
@@ -119,7 +119,7 @@ def _finished(record: ScriptRecord) -> CheckResult:
 def _no_orphans(record: ScriptRecord) -> CheckResult:
     if record.ended != "by itself":
         return CheckResult(name="no_orphans", valid=True, why="the harness ended every process")
-    why = "; ".join(record.orphans) or "no rank outlived the command"
+    why = "; ".join(record.orphans) or f"no rank outlived the command for {ORPHANS_S:g} s"
     return CheckResult(name="no_orphans", valid=not record.orphans, why=why)
 
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Final
 
 from harness.cluster.fault_plane import EMBEDDED, PLANE, opened_plane
 from harness.cluster.ports import reserved
@@ -23,13 +22,10 @@ from harness.model.fault_window import FaultWindow
 from harness.run.injector import Watcher, hold
 from harness.run.schedule import PlannedWindow, plan_faults
 from harness.run.script_failure import aborted_at_exit, cause_of
-from harness.run.script_spec import Ended, ScriptRecord, ScriptSpec
+from harness.run.script_spec import ORPHANS_S, Ended, ScriptRecord, ScriptSpec
 from harness.run.script_start import LOOK_S, check_backend, check_faults, first_step, ranks_known
 from results.analysis.lineage import place
 from results.record.train_result import SCRIPT_LOG
-
-_ORPHANS_S: Final = 3.0
-"""How long to watch ranks that still run after their launcher has ended."""
 
 
 class ScriptRun:
@@ -67,7 +63,7 @@ class ScriptRun:
             stack.push_async_callback(environment.background.cancel)
             windows, ended = await self._drive(environment, first_ns)
             orphans = await self._orphans() if ended == "by itself" else []
-            ended_ns = time.monotonic_ns() if orphans or self._gone_ns is None else self._gone_ns
+            ended_ns = time.monotonic_ns() if orphans or self._gone_ns is None else max(self._gone_ns, self._stepped_ns())
             return ScriptRecord(
                 ranks=environment.system.ranks,
                 processes=list(self._journals.processes.values()),
@@ -143,17 +139,21 @@ class ScriptRun:
         """The ranks that still run after their launcher has ended, each with what it did meanwhile."""
         self._journals.read()
         before = {one.pid: len(one.steps) for one in self._journals.processes.values()}
-        deadline_s = time.monotonic() + _ORPHANS_S
+        deadline_s = time.monotonic() + ORPHANS_S
         while left := [one for one in self._journals.processes.values() if one.gone_ns is None]:
             if time.monotonic() > deadline_s:
                 return [
                     f"rank{one.rank} (pid {one.pid}) ran on and did {len(one.steps) - before.get(one.pid, 0)} steps in"
-                    f" {_ORPHANS_S:g} s"
+                    f" {ORPHANS_S:g} s"
                     for one in left
                 ]
             await asyncio.sleep(LOOK_S)
             self._journals.read()
         return []
+
+    def _stepped_ns(self) -> int:
+        """When the last step was done: ranks may outlive their launcher for a moment."""
+        return max((one.steps[-1].done_ns for one in self._journals.processes.values() if one.steps), default=0)
 
     def _exited(self, name: str, pid: int, code: int) -> None:
         if name == LAUNCHER:

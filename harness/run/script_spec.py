@@ -16,6 +16,8 @@ START_S: Final = 120.0
 STALL_S: Final = 120.0
 LIMIT_S: Final = 3600.0
 """The default limits; see `ScriptSpec`."""
+ORPHANS_S: Final = 3.0
+"""How long to watch ranks that still run after their launcher has ended."""
 
 Ended = Literal["by itself", "stalled", "too long"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from harness.cluster.script.journals import Journals
-from harness.cluster.script.system import TorchScript
+from harness.cluster.script.system import LAUNCHER, TorchScript
 from harness.cluster.warden_client import last_lines
 from harness.model.drill import check_fault
 from harness.model.errors import FaultError, HarnessError, NodeDown, UsageError
@@ -36,6 +36,10 @@ def check_faults(faults: tuple[Composition, ...], system: TorchScript) -> None:
         if fault.on_packets:
             raise UsageError(
                 f"{fault!r}: the ranks share one network here. Use Isolate, SilentDrop or SharedBandwidth on links."
+            )
+        if fault.target == STORE and fault.aims_at == "nodes":
+            raise UsageError(
+                f"{fault!r}: the store is no process of its own: rank0 keeps it, or {LAUNCHER!r}. Use one of these."
             )
         reverse = ">".join(reversed(fault.target.split(">")))
         if reverse != fault.target and reverse in {link.name for link in links_of(system)}:

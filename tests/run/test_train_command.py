@@ -96,7 +96,7 @@ def test_a_script_that_dies_of_it_fails(train: Callable[..., Trained]) -> None:
     run = train("--fault", 'Kill("rank0").at_step(20)', command=(*FAKE, "2", "200"))
     assert run.code == 1, run.said
     assert run.check("finished")[0] is False
-    assert run.check("no_orphans") == (True, "no rank outlived the command")
+    assert run.check("no_orphans") == (True, "no rank outlived the command for 3 s")
 
 
 def test_a_rank_that_torch_aborts_as_python_ends_is_told_how_to_end(train: Callable[..., Trained]) -> None:
@@ -112,6 +112,13 @@ def test_a_rank_that_trains_on_without_its_launcher_is_an_orphan(train: Callable
     valid, why = run.check("no_orphans")
     assert valid is False
     assert why.count("ran on and did") == 2
+
+
+def test_steps_after_the_launchers_end_count_no_more_than_the_time_that_they_took(train: Callable[..., Trained]) -> None:
+    run = train("--fault", 'Kill("launcher").at_step(30)', command=(*FAKE, "2", "200"))
+    assert run.code == 1, run.said
+    assert run.result.metrics.ettr is not None
+    assert run.result.metrics.ettr < 1
 
 
 def test_ranks_that_come_to_differ_fail(train: Callable[..., Trained]) -> None:
@@ -186,6 +193,7 @@ def test_a_fault_after_the_last_step_leaves_its_recovery_unknown(train: Callable
         (("--fault", 'Kill("rank7").at_step(1)'), (*FAKE, "2", "9"), 2, "There is no 'rank7': the script has 2 ranks"),
         (("--fault", 'Stall("rank1>rank0").at_step(1)'), (*FAKE, "2", "9"), 2, "Use 'rank0>rank1'"),
         (("--fault", 'Stall("rank0>rank1").at_step(1)'), (*FAKE, "2", "9", "nccl"), 2, "the script's backend is 'nccl'"),
+        (("--fault", 'Kill("store").at_step(1)'), (*FAKE, "2", "9"), 2, "the store is no process of its own"),
         (("--fault", 'DiskFull("rank0").at_step(1)'), (*FAKE, "2", "9"), 2, "DiskFull"),
         (
             ("--fault", 'Blackhole("rank0").at_step(1)'),
