@@ -57,10 +57,12 @@ class Links:
         self._led: dict[str, Address] = {}
         journal.write("joining", rank=rank, world=world)
         deadline_s = time.monotonic() + _WAIT_S
-        while (found := _read(Path(folder) / FILE)) is None or found["world"] < world:
+        while (found := _read(Path(folder) / FILE)) is None:
             if time.monotonic() > deadline_s:
                 raise TimeoutError(f"the harness made no links for {world} ranks within {_WAIT_S:g} s")
             time.sleep(_LOOK_AGAIN_S)
+        if found["world"] < world:  # links are made once, so it would wait in vain
+            raise ValueError(f"{world} ranks; there were {found['world']} when the harness made the links")
         self._plane = _address(found["plane"])
         self._listens = {name: _address(at) for name, at in found["links"].items()}
 

@@ -144,6 +144,9 @@ def _steps_known(record: ScriptRecord, placed: Sequence[Placed]) -> CheckResult:
         if one.not_counted:
             why = f"of rank{one.rank} (pid {one.pid}) only the first {len(one.steps)} were counted: {one.not_counted}"
             return CheckResult(name="steps_known", valid=None, why=why)
+    if (most := max((one.world for one in record.processes), default=0)) > record.ranks:
+        why = f"the script began with {record.ranks} ranks and later had {most}, and ranks may not become more"
+        return CheckResult(name="steps_known", valid=None, why=why)
     lost = [f"rank{one.process.rank} (pid {one.process.pid})" for one in placed if one.start is None]
     if not lost:
         return CheckResult(name="steps_known", valid=True, why="every process resumed the training at a known step")

@@ -1,7 +1,7 @@
 """A fake launcher and fake ranks, which take milliseconds: they write journals like the hook, without torch.
 
 python fake_ranks.py RANKS STEPS [again] [orphans] [differ] [nccl] [unplaced] [alone] [silent] [deaf] [hang=SECONDS] [abort]
-                     [uncounted=STEP]
+                     [uncounted=STEP] [grow]
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ def train(rank: int, world: int, steps: int, begin: int, how: set[str]) -> None:
         return
     if "deaf" in how:
         time.sleep(60)
+    if "grow" in how and (folder / FILE).exists():
+        world += 1
     if "alone" not in how:
         journal.write("joining", rank=rank, world=world)
         while not (folder / FILE).exists():

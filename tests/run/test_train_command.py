@@ -140,6 +140,13 @@ def test_steps_that_are_no_longer_counted_leave_the_run_unknown(train: Callable[
     assert "only the first 30 were counted: as asked" in run.check("steps_known")[1]
 
 
+@pytest.mark.slow
+def test_a_group_that_grows_leaves_the_run_unknown(train: Callable[..., Trained]) -> None:
+    run = train("--fault", 'Kill("rank1").at_step(30)', command=(*FAKE, "2", "60", "again", "grow"))
+    assert run.code == 4, run.said
+    assert "began with 2 ranks and later had 3" in run.check("steps_known")[1]
+
+
 def test_a_fault_that_never_began_leaves_the_run_unknown(train: Callable[..., Trained]) -> None:
     run = train("--fault", 'Kill("rank1").at_step(500)', command=(*FAKE, "2", "30"))
     assert run.code == 4, run.said

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -21,7 +22,7 @@ import torch_drills
 from torch_drills.fingerprint import Fingerprint
 from torch_drills.gates import Gates
 from torch_drills.journal import Journal
-from torch_drills.links import MOST_RANKS, host_of, rank_at
+from torch_drills.links import FILE, MOST_RANKS, Links, host_of, rank_at
 from torch_drills.step_journal import StepJournal
 
 
@@ -58,6 +59,15 @@ def test_the_address_of_a_rank_tells_its_number(rank: int) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "10.0.1.254", host_of(MOST_RANKS)])
 def test_other_addresses_are_no_ranks(host: str) -> None:
     assert rank_at(host) is None
+
+
+def test_a_group_that_grows_is_not_made_to_wait_for_links(tmp_path: Path) -> None:
+    """As if a script trained with one rank, and then with two."""
+    (tmp_path / FILE).write_text(json.dumps({"world": 1, "plane": ["127.0.0.1", 1], "links": {}}))
+    began_s = time.monotonic()
+    with pytest.raises(ValueError, match="2 ranks; there were 1 when the harness made the links"):
+        Links(str(tmp_path), Journal(str(tmp_path)), rank=0, world=2)
+    assert time.monotonic() - began_s < 5
 
 
 def model(seed: int) -> torch.nn.Module:
