@@ -17,6 +17,9 @@ from results.record.result import CheckResult
 NAME: Final = "all_judged"
 _MOST_CHECKERS: Final = 2
 
+_USUAL: Final = {"get": "read", "put": "write", "set": "write", "incr": "increment", "decr": "decrement"}
+"""What other systems call these kinds, in lower case."""
+
 
 def all_judged(history: History, checkers: Sequence[Checker], kinds: Collection[str] = ()) -> CheckResult:
     """Valid if one of these checkers judges each call's kind; else unknown, also if there are no calls.
@@ -49,14 +52,16 @@ def _advice(kinds: Sequence[str]) -> str:
     for kind in kinds:
         if kind in known:
             return f"{_some(known[kind])} can judge {kind!r}, but not in this history."
-        meant = kind.strip().lower()
-        if meant in known:
-            return f"Did you mean {meant!r}? Then say --map {shlex.quote(f'{kind}={meant}')}."
+    lower = {kind: kind.strip().lower() for kind in kinds}
+    meant = {kind: name for kind, text in lower.items() if (name := _USUAL.get(text, text)) in known}
+    if meant:
+        option = shlex.quote(",".join(f"{kind}={name}" for kind, name in meant.items()))
+        return f"Did you mean {listed([repr(name) for name in meant.values()])}? Then say --map {option}."
     by_checkers: dict[str, list[str]] = {}
     for kind, names in known.items():
         by_checkers.setdefault(_some(names), []).append(kind)
     told = "; ".join(f"{', '.join(there)} (by {names})" for names, there in by_checkers.items())
-    example = shlex.quote(f"{kinds[0]}=read")
+    example = shlex.quote(f"{kinds[0]}=KIND")
     return f"If they are one of these under another name, say so, as in --map {example}: {told}. Otherwise write a check."
 
 

@@ -36,13 +36,19 @@ def test_an_empty_history_is_unknown() -> None:
 
 
 def test_other_kinds_are_named_with_what_checks_judge() -> None:
-    valid, why = judged("c1 put x 1 0..10 ok\nc1 put x 2 20..30 ok\nc2 get x 1 40..50 ok\n")
+    valid, why = judged("c1 grab x 1 0..10 ok\nc1 grab x 2 20..30 ok\nc2 look x 1 40..50 ok\n")
     assert valid is None
     assert why.startswith(
-        "no check judges 'put' (2 calls), 'get' (1 call). If they are one of these under another name, say so, as"
+        "no check judges 'grab' (2 calls), 'look' (1 call). If they are one of these under another name, say so, as"
     )
-    assert "as in --map put=read: " in why
+    assert "as in --map grab=KIND: " in why
     assert "predict (by corruption_contained, one_version_each and others)" in why
+
+
+def test_the_usual_names_of_other_systems_are_known() -> None:
+    valid, why = judged("c1 put x 1 0..10 ok\nc2 GET x 1 40..50 ok\nc2 grab x 1 60..70 ok")
+    assert valid is None
+    assert why.endswith("Did you mean 'write', 'read'? Then say --map put=write,GET=read.")
 
 
 def test_one_kind_that_is_not_known_is_enough() -> None:
