@@ -40,6 +40,11 @@ def comes_by_version(expected: object) -> bool:
     return isinstance(_right(expected), dict)
 
 
+def is_known(expected: object) -> bool:
+    """Whether the text is a right answer that predictions can be compared with."""
+    return _right(expected) is not None
+
+
 def is_right(answer: object, expected: object) -> bool:
     """Whether an answer is the right one, if there are versions that of the version that it names; both as texts."""
     return _same(_answer(answer), _right(expected))

@@ -11,14 +11,17 @@ from typing import Final
 import msgspec
 
 from harness.checkers import all_settled as settling
+from harness.checkers import answers_expected as comparing
 from harness.checkers._starvation import disturbed
 from harness.checkers.all_settled import all_settled
+from harness.checkers.answers_expected import answers_expected
 from harness.checkers.calls_done import calls_done
 from harness.checkers.faults_acted import faults_acted
 from harness.checkers.generator_kept_up import generator_kept_up
 from harness.checkers.guard_held import guard_held
 from harness.checkers.nodes_stayed_up import nodes_stayed_up
 from harness.checkers.nothing_leaked import nothing_leaked
+from harness.model.drill import Drill
 from harness.model.history import History
 from harness.model.reasons import reasons
 from harness.model.slo import SLO
@@ -35,6 +38,14 @@ ALWAYS: Final[tuple[Checker, ...]] = (calls_done, nodes_stayed_up, nothing_leake
 
 CONDITIONS: Final = tuple(check.__name__ for check in (faults_acted, generator_kept_up, guard_held))
 """The checks that tell whether a run went as its drill says."""
+
+
+def beside(drill: Drill, history: History) -> tuple[Checker, ...]:
+    """The checks of this run besides its drill's own: those of every run, and those that have something to judge in it."""
+    settled = [all_settled] if settling.applies(history) else []  # not every system reports its pending work
+    # A workload that says which answers are right wants them compared, whether or not its drill names a check that does.
+    compared = [answers_expected] if not drill.checks and comparing.applies(history) else []
+    return tuple(checker for checker in (*ALWAYS, *settled, *compared) if checker not in drill.checks)
 
 
 def check(history: History, checks: Iterable[Checker]) -> tuple[CheckResult, ...]:
@@ -81,10 +92,8 @@ def conclude(spec: RunSpec, history: History, started: datetime, duration_s: flo
     load = LoadLimits(seconds=drill.load.seconds, timeout_ms=drill.load.timeout_ms)
     measured, slos = check_slos(history, drill.slos, load)
     guard = [guard_held] if drill.guard else []  # first: if it stopped the drill, that is why others cannot decide
-    settled = [all_settled] if settling.applies(history) else []  # not every system reports its pending work
-    always = [checker for checker in (*ALWAYS, *settled) if checker not in drill.checks]
-    beside = [msgspec.structs.replace(found, asked=False) for found in check(history, always)]
-    checks = (*check(history, dict.fromkeys((*guard, *drill.checks))), *beside)
+    always = [msgspec.structs.replace(found, asked=False) for found in check(history, beside(drill, history))]
+    checks = (*check(history, dict.fromkeys((*guard, *drill.checks))), *always)
     return Result(
         drill=spec.name,
         title=spec.title,

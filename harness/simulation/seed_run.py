@@ -8,8 +8,6 @@ from typing import Final
 
 import msgspec
 
-from harness.checkers import all_settled as settling
-from harness.checkers.all_settled import all_settled
 from harness.checkers.balanced import balanced
 from harness.checkers.corruption_contained import corruption_contained
 from harness.checkers.deposed_leaders_refused import deposed_leaders_refused
@@ -24,7 +22,7 @@ from harness.checkers.stops_in_time import stops_in_time
 from harness.model.drill import Drill
 from harness.model.system import HasSteps
 from harness.model.verdict import Checker, RunVerdict
-from harness.run.judging import ALWAYS, check, check_slos
+from harness.run.judging import beside, check, check_slos
 from harness.run.schedule import PlannedWindow, plan
 from harness.simulation.record import Recorded, SimulatedRun
 from harness.simulation.swarm import Swarm
@@ -140,8 +138,7 @@ def judge_run(
 def _checks(drill: Drill, swarm: Swarm, recorded: Recorded) -> tuple[CheckResult, ...]:
     """The drill's checks and those of every run; with a swarm, without the checks of the drill's own faults."""
     left_out = () if swarm.plain else tuple(one.__name__ for one in OF_THE_FAULTS)
-    settled = [all_settled] if settling.applies(recorded.history) else []  # as in real runs
-    wanted = [one for one in (*drill.checks, *ALWAYS, *settled) if one.__name__ not in left_out]
+    wanted = [one for one in (*drill.checks, *beside(drill, recorded.history)) if one.__name__ not in left_out]
     found = check(recorded.history, dict.fromkeys(wanted))
     if not swarm.plain:
         may_lack = {one.__name__ for one in OF_AN_OCCASION}

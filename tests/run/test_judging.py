@@ -47,3 +47,12 @@ def test_an_slo_missed_without_a_single_call_is_told() -> None:
     history = replace(history, ops=history.ops.iloc[:0])
     _, (slo,) = check_slos(history, ["requests >= 1"], LoadLimits(seconds=1.0, timeout_ms=1000.0))
     assert (slo.ok, slo.value) == (False, 0.0)
+
+
+def test_a_drill_without_checks_is_judged_by_the_answers_that_its_workload_expects() -> None:
+    drill = Drill(system=Echo(), workload=Numbers(), load=Load(rate=500, clients=10, seconds=10))
+    history = crash()
+    ops = history.ops.assign(value=history.ops["value"].mask(history.ops.index == 7, "wrong"))
+    result = conclude(RunSpec(name="t", title="t", drill=drill, seed=1), replace(history, ops=ops), datetime.now(UTC), 10.0)
+    assert result.verdict == "fail"
+    assert [found.name for found in result.checks if found.valid is False] == ["answers_expected"]
