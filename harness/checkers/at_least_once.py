@@ -22,6 +22,8 @@ def at_least_once(history: History) -> Verdict:
     A weaker promise than `no_lost_messages` and `no_duplicates` together: a message may come again until an `ack` of it was
     answered; a `receive` or `poll` sent after that must not bring it. Messages sent more than once are judged only for loss,
     because it is unknown which of them comes again. A message must not come before it was sent, or if its sending had failed.
+    A queue that leases messages has to refuse a `receive` while all that is left is leased: answered with nothing at the
+    end, it counts as drained, and what is still leased as lost.
     Kinds and spelling: `harness.model.vocabulary`. O(n log n).
     """
     return judged(history, lambda found: _judge(history, found))
