@@ -30,8 +30,8 @@ def convergences(history: History) -> tuple[Convergence, ...]:
     in_load = (reads["phase"] == "load").to_numpy(dtype=bool)
     # A value counts as replaced when the first newer write is acknowledged.
     replaced_ns = np.where(stale_ms > 0, sent_ns - np.rint(stale_ms * 1e6), np.inf)
+    starts_ns = history.windows["injected_ns"].dropna().astype("int64").tolist()  # also of those that were never healed
     windows = history.windows.dropna(subset=["injected_ns", "healed_ns"]).sort_values("healed_ns", kind="stable")
-    starts_ns = windows["injected_ns"].astype("int64").tolist()
     found = []
     for label, healed_ns in zip(windows["label"], windows["healed_ns"].astype("int64").tolist(), strict=True):
         horizon_ns = min((start_ns for start_ns in starts_ns if start_ns > healed_ns), default=None)

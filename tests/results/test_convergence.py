@@ -78,6 +78,16 @@ def test_the_next_window_ends_the_watch_and_one_that_was_never_healed_has_none()
     assert [(one.window, one.seconds, one.censored) for one in found] == [("w0", 0.05, False), ("w1", 0.02, True)]
 
 
+def test_the_next_window_ends_the_watch_even_if_it_was_never_healed() -> None:
+    found = convergences(
+        history(
+            op("write", "1", 10), op("write", "2", 120), op("read", "1", 250), op("read", "2", 260), op("read", "1", 400),
+            windows=[window(100, 200), window(300, None, "w1")],
+        )
+    )  # fmt: skip
+    assert [(one.window, one.seconds, one.censored) for one in found] == [("w0", 0.05, False)]
+
+
 @pytest.mark.parametrize(("text", "ok"), [("convergence < 40ms", True), ("convergence < 20ms", False)])
 def test_it_is_an_slo(text: str, ok: bool) -> None:
     found = history(op("write", "1", 10), op("write", "2", 120), op("read", "1", 230), op("read", "2", 240))
