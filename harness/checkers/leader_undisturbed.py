@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Final
 
-from harness.checkers._consensus import BrokenEvent, emitted, told
+from harness.checkers._consensus import BrokenEvent, Told, emitted, told
 from harness.checkers._starvation import starved
 from harness.checkers._wording import count
 from harness.model.consensus_events import Leader
@@ -34,8 +33,11 @@ def leader_undisturbed(history: History) -> Verdict:
         return Verdict(valid=None, why=str(error))
     windows = history.fault_windows
     changes = 0
-    for before, after in pairwise(events):
-        if after.at_ns < 0:
+    led: dict[str, Told] = {}
+    for after in events:
+        before = led.get(after.event.group)
+        led[after.event.group] = after
+        if before is None or after.at_ns < 0:
             continue
         changes += 1
         if any(_accounts_for(window, before.node, after.node, after.at_ns) for window in windows):

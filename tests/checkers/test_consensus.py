@@ -13,6 +13,7 @@ import pytest
 
 from harness.checkers.deposed_leaders_refused import deposed_leaders_refused
 from harness.checkers.leader_completeness import leader_completeness
+from harness.checkers.leader_undisturbed import leader_undisturbed
 from harness.checkers.log_matching import log_matching
 from harness.checkers.one_leader_per_term import one_leader_per_term
 from harness.checkers.one_leader_seen import one_leader_seen
@@ -132,6 +133,21 @@ def test_groups_are_judged_by_themselves() -> None:
     events = [("n1", '{"term":1,"group":"a"}'), ("n2", '{"term":1,"group":"b"}')]
     found = History.of([], events=[{"at_ns": 0, "node": node, "kind": "leader", "detail": told} for node, told in events])
     assert one_leader_per_term(found).valid is True
+
+
+def test_a_leader_of_one_group_disturbs_no_leader_of_another() -> None:
+    def led(*events: tuple[str, str]) -> History:
+        rows = [
+            {"at_ns": at, "node": node, "kind": "leader", "detail": f'{{"term":{at + 1},"group":"{group}"}}'}
+            for at, (node, group) in enumerate(events)
+        ]
+        return History.of([], events=rows)
+
+    assert leader_undisturbed(led(("n1", "a"), ("n2", "b"))).valid is True
+    verdict = leader_undisturbed(led(("n1", "a"), ("n2", "b"), ("n3", "a")))
+    assert verdict.valid is False
+    assert "n3 came to lead" in verdict.why
+    assert "nothing had been done to n1" in verdict.why
 
 
 def test_a_malformed_event_is_unknown_and_named() -> None:
