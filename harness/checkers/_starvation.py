@@ -92,8 +92,14 @@ def _grown_ns(looks: pd.DataFrame, column: str, from_ns: int, to_ns: int) -> int
 
 
 def _withheld(windows: pd.DataFrame, node: str, to_ns: int) -> list[tuple[int, int]]:
-    """The intervals during which a fault kept this node from running, until `to_ns` if it was never healed."""
+    """When faults kept this node from running, as intervals that do not overlap; until `to_ns` if they were never healed."""
     hit = windows[(windows["fault"] == _WITHHELD).fillna(False) & windows["injected_ns"].notna()]
     ends_ns = hit["healed_ns"].fillna(to_ns).tolist()
     rows = zip(hit["targets"].tolist(), hit["injected_ns"].tolist(), ends_ns, strict=True)
-    return [(int(begin), int(end)) for targets, begin, end in rows if node in targets.split()]
+    apart: list[tuple[int, int]] = []
+    for begin, end in sorted((int(begin), int(end)) for targets, begin, end in rows if node in targets.split()):
+        if apart and begin <= apart[-1][1]:
+            apart[-1] = apart[-1][0], max(apart[-1][1], end)
+        else:
+            apart.append((begin, end))
+    return apart

@@ -59,6 +59,12 @@ def test_what_a_fault_withheld_is_not_the_machine_s() -> None:
     assert starvation(recorded(usage, [window("SlowCpu", "balancer", 1, 3)]), 0, 4 * S) == ("balancer", S // 4)
 
 
+def test_what_two_faults_withheld_at_once_counts_once() -> None:
+    usage = looks("balancer", {0: 0, 1: 0, 3: 2, 6: 4.5})
+    windows = [window("SlowCpu", "balancer", 1, 3), window("SlowCpu", "balancer", 1, 2.5), window("SlowCpu", "balancer", 2, 3)]
+    assert starvation(recorded(usage, windows), 0, 6 * S) == ("balancer", 2.5 * S)
+
+
 def test_nothing_recorded_is_no_starvation() -> None:
     assert starved(recorded([]), 0, S) is None
 
