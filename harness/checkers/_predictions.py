@@ -83,7 +83,7 @@ def _right(text: object) -> _Right | None:
 def _decoded(text: object, kind: type[T]) -> T | None:
     try:
         return msgspec.json.decode(text, type=kind) if isinstance(text, str) else None
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
 
 
