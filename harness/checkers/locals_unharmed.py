@@ -38,7 +38,10 @@ def locals_unharmed(history: History) -> Verdict:
     answered = load[((load["outcome"] == "ok") & (load["node"] != "") & (load["done_ns"] < first_ns)).to_numpy(dtype=bool)]
     own = answered["node"].map(_region).groupby(answered["client"]).agg(lambda regions: regions.mode().iloc[0])
     spared = own[~own.isin(sorted(hit))]
-    calls = load[(load["client"].isin(spared.index) & load["due_ns"].between(first_ns, last_ns)).to_numpy(dtype=bool)]
+    held = pd.Series(False, index=load.index)
+    for begin_ns, end_ns in zip(windows["injected_ns"].tolist(), windows["healed_ns"].fillna(last_ns).tolist(), strict=True):
+        held |= load["due_ns"].between(begin_ns, end_ns)
+    calls = load[(load["client"].isin(spared.index) & held).to_numpy(dtype=bool)]
     if len(calls) < LEAST_CALLS:
         return Verdict(valid=None, why=f"too few calls of clients of regions that no fault hit: {len(calls)}")
     lost = calls[(calls["outcome"] != "ok").to_numpy(dtype=bool)]

@@ -54,6 +54,16 @@ def test_a_link_does_not_hit_the_region_that_it_leads_to() -> None:
     assert locals_unharmed(told(us="failed", targets="eu>us")).valid is False
 
 
+@pytest.mark.parametrize(("from_ms", "to_ms", "valid"), [(1000, 1050, False), (3000, 3500, True)])
+def test_what_happens_between_faults_does_not_count(from_ms: int, to_ms: int, valid: bool) -> None:
+    lines = ["c1 predict 1 x 0..10 ok node=us-r1"]
+    for at_ms in range(1000, 9000, 8):
+        outcome = "failed" if from_ms <= at_ms < to_ms else "ok"
+        lines.append(f"c1 predict 1 x {at_ms}..{at_ms + 4} {outcome} node=us-r1")
+    windows = [{**window(from_s, to_s), "targets": "eu-r1"} for from_s, to_s in ((0.9, 2.0), (8.0, 9.0))]
+    assert locals_unharmed(history("\n".join(lines), windows)).valid is valid
+
+
 def test_too_little_is_unknown() -> None:
     assert locals_unharmed(told(calls=50)).valid is None
     assert locals_unharmed(told(targets="eu us")).valid is None
