@@ -21,6 +21,7 @@ CALLS: dict[str, tuple[Checker, list[tuple[str, str | None]]]] = {
     "messages that are acked": (at_least_once, [("send", "{0}"), ("poll", '["b",{1}]'), ("ack", "{2}"), ("send", "b")]),
     "a set": (set_full, [("add", "{0}"), ("read", "[{1}]"), ("remove", "{2}"), ("read", "[]")]),
     "a set, in order": (linearizable_as(Set()), [("add", "{0}"), ("read", "[{1}]"), ("remove", "{2}"), ("read", "[]")]),
+    "a queue": (linearizable, [("enqueue", "{0}"), ("dequeue", "{1}")]),
     "a log": (linearizable, [("append", "{0}"), ("append", "b"), ("read", '[{1},"b"]')]),
     "a register": (linearizable, [("write", "{0}"), ("cas", "[{1},2]"), ("write", "{1}"), ("read", "{2}"), ("cas", "[{0},3]")]),
 }

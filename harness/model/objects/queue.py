@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from harness.model.object_model import REFUSED, Call, Refused, State
+from harness.model.objects._values import single
 
 
 class Queue:
@@ -25,12 +26,12 @@ class Queue:
         if call.kind == "enqueue":
             if call.value is None:
                 raise ValueError("null cannot be enqueued: a dequeue of null says that the queue was empty")
-            return (*waiting, call.value)
+            return (*waiting, single(call))
         if not call.answered:
             return waiting[1:]
         if call.value is None:
             return REFUSED if waiting else state
-        return waiting[1:] if waiting and waiting[0] == call.value else REFUSED
+        return waiting[1:] if waiting and waiting[0] == single(call) else REFUSED
 
     def observes(self, call: Call) -> bool:
         return call.kind == "dequeue" and call.answered and call.value is None
