@@ -15,10 +15,11 @@ import pandas as pd
 import pyarrow as pa
 from pandas.errors import ParserWarning
 
+from harness.model.canonical import canonical_text
 from harness.model.columns import constant, taken
 from harness.model.errors import UsageError
 from harness.model.history import OPS, History
-from harness.model.vocabulary import ACQUIRE, DECREMENT, DELETE, INCREMENT, KNOWN, RELEASE
+from harness.model.vocabulary import ACQUIRE, DECREMENT, DELETE, INCREMENT, KNOWN, READ, RELEASE, WRITE
 from results.record.events import from_edn, from_events, from_log, is_event
 from results.record.store import FRAMES, load_frames, read_parquet
 from results.record.units import in_nanoseconds
@@ -27,6 +28,8 @@ _OUTCOMES: Final = ("ok", "failed", "unknown")
 _PHASES: Final = ("load", "final")
 _TELLING: Final = KNOWN - {ACQUIRE, RELEASE, DELETE, INCREMENT, DECREMENT}
 """Kinds of calls that say nothing without a value."""
+_PLAIN: Final = (READ, WRITE)
+_OF_REGISTERS: Final = (*_PLAIN, "cas", DELETE)
 _JUDGED: Final = ("key", "value", "expected", "phase", "node")
 """Columns that a history may leave out, and that verdicts depend on."""
 _BOM: Final = b"\xef\xbb\xbf"
@@ -57,7 +60,8 @@ def load_history(path: Path, conventions: Conventions = _OURS) -> History:
     numbered from 0. Raises `UsageError` naming the file and what is wrong with it: a column, a line, an operation.
     """
     try:
-        return _checked(_renamed(_read(path, conventions), conventions.kinds))
+        history = _renamed(_read(path, conventions), conventions.kinds)
+        return _checked(history if path.is_dir() else _spelled_alike(history))
     except UsageError as error:
         raise error if str(path) in str(error) else UsageError(f"{path}: {error}") from error
     except OSError as error:
@@ -79,6 +83,21 @@ def _renamed(history: History, kinds: Mapping[str, str]) -> History:
                 f"there is no call of the kind {kind!r} to rename; there are {', '.join(sorted(set(there.dropna())))}."
             )
     return replace(history, ops=history.ops.assign(kind=there.replace(dict(kinds)).astype("category")))
+
+
+def _spelled_alike(history: History) -> History:
+    """The history with one spelling for each array or object that registers hold: a store may spell it in its own way.
+
+    Texts that are appended to stay as they are, and so do the values of all other kinds of calls, which checks read themselves.
+    """
+    ops = history.ops
+    chosen = ops["value"].str.startswith(("[", "{")).fillna(False).to_numpy(dtype=bool)
+    if not chosen.any():
+        return history
+    others = ops["key"][~ops["kind"].isin(_OF_REGISTERS).to_numpy(dtype=bool)]
+    chosen &= ops["kind"].isin(_PLAIN).to_numpy(dtype=bool) & ~ops["key"].isin(others).to_numpy(dtype=bool)
+    spelled = ops["value"][chosen].map(canonical_text).astype("string")
+    return replace(history, ops=ops.assign(value=ops["value"].mask(chosen, spelled)))
 
 
 def _read(path: Path, conventions: Conventions) -> History:

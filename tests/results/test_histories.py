@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from harness.checkers.linearizable import linearizable
 from harness.model.errors import UsageError
 from results.record.histories import Conventions, load_history
 from results.record.store import save
@@ -50,6 +51,25 @@ def test_the_least_a_history_needs(tmp_path: Path) -> None:
     op = load_history(path).ops.iloc[0]
     assert (op["phase"], op["due_ns"], op["value"]) == ("load", 5, "7")
     assert pd.isna(op["expected"])
+
+
+def test_a_store_may_spell_json_in_its_own_way(tmp_path: Path) -> None:
+    path = tmp_path / "ops.jsonl"
+    written, read = {"id": 1, "to": ["a"]}, '{"to": ["a"], "id": 1}'
+    path.write_text(lines(ROW | {"kind": "write", "value": written}, ROW | {"value": read, "sent_ns": 10, "done_ns": 11}))
+    assert linearizable(load_history(path)).valid is True
+    path.write_text(lines(ROW | {"kind": "write", "value": written}, ROW | {"value": "{}", "sent_ns": 10, "done_ns": 11}))
+    assert linearizable(load_history(path)).valid is False
+
+
+def test_a_text_that_begins_like_json_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "ops.jsonl"
+    rows = [
+        ROW | {"kind": kind, "value": value, "sent_ns": 10 * at, "done_ns": 10 * at + 5}
+        for at, (kind, value) in enumerate([("write", "[1, 2]"), ("append", "x"), ("read", "[1, 2]x")])
+    ]
+    path.write_text(lines(*rows))
+    assert load_history(path).ops["value"].tolist() == ["[1, 2]", "x", "[1, 2]x"]
 
 
 def test_texts_that_look_like_nothing_stay_texts(tmp_path: Path) -> None:
