@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Final
 
@@ -45,7 +46,8 @@ def each_key_linearizable(history: History) -> Verdict:
     origin = [*map(int, alone.index), *came_from]
     order = apart["due_ns"].argsort(kind="stable").to_numpy()
     verdict = linearizable(replace(history, ops=History.of(apart.iloc[order].reset_index(drop=True)).ops))
-    return replace(verdict, ops=tuple(dict.fromkeys(origin[order[op]] for op in verdict.ops)))
+    named = re.sub(r"\(op (\d+)\)", lambda op: f"(op {origin[order[int(op[1])]]})", verdict.why)
+    return replace(verdict, why=named, ops=tuple(dict.fromkeys(origin[order[op]] for op in verdict.ops)))
 
 
 def _found(kind: str, key: str, value: str, known: list[str]) -> dict[str, str | None]:

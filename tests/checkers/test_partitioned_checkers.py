@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import msgspec
@@ -180,6 +181,7 @@ def test_a_key_that_is_missing_or_old_in_one_of_them_is_found(wrong: str) -> Non
     )
     assert verdict.valid is False
     assert 3 in verdict.ops
+    assert {int(op) for op in re.findall(r"\(op (\d+)\)", verdict.why)} == set(verdict.ops)
 
 
 def test_without_such_calls_it_is_linearizable_alone() -> None:
