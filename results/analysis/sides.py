@@ -95,21 +95,21 @@ def parted(calls: pd.DataFrame, windows: tuple[FaultWindow, ...], end_s: float) 
     out = []
     for window, next_s in zip(begun, begins_s[1:], strict=True):
         from_s, to_s = window.injected_s or 0.0, window.healed_s or window.to_s
-        inside = calls[calls["sent_ns"].between(from_s * 1e9, to_s * 1e9)]
         cut = tuple(node for node in nodes if node in window.targets)
         rest = tuple(node for node in nodes if node not in window.targets)
-        sides = tuple(_side(inside, side, from_s, to_s) for side in (cut, rest) if side)
+        sides = tuple(_side(calls, side, from_s, to_s) for side in (cut, rest) if side)
         out.append(Parted(window=window, sides=sides, agreed_s=_agreed_s(calls, to_s, next_s)))
     return out
 
 
 def _side(calls: pd.DataFrame, nodes: tuple[str, ...], from_s: float, to_s: float) -> Side:
-    own = calls[calls["home"].isin(list(nodes)).to_numpy(dtype=bool)]
+    theirs = calls[calls["home"].isin(list(nodes)).to_numpy(dtype=bool)]
+    answered = theirs[((theirs["outcome"] == "ok") & theirs["done_ns"].between(from_s * 1e9, to_s * 1e9)).to_numpy(dtype=bool)]
+    answers_s = np.sort(answered["done_ns"].to_numpy() / 1e9)  # also to calls from before the window
+    own = theirs[theirs["sent_ns"].between(from_s * 1e9, to_s * 1e9)]
     ok = (own["outcome"] == "ok").to_numpy(dtype=bool)
     read = (own["kind"] == READ).to_numpy(dtype=bool)
     stale = own[(own["stale_ms"] > 0).to_numpy(dtype=bool)]
-    answers_s = np.sort(own["done_ns"].to_numpy()[ok] / 1e9)
-    answers_s = answers_s[answers_s <= to_s]
     return Side(
         nodes=nodes,
         reads=Answered(calls=int(read.sum()), ok=int((read & ok).sum())),

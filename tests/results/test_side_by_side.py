@@ -51,6 +51,14 @@ def test_each_side_is_told_what_it_was_given() -> None:
     assert only.agreed_s == pytest.approx(0.2)
 
 
+def test_an_answer_to_a_call_from_before_the_window_ends_the_silence() -> None:
+    found = of(BEFORE, "c1 read x 1 900..1700 ok node=n2\n", "c0 write x 2 1100..1110 ok node=n1\n")
+    (only,) = parted(calls_by_node(found), found.fault_windows, end_s=3)
+    cut, _ = only.sides
+    assert cut.silent_s == pytest.approx(0.7), "from the beginning of the window to the answer at 1.7 s"
+    assert cut.reads == Answered(calls=0, ok=0), "it was sent before the window"
+
+
 @pytest.mark.parametrize(
     ("after", "agreed_s"),
     [
