@@ -67,12 +67,16 @@ def key_figures(result: Result) -> list[str]:
     if metrics.recovery_s == 0:
         figures.append("no interruption")
     elif metrics.recovery_s is not None:
-        figures.append(
-            f"not recovered within {metrics.recovery_s:.3g} s"
-            if metrics.recovery_censored
-            else f"recovered in {metrics.recovery_s:.3g} s"
-        )
+        figures.append(_slowest_recovery(metrics.recovery_s, result.recoveries))
     return figures
+
+
+def _slowest_recovery(seconds: float, recoveries: Sequence[Recovery]) -> str:
+    """The slowest recovery; one that was not seen to end may have been slower than it, although it was watched for less."""
+    censored_s = max((one.seconds for one in recoveries if one.censored), default=None)
+    if censored_s is None:
+        return f"recovered in {seconds:.3g} s"
+    return f"not recovered within {seconds:.3g} s" if censored_s >= seconds else f"recovered in {seconds:.3g} s or more"
 
 
 def milliseconds(value_ms: float | None) -> str:

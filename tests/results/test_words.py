@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import msgspec
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from results.analysis.metrics import Metrics
-from results.report.phrasing import milliseconds, operation, recovery, share
+from results.analysis.recovery import Recovery
+from results.report.phrasing import key_figures, milliseconds, operation, recovery, share
+from tests.helpers.synthetic import concluded, crash
 
 
 @pytest.mark.parametrize(
@@ -55,3 +60,21 @@ def test_recovery(recovery_s: float | None, censored: bool, shown: str) -> None:
         recovery_censored=censored,
     )  # fmt: skip
     assert recovery(metrics) == shown
+
+
+@pytest.mark.parametrize(
+    ("recoveries", "told"),
+    [
+        ([(3.0, False), (1.0, False)], "recovered in 3 s"),
+        ([(1.0, False), (3.0, True)], "not recovered within 3 s"),
+        ([(3.0, False), (1.0, True)], "recovered in 3 s or more"),
+    ],
+)
+def test_the_slowest_of_several_recoveries(recoveries: list[tuple[float, bool]], told: str) -> None:
+    found = tuple(
+        Recovery(window=f"w{number}", seconds=seconds, censored=censored)
+        for number, (seconds, censored) in enumerate(recoveries)
+    )
+    result = concluded(crash())
+    metrics = replace(result.metrics, recovery_s=3.0, recovery_censored=any(censored for _, censored in recoveries))
+    assert key_figures(msgspec.structs.replace(result, metrics=metrics, recoveries=found))[-1] == told
