@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from results.analysis.metrics import Metrics
 from results.analysis.recovery import Recovery
+from results.report.nightly_phrasing import amount
 from results.report.phrasing import key_figures, milliseconds, operation, recovery, share
+from results.trends.series import Metric
 from tests.helpers.synthetic import concluded, crash
 
 
@@ -38,6 +40,20 @@ def test_an_operation_in_short(value: object, expected: object, shown: str) -> N
 )
 def test_milliseconds(value: float | None, shown: str) -> None:
     assert milliseconds(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("unit", "value", "shown"),
+    [
+        ("1/s", 12345.6, "12,346/s"),
+        ("1/s", 123.456, "123.5/s"),
+        ("MiB", 1234.5, "1,234 MiB"),
+        ("MiB", 97.31, "97.3 MiB"),
+        ("s", 0.0123456, "0.0123 s"),
+    ],
+)
+def test_a_figure_of_a_night_has_all_digits_before_the_point(unit: str, value: float, shown: str) -> None:
+    assert amount(Metric(name="figure", unit=unit, better="lower"), value) == shown
 
 
 @pytest.mark.parametrize(("value", "shown"), [(None, "–"), (0.0, "0 %"), (0.5, "50 %"), (0.99996, "99.996 %"), (1.0, "100 %")])
