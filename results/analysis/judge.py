@@ -105,7 +105,8 @@ def show(slo: SLO, value: float) -> str:
 
 
 def _digits(number: float, digits: int) -> str:
-    return f"{number:,.{digits}g}" if abs(number) < 1000 else f"{number:,.{digits - 3}f}"
+    short = abs(number) < 1000 - 0.5 * 10 ** (3 - digits)  # what rounds to 1,000 would be a power of ten
+    return f"{number:,.{digits}g}" if short else f"{number:,.{digits - 3}f}"
 
 
 def _value(slo: SLO, measured: Measurements) -> float | None:

@@ -118,9 +118,9 @@ def amount(metric: Metric, value: float) -> str:
         case "ms":
             return milliseconds(value)
         case "1/s":
-            return f"{value:,.0f}/s" if value >= 1000 else f"{value:.4g}/s"
+            return f"{value:,.0f}/s" if value >= 999.95 else f"{value:.4g}/s"
         case unit:
-            return f"{value:,.0f} {unit}" if value >= 1000 else f"{value:.3g} {unit}"
+            return f"{value:,.0f} {unit}" if value >= 999.5 else f"{value:.3g} {unit}"
 
 
 def change_word(change: Finding) -> str:

@@ -83,7 +83,7 @@ def milliseconds(value_ms: float | None) -> str:
     """ "3.14 ms", "1,234 ms"; a dash for None."""
     if value_ms is None:
         return "–"
-    return f"{value_ms:,.0f} ms" if value_ms >= 1000 else f"{value_ms:.3g} ms"
+    return f"{value_ms:,.0f} ms" if value_ms >= 999.5 else f"{value_ms:.3g} ms"
 
 
 def share(value: float | None) -> str:

@@ -178,6 +178,8 @@ def test_recovery_that_never_came_is_missed() -> None:
         ("p99 < 10ms", 9.99999, "9.99999 ms"),
         ("p99 < 10ms", 10.0, "10 ms"),
         ("max < 10s", 1234.5, "1,234 ms"),
+        ("max < 10s", 999.6, "1,000 ms"),
+        ("max < 1s", 999.97, "999.97 ms"),
         ("availability >= 99%", 0.998, "99.8 %"),
         ("availability >= 99%", 0.99998, "99.998 %"),
         ("availability >= 99.99%", 1.0, "100 %"),

@@ -36,7 +36,8 @@ def test_an_operation_in_short(value: object, expected: object, shown: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [(None, "–"), (0.0, "0 ms"), (0.01234, "0.0123 ms"), (999.4, "999 ms"), (12345.6, "12,346 ms")]
+    ("value", "shown"),
+    [(None, "–"), (0.0, "0 ms"), (0.01234, "0.0123 ms"), (999.4, "999 ms"), (999.6, "1,000 ms"), (12345.6, "12,346 ms")],
 )
 def test_milliseconds(value: float | None, shown: str) -> None:
     assert milliseconds(value) == shown
@@ -48,6 +49,7 @@ def test_milliseconds(value: float | None, shown: str) -> None:
         ("1/s", 12345.6, "12,346/s"),
         ("1/s", 123.456, "123.5/s"),
         ("MiB", 1234.5, "1,234 MiB"),
+        ("MiB", 999.7, "1,000 MiB"),
         ("MiB", 97.31, "97.3 MiB"),
         ("s", 0.0123456, "0.0123 s"),
     ],
