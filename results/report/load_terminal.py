@@ -34,9 +34,10 @@ def print_load(result: LoadResult, console: Console, report: Path) -> None:
     console.print(headline, soft_wrap=True)
     metrics = result.metrics
     console.print(
-        f"{metrics.requests:,} calls in {result.seconds:.3g} s, {metrics.rate_per_s:,.0f}/s done of {result.asked_per_s:,.0f}/s"
-        f" asked, availability {share(metrics.availability)}\n{result.connections} connections, depth {result.depth},"
-        f" {result.arrivals} arrivals, {result.processes} process{'es' if result.processes > 1 else ''}"
+        f"{metrics.requests:,} calls in {_plain(result.seconds)} s, {_plain(metrics.rate_per_s)}/s done of"
+        f" {_plain(result.asked_per_s)}/s asked, availability {share(metrics.availability)}\n"
+        f"{result.connections} connections, depth {result.depth}, {result.arrivals} arrivals,"
+        f" {result.processes} process{'es' if result.processes > 1 else ''}"
         f" busy {result.busy_share:.0%} of the time, seed {result.seed}",
         highlight=False,
         markup=False,
@@ -86,3 +87,8 @@ def _print_latencies(result: LoadResult, console: Console) -> None:
 def _cell(histogram: Histogram, percentile: float) -> str:
     value = percentile_ms(histogram, percentile)
     return "too few" if value is None else milliseconds(value)
+
+
+def _plain(number: float) -> str:
+    """Three digits or more, and no power of ten: "0.5", "12.3", "3,600"."""
+    return f"{number:,.0f}" if number >= 99.5 else f"{number:.3g}"

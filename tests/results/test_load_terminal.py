@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from rich.console import Console
@@ -40,3 +42,11 @@ def test_no_figure_loses_its_unit(width: int) -> None:
     assert "…" not in shown
     assert shown.count("1,234 ms") == 8  # p50, p90, p99 and max, twice
     assert shown.count("too few") == 4
+
+
+def test_an_hour_and_less_than_a_call_a_second_are_written_out() -> None:
+    out = io.StringIO()
+    slow = msgspec.structs.replace(result(), seconds=3600, asked_per_s=0.5)
+    slow = msgspec.structs.replace(slow, metrics=replace(slow.metrics, rate_per_s=0.48))
+    print_load(slow, Console(file=out, width=200), Path("report.html"))
+    assert "1,000 calls in 3,600 s, 0.48/s done of 0.5/s asked" in out.getvalue()
