@@ -95,6 +95,22 @@ def test_requests_larger_than_the_kernel_takes_at_once_arrive_whole() -> None:
         assert engine.wait().ok == 2
 
 
+def test_a_server_that_answers_before_it_has_read_a_request_keeps_no_connection_from_the_next_call() -> None:
+    body = b"x" * 8_000_000
+    request = b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    over = threading.Event()
+
+    def answer(client: socket.socket, count: int) -> bool:
+        client.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+        over.wait()  # with the connection open, and the rest unread
+        return False
+
+    with serving(answer) as address, Engine(task(address, rate=20, clients=1, request=request)) as engine:
+        engine.start()
+        assert reasons(engine.wait()) == {"status 413": 4}
+    over.set()
+
+
 def test_interim_answers_are_passed_over() -> None:
     with serving(always(b"HTTP/1.1 100 Continue\r\n\r\n" + OK)) as address, Engine(task(address, depth=2)) as engine:
         engine.start()

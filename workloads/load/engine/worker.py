@@ -222,6 +222,9 @@ class Worker:
         if closes:
             amid = connection.parser.unread_bytes > 0
             self._connections.lose(connection, f"connection closed by the server {'amid its' if amid else 'without an'} answer")
+        elif connection.unsent and not connection.which:
+            # The server answered before it had read the request, and may never read the rest (RFC 9112, section 9.5).
+            self._connections.lose(connection, "")
         elif under_way >= self._depth and not connection.unsent and len(connection.which) < self._depth:
             self._connections.give(connection)
 
