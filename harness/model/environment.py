@@ -70,7 +70,7 @@ class Processes(Protocol):
         """How often a process of a node with a CPU limit has been throttled so far. It may have ended."""
 
     def cpu_s(self, name: str) -> float:
-        """CPU time of the node's process since its start; NaN if it has just ended."""
+        """CPU time of the node's process and of all below it since its start; NaN if it has just ended."""
 
     def unlimit_cpu(self, label: str) -> None:
         """End a window's CPU limits."""
