@@ -23,6 +23,10 @@ import msgspec
 CAPACITY_BYTES = 32 * 1024
 """How much a toxic holds before the sender is paused, unless its kind says otherwise."""
 
+CATCH_UP_NS = 100_000_000
+"""A toxic that limits a rate makes up for at most this much delay. What an earlier toxic held, or this one at a lower rate,
+would otherwise pass at once, as if it had been on its way meanwhile."""
+
 
 class Chunk(NamedTuple):
     """Bytes that arrived together, and their time of arrival."""

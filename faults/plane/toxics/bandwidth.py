@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from faults.plane.kind import NEXT, Chunk, Interrupted, Kind, Pipe, Sleep, Stub
+from faults.plane.kind import CATCH_UP_NS, NEXT, Chunk, Interrupted, Kind, Pipe, Sleep, Stub
 from faults.plane.timers import FOREVER_NS
 
 _PIECE_MS = 100
@@ -20,7 +20,7 @@ def _pipe(attributes: BandwidthToxic, stub: Stub) -> Pipe:
     rate = attributes.rate  # bytes a millisecond
     free_ns = 0
     while isinstance(chunk := (yield NEXT), Chunk):
-        data, free_ns = chunk.data, max(free_ns, chunk.at_ns)
+        data, free_ns = chunk.data, max(free_ns, chunk.at_ns, stub.now_ns() - CATCH_UP_NS)
         while data:
             piece = data[: rate * _PIECE_MS] if rate > 0 else data
             free_ns = free_ns + len(piece) * 1_000_000 // rate if rate > 0 else FOREVER_NS

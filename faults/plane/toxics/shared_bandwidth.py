@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from faults.plane.kind import NEXT, Chunk, Interrupted, Kind, Pipe, Sleep, Stub
+from faults.plane.kind import CATCH_UP_NS, NEXT, Chunk, Interrupted, Kind, Pipe, Sleep, Stub
 from faults.plane.timers import FOREVER_NS
 
 _PIECE_MS = 10
@@ -20,7 +20,7 @@ class SharedBandwidthToxic(msgspec.Struct):
 def _pipe(attributes: SharedBandwidthToxic, stub: Stub) -> Pipe:
     rate, shared = attributes.rate, stub.shared  # bytes a millisecond
     while isinstance(chunk := (yield NEXT), Chunk):
-        data, ready_ns = chunk.data, chunk.at_ns
+        data, ready_ns = chunk.data, max(chunk.at_ns, stub.now_ns() - CATCH_UP_NS)
         while data:
             piece = data[: rate * _PIECE_MS] if rate > 0 else data
             due_ns = FOREVER_NS
