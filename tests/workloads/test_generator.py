@@ -64,6 +64,8 @@ class MoodyClient:
                     await asyncio.Event().wait()
                 case "own timeout":
                     raise TimeoutError
+                case "connect in vain":
+                    raise TimeoutError(110, "Connect call failed")
                 case "wait for what is cancelled":
                     waited = asyncio.get_running_loop().create_future()
                     waited.cancel()
@@ -127,7 +129,8 @@ FATES = {
     "break": ("unknown", "ConnectionResetError: gone"),
     "doubt": ("unknown", "whether it is settled is not known"),
     "hang": ("unknown", "no answer within 1500 ms"),
-    "own timeout": ("unknown", "no answer within 1500 ms"),
+    "own timeout": ("unknown", "the client gave up before the load's timeout"),
+    "connect in vain": ("unknown", "the client gave up before the load's timeout: [Errno 110] Connect call failed"),
 }
 
 

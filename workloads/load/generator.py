@@ -199,15 +199,19 @@ class Generator:
         outcome: Outcome = "ok"
         error: str | None = None
         sent = self._now_ns()
+        limit = asyncio.timeout(self._load.timeout_ms / 1e3)
         try:
-            async with asyncio.timeout(self._load.timeout_ms / 1e3):
+            async with limit:
                 answer = await client.invoke(call)
         except CallFailed as reason:
             outcome, error = "failed", str(reason)
         except OutcomeUnknown as reason:
             outcome, error, answer = "unknown", str(reason), Answer(reason.value)
-        except TimeoutError:
-            outcome, error = "unknown", f"no answer within {self._load.timeout_ms:g} ms"
+        except TimeoutError as reason:
+            own = f": {reason}" if str(reason) else ""
+            outcome, error = "unknown", f"the client gave up before the load's timeout{own}"
+            if limit.expired():
+                error = f"no answer within {self._load.timeout_ms:g} ms"
         except asyncio.CancelledError as reason:
             task = asyncio.current_task()
             if task is None or task.cancelling():  # the run ends
