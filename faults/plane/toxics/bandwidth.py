@@ -18,7 +18,7 @@ class BandwidthToxic(msgspec.Struct):
 
 def _pipe(attributes: BandwidthToxic, stub: Stub) -> Pipe:
     rate = attributes.rate  # bytes a millisecond
-    free_ns = 0
+    free_ns = stub.now_ns()
     while isinstance(chunk := (yield NEXT), Chunk):
         data, free_ns = chunk.data, max(free_ns, chunk.at_ns, stub.now_ns() - CATCH_UP_NS)
         while data:

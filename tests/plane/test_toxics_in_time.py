@@ -1,4 +1,4 @@
-"""What toxics that limit a rate let pass, by a clock that the test sets."""
+"""What toxics that take their time let pass, by a clock that the test sets."""
 
 from __future__ import annotations
 
@@ -109,9 +109,15 @@ def test_a_raised_rate_does_not_hold_for_the_time_before(kind: str) -> None:
     assert world.arrived(3.0) <= 3_000
     rate.attributes = KINDS[kind].attributes(rate=5)
     world.link.update(rate)
-    assert world.arrived(3.0) <= 3_000 + 1_000 + 500  # the chunk in hand, and what a tenth of a second allows
+    assert world.arrived(3.0) <= 3_000 + 1_000 + 500  # the chunk in hand, and what a shared rate makes up for
     assert world.arrived(4.0) <= 3_000 + 1_000 + 500 + 5_000
     assert world.arrived(7.0) == 20_000
+
+
+def test_delays_of_several_latencies_add_up_for_all_data() -> None:
+    latencies = [toxic("latency", latency=1_000), toxic("latency", latency=2_000)]
+    world = World(*latencies)
+    assert [world.arrived(at_s) for at_s in (2.99, 3.0, 3.1, 3.19)] == [0, 1_000, 11_000, 20_000]
 
 
 @pytest.mark.parametrize("kind", KINDS_OF_RATE)
