@@ -111,6 +111,36 @@ def test_a_server_that_answers_before_it_has_read_a_request_keeps_no_connection_
     over.set()
 
 
+@pytest.mark.parametrize("most", [0, 2])
+def test_a_server_that_takes_no_more_connections_is_not_flooded_with_them(most: int) -> None:
+    accepted: list[socket.socket] = []
+
+    def serve(client: socket.socket) -> None:
+        while client.recv(65536):
+            client.sendall(OK)
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                accepted.append(listener.accept()[0])
+                if len(accepted) <= most:
+                    threading.Thread(target=serve, args=(accepted[-1],), daemon=True).start()
+                else:
+                    accepted[-1].close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept, daemon=True).start()
+        begun_s = time.monotonic()
+        with Engine(task(listener.getsockname(), rate=50, seconds=0.6, clients=6)) as engine:
+            engine.start()
+            counted = engine.wait()
+        attempts = 6 * (1 + (time.monotonic() - begun_s) / 0.05)
+        listener.shutdown(socket.SHUT_RDWR)
+    assert len(accepted) <= attempts + counted.sent  # a connection that was used is replaced at once
+    assert counted.due == counted.ok + counted.failed + counted.unknown == 30
+    assert (counted.ok > 0) is (most > 0)
+
+
 def test_interim_answers_are_passed_over() -> None:
     with serving(always(b"HTTP/1.1 100 Continue\r\n\r\n" + OK)) as address, Engine(task(address, depth=2)) as engine:
         engine.start()

@@ -17,17 +17,20 @@ from workloads.load.engine.schedule import Times
 from workloads.load.engine.tally import UNKNOWN, Tally
 
 _RETRY_NS: Final = 50_000_000
+"""The pause after an attempt to connect that failed."""
 _now = time.monotonic_ns
 
 
 class Connection:
     """A socket with its calls in progress, oldest first."""
 
-    __slots__ = ("open", "parser", "runs", "since_ns", "socket", "unsent", "which")
+    __slots__ = ("open", "parser", "runs", "since_ns", "socket", "unsent", "used", "which")
 
     def __init__(self, opened: socket.socket) -> None:
         self.socket = opened
         self.open = False
+        self.used = False
+        """Whether a call was ever sent over it."""
         self.since_ns = _now()
         self.which: list[int] = []
         """Which exchange each call uses."""
@@ -98,6 +101,7 @@ class Connections:
 
     def sent(self, connection: Connection) -> None:
         """The first free connection has been used: it goes last, or is no longer free."""
+        connection.used = True
         if self.free and self.free[0] is connection:
             if connection.unsent or len(connection.which) >= self._depth:
                 self.free.popleft()
@@ -124,14 +128,20 @@ class Connections:
                 self.give(connection)
 
     def lose(self, connection: Connection, why: str, others_why: str = "", example: str = "") -> None:
-        """Give its calls up as unknown, those after the first for another reason if there is one, and reconnect."""
+        """Give its calls up as unknown, those after the first for another reason if there is one, and reconnect.
+
+        If the server closed it unused, a pause comes first: one that takes no more connections would get them without end.
+        """
         now = _now()
         first = min(1, len(connection.which))
         for count, text in ((first, why), (len(connection.which) - first, others_why or why)):
             for dues, sent_ns in connection.take(count):
                 self._tally.ended(UNKNOWN, dues, sent_ns, now, text, example)
-        self._drop(connection)
-        self._connect()
+        if not connection.used and now - connection.since_ns < _RETRY_NS:
+            self._give_up(connection, "the server closes connections at once")
+        else:
+            self._drop(connection)
+            self._connect()
 
     def sweep(self, now: int) -> None:
         """Give up what has not come in time, and retry what could not be opened."""
