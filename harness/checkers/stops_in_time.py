@@ -40,6 +40,11 @@ def stops_within(limit_s: float) -> Checker:
     return stops_in_time
 
 
+def applies(history: History) -> bool:
+    """Whether a node was told to stop."""
+    return bool((history.events["detail"] == _TOLD).any())
+
+
 def _judged(history: History, limit_s: float) -> Verdict:
     took_s: list[tuple[float, str]] = []
     for node, events in history.events.groupby("node"):
