@@ -15,8 +15,8 @@ drill = Drill(
     load=Load(rate=20, clients=80, seconds=9, timeout_ms=4000),
     faults=[
         Kill("standby").between(1, 7.5),
-        Kill("master").between(2.5, 2.55),
-        Kill("master").between(5, 5.05),
+        Kill("master").between(2.5, 2.8),
+        Kill("master").between(5, 5.3),
     ],
     checks=MASTER_CHECKS,
     slos=["availability >= 99%", "max < 4s"],
