@@ -137,7 +137,7 @@ def test_mutants_are_noticed_or_survive_or_are_in_lines_that_no_run_reaches(
     ("arguments", "message"),
     [
         (["quoram"], "There is no system 'quoram' in systems. There are: bus, eventual, featured,"),
-        (["quorum", "--file", "nothing.py"], "has no code in 'nothing.py'. It has "),
+        (["quorum", "--file", "nothing.py"], "has no code in 'nothing.py'. It has batch_rules.py, client.py,"),
         (["quorum", "--file", "parts/nothing.py"], "systems/parts has no code in 'parts/nothing.py'. It has breaker.py"),
         (["training"], "No drill of 'training' can be simulated"),
         (["quorum", "--drill", "quorum/helthy"], "No drill called 'quorum/helthy'. Did you mean 'quorum/healthy'?"),
