@@ -8,19 +8,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from systems.eventual.shown import Shown
+from systems.parts.rules import InTurn
 
 
 class LaterWriteWins:
     """Imagines two writes in a row by a client that has seen what the node holds; at another node at each look."""
 
     def __init__(self) -> None:
-        self._looks = 0
+        self._in_turn = InTurn()
 
     def broken(self, shown: Mapping[str, Shown]) -> str | None:
-        self._looks += 1
-        if not shown:
+        name = self._in_turn.pick(shown)
+        if name is None:
             return None
-        name = sorted(shown)[self._looks % len(shown)]
         state = shown[name]
         if state.resolution is None:
             return None

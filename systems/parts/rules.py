@@ -16,6 +16,18 @@ class Rule(Protocol[Shown_contra]):
         """What is wrong according to what each running node shows now; None if nothing is."""
 
 
+class InTurn:
+    """Picks one node at each look, each in turn, for what would take too long with all of them."""
+
+    def __init__(self) -> None:
+        self._looks = 0
+
+    def pick(self, shown: Mapping[str, object]) -> str | None:
+        """The name of a running node; None if there is none."""
+        self._looks += 1
+        return sorted(shown)[self._looks % len(shown)] if shown else None
+
+
 def first_broken(rules: Iterable[Rule[T]], shown: Mapping[str, T]) -> str | None:
     """Check all rules, because each must see every look; returns the first violation."""
     found = [rule.broken(shown) for rule in rules]

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from systems.parts.hints import Hint
+from systems.parts.rules import InTurn
 from systems.quorum.messages import Entry, Keep, ReplicaRequest
 from systems.quorum.replica import Held, Release, Replica
 from systems.quorum.shown import Shown
@@ -22,13 +23,12 @@ class TogetherAsInTurn:
     """
 
     def __init__(self) -> None:
-        self._looks = 0
+        self._in_turn = InTurn()
 
     def broken(self, shown: Mapping[str, Shown]) -> str | None:
-        self._looks += 1
-        if not shown:
+        name = self._in_turn.pick(shown)
+        if name is None:
             return None
-        name = sorted(shown)[self._looks % len(shown)]
         state = shown[name]
         home, hint = next(((home, hint) for home, kept in state.kept.items() for hint in kept.values()), ("", None))
         if hint is None or state.changes is None:

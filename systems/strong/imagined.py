@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from systems.parts.rules import InTurn
 from systems.strong.log import NOTHING, Log
 from systems.strong.messages import Append, Configuration, Entry, Fence, Fenced
 from systems.strong.shown import Shown
@@ -26,7 +27,7 @@ class ImaginedTakeovers:
         self._majority = majority
         self._had: dict[str, int] = {}
         """By replica, the last entry that was acknowledged and on its disk."""
-        self._looks = 0
+        self._in_turn = InTurn()
 
     def broken(self, shown_by: Mapping[str, Shown], acknowledged: Sequence[Entry]) -> str | None:
         for name, shown in shown_by.items():
@@ -82,10 +83,9 @@ class ImaginedTakeovers:
 
     def _mistold(self, shown_by: Mapping[str, Shown]) -> str | None:
         """Which replica, one in each look, would tell a new primary with an empty log something else than what it has."""
-        self._looks += 1
-        if not shown_by:
+        name = self._in_turn.pick(shown_by)
+        if name is None:
             return None
-        name = sorted(shown_by)[self._looks % len(shown_by)]
         replica = shown_by[name].replica
         told = replica.beyond(Fence(configuration=Configuration(0, replica.epoch + 1, "", ()), ends=[]))
         if not isinstance(told, Fenced):
