@@ -81,7 +81,12 @@ class State:
 
     @property
     def may_campaign(self) -> bool:
-        return self.may_vote and self.name in self.voters
+        """Whether the node may stand for election: a voter, or one that has been removed, until it knows that its removal is
+        committed. Its log may be the only one that holds the removal, and then no other node gets a majority (thesis 4.2.2)."""
+        if not self.may_vote:
+            return False
+        leaves = self.log.members_index > self.commit and self.name in self.log.members_at(self.commit).voters
+        return self.name in self.voters or leaves
 
     def send(self, target: str, message: Message) -> None:
         """Send a message once everything that is to be saved has been saved."""

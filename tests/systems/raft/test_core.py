@@ -264,6 +264,21 @@ def test_a_leader_that_is_removed_leads_until_that_is_committed() -> None:
     assert group.nodes["n1"].core.term == 1  # it hears of no later term, and campaigns in none
 
 
+def test_a_removed_node_that_alone_has_the_entry_of_its_removal_is_elected_to_commit_it() -> None:
+    group = Group("n1", "n2")
+    group.elect("n1")
+    group.deliver()
+    group.partition(["n1"], ["n2"])
+    group.change("n1", Members(("n2",)))
+    group.run(50)
+    group.kill("n1")
+    group.heal()
+    group.restart("n1")
+    group.run(1000)  # n2 needs the vote of n1, which has the more recent log
+    assert group.leader == "n2"
+    assert {node.core.members for node in group.nodes.values()} == {Members(("n2",))}
+
+
 def test_what_an_uncommitted_change_left_is_void_when_its_entry_is() -> None:
     group = elected()
     group.partition(["n1"], ["n2", "n3"])
