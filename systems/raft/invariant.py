@@ -130,7 +130,7 @@ class RaftSafety:
         term, vote = vows.term, vows.vote
         before, voted = self._vows.get(name, (0, None))
         self._vows[name] = (term, vote)
-        if vows.votes_from is not None or vote == FORGOTTEN:
+        if vote == FORGOTTEN:
             return None  # its disk was damaged: it keeps no earlier promise, and gives no vote in this term
         if term < before:
             return f"{name} went back from term {before} to term {term}"
@@ -229,7 +229,7 @@ class RaftSafety:
             if state is None or match == 0:
                 continue
             held = cast(Shown, state).core.state
-            if held.term != core.term or not held.may_vote:
+            if held.term != core.term or not held.complete:
                 continue
             if held.saved_index < held.log.base_index:
                 continue  # a snapshot is on its way to its disk, which until then has what it had before

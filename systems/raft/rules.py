@@ -47,7 +47,7 @@ class Rules:
     damage_is_amnesia: bool = True
     """A node with a damaged log votes, and reports its state, only when it can no longer break a forgotten promise."""
     damaged_catch_up_first: bool = True
-    """Such a node votes again only when its log is as long as it may have been."""
+    """Such a node votes only for candidates whose logs are as up to date as its own may have been."""
     entries_known_by_term: bool = True
     """A proposal was carried out only if its own entry was applied, not any entry at that index."""
 

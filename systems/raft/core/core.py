@@ -164,7 +164,7 @@ class Core:
 
     def tell(self) -> Told | None:
         """What this node tells one whose disk was damaged; None if this node's own disk was, and it has not caught up yet."""
-        if not self.state.may_vote:
+        if not self.state.complete:
             return None
         last_term, last_index = self.state.last
         return Told(term=self.state.term, last_term=last_term, last_index=last_index, members=self.members)
@@ -209,8 +209,7 @@ class Core:
             return
         match message:
             case PreVote():
-                granted = state.may_vote and self._current(message)
-                state.send(source, PreVoteAnswer(term=state.term, granted=granted))
+                state.send(source, PreVoteAnswer(term=state.term, granted=self._current(message)))
             case Vote():
                 state.send(source, VoteAnswer(term=state.term, granted=self._vote(source, message)))
             case Append() | Install():
@@ -331,19 +330,22 @@ class Core:
                 state.send(source, Appended(term=state.term, accepted=False, match=state.log.last_index, round=0))
 
     def _current(self, message: PreVote | Vote) -> bool:
-        return not self.state.rules.votes_need_current_log or (message.last_term, message.last_index) >= self.state.last
+        """Whether a candidate's log is at least as up to date as this one, and as this one may have been (see `recovery`)."""
+        state = self.state
+        last = max(state.last, state.vows.votes_from or state.last)
+        return not state.rules.votes_need_current_log or (message.last_term, message.last_index) >= last
 
     def _vote(self, candidate: str, message: Vote) -> bool:
         state = self.state
-        if not state.may_vote or state.vows.vote not in (None, candidate) or not self._current(message):
+        if state.vows.vote not in (None, candidate) or not self._current(message):
             return False
-        state.vows = Vows(state.term, candidate)
+        state.vows = Vows(state.term, candidate, state.vows.votes_from)
         if isinstance(self._role, Follower):
             self._role.postpone()
         return True
 
     def _recall(self) -> None:
-        """A node that had lost its log votes again once its log holds everything that it may have acknowledged."""
+        """A node that had lost its log is like any other once its log holds everything that it may have acknowledged."""
         state = self.state
         votes_from = state.vows.votes_from
         if votes_from is not None and (state.last >= votes_from or not state.rules.damaged_catch_up_first):

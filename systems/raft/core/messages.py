@@ -37,7 +37,7 @@ class Vows(msgspec.Struct, frozen=True, array_like=True):
     term: int = 0
     vote: str | None = None
     votes_from: tuple[int, int] | None = None
-    """If its disk was damaged: the term and index that the end of its log must reach before it votes; see `recovery`."""
+    """If its disk was damaged: the term and index at which its log may have ended, until it reaches them; see `recovery`."""
 
 
 class Snapshot(msgspec.Struct, frozen=True):

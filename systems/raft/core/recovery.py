@@ -5,10 +5,11 @@ leaders could be elected in one term, or a committed entry could be lost. So it 
 the end of its log, and answers nothing before all have replied.
 
 It then adopts the highest of these terms, and gives no vote in it: any node that got its vote, or that made it enter a term,
-has reported that term or a later one. Its log is empty, so it is sent everything. It votes again once its log is at least as
-up to date as the most up-to-date one that was reported. Whatever it had acknowledged was in the log of the leader that sent
-it, and that log's end was reported: any leader elected meanwhile without its vote has those entries, and so does this node
-once it has caught up.
+has reported that term or a later one. Its log is empty, so it is sent everything. Until its log is at least as up to date as
+the most up-to-date one that was reported, it votes in later terms as if it ended like that one. Whatever it had acknowledged
+was in the log of the leader that sent it, and that log's end was reported: so a candidate whose log is as up to date as that
+has these entries if they are committed. Waiting with votes until its own log is filled would be safe, too; but if only one
+other node has the last entry, such as a change of members that needs this node's vote, no leader could be elected to fill it.
 
 Alagappan et al., "Protocol-Aware Recovery for Consensus-Based Storage", FAST 2018, describe the problem and what naive
 solutions break. This solution is simpler, but waits for more: once for all other members.

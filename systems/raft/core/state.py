@@ -75,15 +75,15 @@ class State:
         return self.log.last_term, self.log.last_index
 
     @property
-    def may_vote(self) -> bool:
-        """Whether the node knows everything that it ever promised."""
+    def complete(self) -> bool:
+        """Whether the log holds everything that this node may have acknowledged: false while a damaged one is filled again."""
         return self.vows.votes_from is None
 
     @property
     def may_campaign(self) -> bool:
         """Whether the node may stand for election: a voter, or one that has been removed, until it knows that its removal is
         committed. Its log may be the only one that holds the removal, and then no other node gets a majority (thesis 4.2.2)."""
-        if not self.may_vote:
+        if not self.complete:
             return False
         leaves = self.log.members_index > self.commit and self.name in self.log.members_at(self.commit).voters
         return self.name in self.voters or leaves

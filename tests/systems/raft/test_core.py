@@ -302,11 +302,11 @@ def test_a_node_whose_disk_was_damaged_waits_for_all_others_and_votes_when_it_ha
     group.restart("n3")
     assert group.lose_disk("n2")
     lost = group.nodes["n2"].core
-    assert not lost.state.may_vote
+    assert not lost.state.complete
     lost.step(group.now_ms, "n3", Vote(term=1, last_index=9, last_term=9))
     assert lost.state.vows.vote != "n3"
     group.run(300)
-    assert lost.state.may_vote
+    assert lost.state.complete
     assert group.nodes["n2"].values == ["x"]
 
 
@@ -320,7 +320,7 @@ def test_a_node_may_lose_its_disk_and_catch_up_between_two_looks_of_the_invarian
     assert group.lose_disk("n2")
     group.run(300)
     lost = group.nodes["n2"].core
-    assert (lost.state.may_vote, lost.term) == (True, term)
+    assert (lost.state.complete, lost.term) == (True, term)
     assert safety.broken(group.shown) is None
     group.disks["n2"].vows = Vows(term, "n3")
     assert safety.broken(group.shown) == f"n2 voted for ? and for n3 in term {term}"

@@ -71,7 +71,7 @@ def test_a_node_that_has_lost_its_disk_and_waits_until_it_has_caught_up_breaks_n
     assert group.lose_disk("n2")
     assert looked_at(group) is None
     assert until_broken(group, 300) is None
-    assert group.nodes["n2"].core.state.may_vote
+    assert group.nodes["n2"].core.state.complete
 
 
 def test_a_node_that_has_lost_its_disk_and_does_not_know_it() -> None:
