@@ -342,3 +342,11 @@ def described(sent: Sent) -> str:
             return f"has the snapshot up to {index} as far as {offset}, round {round_}, term {term}"
         case CampaignNow():
             return f"campaign now, term {term}"
+
+
+def elected(*names: str, leader: str = "n1", timing: Timing = TIMING) -> Group:
+    """A group, of three nodes unless others are named, with a leader."""
+    group = Group(*(names or ("n1", "n2", "n3")), timing=timing)
+    group.elect(leader)
+    group.run(20)
+    return group

@@ -8,21 +8,12 @@ from dataclasses import replace
 import pytest
 
 from systems.raft.core.core import NotLeading
-from systems.raft.core.messages import CampaignNow, Entry, Members, PreVote, Vote, Vows
+from systems.raft.core.messages import CampaignNow, Entry, Members, PreVote, Vote
 from systems.raft.core.pieces import Sending
-from systems.raft.core.state import Timing
-from systems.raft.invariant import RaftSafety
 from systems.raft.rules import CORRECT
-from tests.helpers.raft_group import TIMING, Group
+from tests.helpers.raft_group import TIMING, Group, elected
 
 Matches = Callable[[str, str], None]
-
-
-def elected(*names: str, leader: str = "n1", timing: Timing = TIMING) -> Group:
-    group = Group(*(names or ("n1", "n2", "n3")), timing=timing)
-    group.elect(leader)
-    group.run(20)
-    return group
 
 
 def test_an_election_a_write_and_a_read(matches_transcript: Matches) -> None:
@@ -227,111 +218,6 @@ def test_a_leader_that_has_told_another_node_to_campaign_holds_no_lease_any_more
     group.settle("n2")
     group.deliver()
     assert group.leader == "n2"
-
-
-# ------------------------------------------------------------------------------------------------------------------- members
-
-
-def test_a_node_that_joins_learns_first_and_votes_when_it_has_caught_up() -> None:
-    group = Group("n1", "n2", "n3", spare=["n4"])
-    group.elect("n1")
-    for number in range(3):
-        group.propose("n1", f"x{number}")
-    group.deliver()
-    group.change("n1", Members(("n1", "n2", "n3"), ("n4",)))
-    group.run(100)
-    assert group.nodes["n1"].core.members == Members(("n1", "n2", "n3", "n4"))
-    assert group.nodes["n4"].values == ["x0", "x1", "x2"]
-
-
-def test_members_change_one_at_a_time() -> None:
-    group = elected()
-    with pytest.raises(ValueError, match="one voter at a time"):
-        group.change("n1", Members(("n1", "n4", "n5")))
-    group.change("n1", Members(("n1", "n2")))
-    with pytest.raises(NotLeading, match="members are changing"):
-        group.change("n1", Members(("n1",)))
-
-
-def test_a_leader_that_is_removed_leads_until_that_is_committed() -> None:
-    group = elected()
-    group.change("n1", Members(("n2", "n3")))
-    assert group.nodes["n1"].core.role == "leader"
-    group.deliver()
-    assert group.nodes["n1"].core.role == "follower"
-    group.run(400)
-    assert group.leader in ("n2", "n3")
-    assert group.nodes["n1"].core.term == 1  # it hears of no later term, and campaigns in none
-
-
-def test_a_removed_node_that_alone_has_the_entry_of_its_removal_is_elected_to_commit_it() -> None:
-    group = Group("n1", "n2")
-    group.elect("n1")
-    group.deliver()
-    group.partition(["n1"], ["n2"])
-    group.change("n1", Members(("n2",)))
-    group.run(50)
-    group.kill("n1")
-    group.heal()
-    group.restart("n1")
-    group.run(1000)  # n2 needs the vote of n1, which has the more recent log
-    assert group.leader == "n2"
-    assert {node.core.members for node in group.nodes.values()} == {Members(("n2",))}
-
-
-def test_what_an_uncommitted_change_left_is_void_when_its_entry_is() -> None:
-    group = elected()
-    group.partition(["n1"], ["n2", "n3"])
-    group.change("n1", Members(("n1", "n2")))
-    group.run(400)
-    group.heal()
-    group.run(200)
-    assert {node.core.members for node in group.nodes.values()} == {Members(("n1", "n2", "n3"))}
-
-
-# --------------------------------------------------------------------------------------------------------------------- disks
-
-
-def test_a_node_whose_disk_was_damaged_waits_for_all_others_and_votes_when_it_has_caught_up() -> None:
-    group = elected()
-    group.propose("n1", "x")
-    group.deliver()
-    group.kill("n2")
-    group.kill("n3")
-    assert not group.lose_disk("n2")  # n3 cannot tell
-    group.restart("n3")
-    assert group.lose_disk("n2")
-    lost = group.nodes["n2"].core
-    assert not lost.state.complete
-    lost.step(group.now_ms, "n3", Vote(term=1, last_index=9, last_term=9))
-    assert lost.state.vows.vote != "n3"
-    group.run(300)
-    assert lost.state.complete
-    assert group.nodes["n2"].values == ["x"]
-
-
-def test_a_node_may_lose_its_disk_and_catch_up_between_two_looks_of_the_invariant() -> None:
-    group = elected()
-    assert group.disks["n2"].vows.vote == "n1"
-    term = group.nodes["n2"].core.term
-    safety = RaftSafety()
-    assert safety.broken(group.shown) is None
-    group.kill("n2")
-    assert group.lose_disk("n2")
-    group.run(300)
-    lost = group.nodes["n2"].core
-    assert (lost.state.complete, lost.term) == (True, term)
-    assert safety.broken(group.shown) is None
-    group.disks["n2"].vows = Vows(term, "n3")
-    assert safety.broken(group.shown) == f"n2 voted for ? and for n3 in term {term}"
-
-
-def test_two_nodes_with_damaged_disks_do_not_vouch_for_each_other() -> None:
-    group = elected()
-    group.kill("n2")
-    assert group.lose_disk("n2")
-    group.kill("n3")
-    assert not group.lose_disk("n3")
 
 
 def test_an_old_snapshot_changes_nothing() -> None:

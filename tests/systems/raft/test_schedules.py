@@ -95,7 +95,6 @@ def test_a_group_that_is_left_alone_after_that_agrees_about_everything(seed: int
         if name not in group.nodes:
             group.restart(name)
     group.heal()
-    voters = max((node.core for node in group.nodes.values()), key=lambda core: core.state.last).members.voters
     group.run(1500)
     leader = group.leader
     assert leader is not None, group.transcript()

@@ -1,0 +1,63 @@
+"""Nodes of a Raft group that have lost their logs."""
+
+from __future__ import annotations
+
+from systems.raft.core.messages import Members, Vote, Vows
+from systems.raft.invariant import RaftSafety
+from tests.helpers.raft_group import elected
+
+
+def test_a_node_whose_disk_was_damaged_waits_for_all_others_and_votes_when_it_has_caught_up() -> None:
+    group = elected()
+    group.propose("n1", "x")
+    group.deliver()
+    group.kill("n2")
+    group.kill("n3")
+    assert not group.lose_disk("n2")  # n3 cannot tell
+    group.restart("n3")
+    assert group.lose_disk("n2")
+    lost = group.nodes["n2"].core
+    assert not lost.state.complete
+    lost.step(group.now_ms, "n3", Vote(term=1, last_index=9, last_term=9))
+    assert lost.state.vows.vote != "n3"
+    group.run(300)
+    assert lost.state.complete
+    assert group.nodes["n2"].values == ["x"]
+
+
+def test_a_damaged_node_votes_for_the_only_node_with_a_change_of_members_that_needs_its_vote() -> None:
+    group = elected()
+    group.kill("n3")
+    group.partition(["n1"], ["n2"])
+    group.change("n1", Members(("n2", "n3")))
+    group.run(400)
+    assert group.leader is None
+    group.heal()
+    assert group.lose_disk("n3")
+    group.run(1000)
+    assert group.leader in ("n2", "n3")
+    assert {node.core.members for node in group.nodes.values()} == {Members(("n2", "n3"))}
+
+
+def test_a_node_may_lose_its_disk_and_catch_up_between_two_looks_of_the_invariant() -> None:
+    group = elected()
+    assert group.disks["n2"].vows.vote == "n1"
+    term = group.nodes["n2"].core.term
+    safety = RaftSafety()
+    assert safety.broken(group.shown) is None
+    group.kill("n2")
+    assert group.lose_disk("n2")
+    group.run(300)
+    lost = group.nodes["n2"].core
+    assert (lost.state.complete, lost.term) == (True, term)
+    assert safety.broken(group.shown) is None
+    group.disks["n2"].vows = Vows(term, "n3")
+    assert safety.broken(group.shown) == f"n2 voted for ? and for n3 in term {term}"
+
+
+def test_two_nodes_with_damaged_disks_do_not_vouch_for_each_other() -> None:
+    group = elected()
+    group.kill("n2")
+    assert group.lose_disk("n2")
+    group.kill("n3")
+    assert not group.lose_disk("n3")
