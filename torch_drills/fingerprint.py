@@ -27,14 +27,15 @@ class Fingerprint:
         self._views: list[torch.Tensor] = []
 
     def take(self) -> str:
-        """The current fingerprint. Waits for the device if the parameters are on one."""
+        """The current fingerprint. Waits for the devices that the parameters are on: once, if it is one."""
         held = [_held(one) for one in self._parameters]
         at = [one.data_ptr() for one in held]
         if at != self._at:  # the first time, or the parameters were replaced
             self._at, self._views = at, [_first_numbers(one.detach()) for one in held]
         if not self._views:
             return ""
-        numbers = torch.cat(self._views).cpu()
+        one_device = len({view.device for view in self._views}) == 1
+        numbers = torch.cat(self._views).cpu() if one_device else torch.cat([view.cpu() for view in self._views])
         return hashlib.blake2b(numbers.numpy().tobytes(), digest_size=8).hexdigest()
 
 

@@ -43,10 +43,13 @@ class StepJournal:
             try:
                 self._begin(optimizer)
             except Exception as error:
-                self._break(error)
+                self._break(repr(error))
 
     def _after(self, optimizer: torch.optim.Optimizer, *_: object) -> None:
         if self._broken:
+            return
+        if torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing():  # type: ignore[no-untyped-call]
+            self._break("the script captures its steps in a CUDA graph, and replaying that calls no optimizer")
             return
         try:
             if optimizer is not self._counted:
@@ -60,7 +63,7 @@ class StepJournal:
             self._rival = self._uncounted = None
             self._step()
         except Exception as error:
-            self._break(error)
+            self._break(repr(error))
 
     def _begin(self, optimizer: torch.optim.Optimizer) -> None:
         self._counted, self._fingerprint = optimizer, Fingerprint(optimizer)
@@ -89,12 +92,12 @@ class StepJournal:
         self._journal.write("step", at_ns=done_ns, step=self._done, begun_ns=begun_ns, parameters=parameters)
         self._done += 1
 
-    def _break(self, error: Exception) -> None:
+    def _break(self, why: str) -> None:
         self._broken = True
-        print(f"torch_drills: no longer counting steps: {error!r}", file=sys.stderr)
+        print(f"torch_drills: no longer counting steps: {why}", file=sys.stderr)
         rank, world = _rank_and_world()
         with contextlib.suppress(OSError):  # said above; perhaps the journal itself cannot be written
-            self._journal.write("not counted", rank=rank, world=world, why=repr(error))
+            self._journal.write("not counted", rank=rank, world=world, why=why)
 
 
 def _train_the_same(one: torch.optim.Optimizer, other: torch.optim.Optimizer | None) -> bool:

@@ -23,6 +23,10 @@ _LOOK_FOR_STEPS_S: Final = 0.002
 _LOOK_FOR_MOMENT_S: Final = 0.001
 _STANDS_STILL_S: Final = 0.1
 """A node that stopped itself is resumed after this long even if the fault has not begun: some faults query the node first."""
+_NO_STEP_S: Final = 10.0
+_NO_STEPS: Final = 20
+"""A window that is to end with a step ends without it after this long, and the time of this many steps, without any: the
+fault itself may keep that step from coming, such as a frozen rank for which all others wait."""
 _HASTE_S: Final = 5.0
 """The limit on healing when the run is aborted; all nodes and proxies end with the run anyway."""
 
@@ -142,7 +146,8 @@ async def _hold_on(
         if window.follows:
             moved_to = await _next_leader(environment, targets, start_ns, window.to_s, stopped)
         if moved_to is None:
-            await _until_over(environment, window, start_ns, stopped)
+            ended = await _until_over(environment, window, start_ns, stopped)
+            record.evidence = "; ".join(filter(None, [record.evidence, ended]))
     except FaultError as error:
         injected = Evidence(acted=False, text=f"{type(fault).__name__} did not act: {error}")
     except asyncio.CancelledError:
@@ -159,8 +164,8 @@ async def _hold_on(
     return moved_to
 
 
-async def _until_over(environment: Environment, window: Window, start_ns: int, stopped: asyncio.Event) -> None:
-    """Wait for the end of a window that has just begun."""
+async def _until_over(environment: Environment, window: Window, start_ns: int, stopped: asyncio.Event) -> str:
+    """Wait for the end of a window that has just begun. Returns why it ended early, if it did."""
     left_s = _seconds_until(environment, start_ns, window.to_s)
     if window.moment is not None:
         await over_within(stopped, min(left_s, window.moment.for_s))
@@ -169,7 +174,24 @@ async def _until_over(environment: Environment, window: Window, start_ns: int, s
     elif window.steps.end is None:
         await over_within(stopped, min(left_s, math.inf if window.steps.for_s is None else window.steps.for_s))
     else:
-        await _reached(environment, window.steps.end, _at_ns(start_ns, window.to_s), stopped)
+        return await _until_step(environment, window.steps.end, start_ns, _at_ns(start_ns, window.to_s), stopped)
+    return ""
+
+
+async def _until_step(environment: Environment, steps: int, start_ns: int, limit_ns: int, stopped: asyncio.Event) -> str:
+    """Wait until a training that began at `start_ns` has done `steps` steps or the time is over.
+
+    It does not wait for a training that stands still; returns why then.
+    """
+    done, now_ns = environment.steps_done(), environment.monotonic_ns()
+    moved_ns, patience_ns = now_ns, max(_NO_STEP_S * 1e9, _NO_STEPS * (now_ns - start_ns) / max(done, 1))
+    while done < steps and now_ns < limit_ns and not await over_within(stopped, _LOOK_FOR_STEPS_S):
+        before, done, now_ns = done, environment.steps_done(), environment.monotonic_ns()
+        if done > before:
+            moved_ns = now_ns
+        elif now_ns - moved_ns > patience_ns:
+            return f"ended without step {steps}, because no step came for {patience_ns / 1e9:.0f} s"
+    return ""
 
 
 async def _reached(environment: Environment, steps: int, limit_ns: int, stopped: asyncio.Event) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import cast
@@ -48,12 +48,15 @@ class Trainer(Echo):
 class Training:
     """An environment in which each look finds one more completed step, up to a last one."""
 
-    def __init__(self, last: int = 10**9) -> None:
+    def __init__(self, last: int = 10**9, look_s: float = 0.0) -> None:
         self.done = -1
         self._last = last
+        self._look_s, self._looks = look_s, 0
+        """The time that passes with each look at the clock, besides its own."""
 
     def monotonic_ns(self) -> int:
-        return time.monotonic_ns()
+        self._looks += 1
+        return time.monotonic_ns() + round(self._looks * self._look_s * 1e9)
 
     def steps_done(self) -> int:
         self.done = min(self.done + 1, self._last)
@@ -99,6 +102,17 @@ def test_a_fault_at_a_step_ends_so_many_seconds_later_whatever_the_steps_do() ->
     assert record.injected_s is not None
     assert record.healed_s is not None
     assert record.healed_s - record.injected_s >= 0.01
+
+
+def test_a_fault_ends_if_it_keeps_the_step_with_which_it_is_to_end_from_coming() -> None:
+    record = held(replace(expanded(Noting("n0").between_steps(3, 9)), to_s=3600.0), Training(last=6, look_s=2.0))
+    assert record.acted
+    assert "; ended without step 9, because no step came for " in record.evidence
+
+
+def test_a_fault_does_not_end_while_steps_come_however_slowly() -> None:
+    record = held(replace(expanded(Noting("n0").between_steps(3, 9)), to_s=3600.0), Training(look_s=9.0))
+    assert record.evidence == "began with 3 steps done; 3 to 9"
 
 
 def test_a_step_that_is_never_reached_leaves_the_fault_not_acted() -> None:

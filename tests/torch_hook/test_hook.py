@@ -143,6 +143,20 @@ def test_steps_that_can_no_longer_be_counted_are_told(tmp_path: Path, monkeypatc
     assert lines[-1]["why"] == "ZeroDivisionError('division by zero')"
 
 
+def test_steps_that_are_captured_in_a_cuda_graph_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optimizers, "_global_optimizer_pre_hooks", type(optimizers._global_optimizer_pre_hooks)())
+    monkeypatch.setattr(optimizers, "_global_optimizer_post_hooks", type(optimizers._global_optimizer_post_hooks)())
+    StepJournal(Journal(str(tmp_path)), Gates(str(tmp_path)))
+    optimizer = torch.optim.SGD(model(1).parameters(), 0.1)
+    optimizer.step()  # the warm-up before the capture
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
+    optimizer.step()
+    lines = [json.loads(line) for line in (tmp_path / f"{os.getpid()}.jsonl").read_text().splitlines()]
+    assert [line["kind"] for line in lines] == ["began", "step", "not counted"]
+    assert "captures its steps in a CUDA graph" in lines[-1]["why"]
+
+
 def test_an_optimizer_that_is_made_anew_loses_no_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(optimizers, "_global_optimizer_pre_hooks", type(optimizers._global_optimizer_pre_hooks)())
     monkeypatch.setattr(optimizers, "_global_optimizer_post_hooks", type(optimizers._global_optimizer_post_hooks)())
