@@ -9,6 +9,7 @@ from systems.parts.gloo.abort import abort
 from systems.parts.gloo.connections import quiet_s
 from systems.parts.gloo.front import Front
 from systems.parts.gloo.group import Device, device
+from systems.parts.gloo.relay import Relay
 from torch_drills.addresses import Address, dials
 
 _HIGHEST: Final = 250
@@ -24,12 +25,16 @@ class Links:
     """The links `rank0>rank1` that lead from one rank to those of higher numbers."""
 
     def __init__(self, number: int, peers: Mapping[int, Address], front: Front) -> None:
-        """`peers` are addresses in the fault plane, by the number of the rank that each leads to."""
+        """`peers` are addresses by the number of the rank that each leads to: in the fault plane, or on another machine."""
         self._host = host_of(number)
-        self._peers = {host_of(other): address for other, address in peers.items()}
+        self._peers = {host_of(other): self._dialled_at(address) for other, address in peers.items()}
         self._front = front
-        self._dialled = frozenset(peers.values())
+        self._dialled = frozenset(self._peers.values())
         self.device: Device = device(self._host)
+
+    def _dialled_at(self, address: Address) -> Address:
+        """An address that gloo dials, rather than waiting to be dialled from there."""
+        return address if dials(self._host, address[0]) else Relay(address).address
 
     def published(self, address: Address) -> None:
         """This process's gloo listens at `address`: what arrives over links goes there."""

@@ -59,13 +59,19 @@ class Front:
                 stack.pop_all()
                 self._http(connection)
             elif len(first) == len(_HTTP[0]) and self.gloo is not None:
-                behind = stack.enter_context(socket.create_connection(self.gloo))
-                for end in (connection, behind):
-                    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                back = threading.Thread(target=_move, args=(behind, connection), name="front answer", daemon=True)
-                back.start()
-                _move(connection, behind)
-                back.join()
+                forward(connection, self.gloo)
+
+
+def forward(connection: socket.socket, to: Address) -> None:
+    """Connect to an address, and move bytes both ways until both ends are done. Raises `OSError` if that cannot be reached."""
+    with socket.create_connection(to, timeout=_FIRST_S) as behind:
+        behind.settimeout(None)
+        for end in (connection, behind):
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        back = threading.Thread(target=_move, args=(behind, connection), name="front answer", daemon=True)
+        back.start()
+        _move(connection, behind)
+        back.join()
 
 
 def _wait_at_most(connection: socket.socket, seconds: float) -> None:
