@@ -25,13 +25,15 @@ class Disk:
         """Files to which a part of a failed append may have been written. It must be cut off before anything is appended."""
         self._unnamed: set[str] = set()
         """Files whose names may not be durable yet: the folder is synced before anything is appended to them."""
+        self._named = False
+        """Whether the names found at the start are durable: an earlier process may have ended before it synced them."""
 
     def names(self) -> list[str]:
         """All files, sorted."""
         return sorted(name for name in self._files.names() if not name.endswith(PARTIAL))
 
     def read(self, name: str) -> bytes | None:
-        """A whole file, or None if there is none. It may include unsynced data, which a power loss would take away."""
+        """A whole file, or None if there is none. What an earlier process wrote may not be durable before `sync`."""
         return self._files.read(_checked(name))
 
     def map(self, name: str) -> memoryview:
@@ -57,8 +59,10 @@ class Disk:
         self._lengths[name] += len(data)
 
     def sync(self, name: str) -> None:
-        """Return when the whole file is durable, including what was there before this node's start."""
+        """Return when the whole file is durable, including what was there before this node's start, and its name."""
         if name in self._lengths or self._files.size(_checked(name)) is not None:
+            if not self._named:
+                self._sync_folder()
             self._files.sync(name)
 
     def replace(self, name: str, data: bytes) -> None:
@@ -83,13 +87,14 @@ class Disk:
             self._unnamed.add(name)
             self._files.truncate(name, 0)
             length = 0
-        if name in self._unnamed:
+        if name in self._unnamed or not self._named:
             self._sync_folder()
         self._lengths[name] = length
 
     def _sync_folder(self) -> None:
         self._files.sync_folder()
         self._unnamed.clear()
+        self._named = True
 
 
 def _checked(name: str) -> str:

@@ -23,7 +23,7 @@ from harness.node.context import NodeContext
 from harness.node.disk import Disk
 from systems.partitioned.bugs import BUGS, Rules
 from systems.partitioned.duties import Heard
-from systems.partitioned.known_map import read_map, write_map
+from systems.partitioned.known_map import durable_map, read_map, write_map
 from systems.partitioned.messages import BEAT_PATH, HOT_PATH, At, Beat, Change, Hot, NotDone, Status
 from systems.partitioned.moving import Seen, advanced, first_map, joined, left, merged, split
 from systems.partitioned.partition_map import Method, Partition, PartitionMap
@@ -358,6 +358,7 @@ def _placements(one: PartitionMap) -> list[Sequence[str]]:
 
 async def main(node: NodeContext) -> None:
     """Run the coordinator."""
+    await durable_map(node)
     with refusing_other_data(node):
         coordinator = Coordinator(node, node.config(Config))
     async with asyncio.TaskGroup() as tasks:

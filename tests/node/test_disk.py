@@ -182,6 +182,25 @@ def test_a_file_whose_name_did_not_come_to_be_on_the_disk_is_appended_to_only_wh
     assert disk.read("log") == (b"twothree" if made_by == "append" else b"onetwothree")
 
 
+@pytest.mark.parametrize("uses", [lambda disk: disk.sync("map"), lambda disk: disk.append("map", b"")])
+def test_the_name_that_an_earlier_process_left_is_on_the_disk_before_more_is_promised(
+    tmp_path: Path, uses: Callable[[Disk], None]
+) -> None:
+    """It may have ended between the rename and the sync of the folder."""
+    files = _FailingFolder(tmp_path)
+    files.failing = True
+    with pytest.raises(OSError, match="Input/output error"):
+        Disk(files).replace("map", b"new")
+    again = Disk(files)
+    assert again.read("map") == b"new"
+    with pytest.raises(OSError, match="Input/output error"):
+        uses(again)
+    files.failing = False
+    uses(again)
+    uses(again)
+    assert files.synced == 1
+
+
 def test_sync_covers_what_an_earlier_process_wrote(tmp_path: Path) -> None:
     page = ControlPage()
     Disk(SteeredFiles(Files(tmp_path), page)).append("log", NEW)
