@@ -15,6 +15,7 @@ from typing import Final
 
 from harness.model.steering import PARTIAL
 from harness.simulation.loop import HostDied
+from harness.simulation.rewriting import Rewriting
 
 _OPERATION_S: Final = 0.00001
 """The duration of an operation that does not wait for the disk."""
@@ -135,11 +136,14 @@ class MemoryDisk:
 class HostFiles:
     """The files of one folder in one life of a host; see `harness.node.files.FileOperations`."""
 
-    def __init__(self, disk: MemoryDisk, folder: str, begin: Callable[[str, float], None]) -> None:
-        """Calls `begin` with each operation and its duration; it may raise `HostDied`."""
+    def __init__(
+        self, disk: MemoryDisk, folder: str, begin: Callable[[str, float], None], rewriting: Rewriting | None = None
+    ) -> None:
+        """Calls `begin` with each operation and its duration; it may raise `HostDied`. `rewriting` is told what is written."""
         self._disk = disk
         self._folder = folder
         self._begin = begin
+        self._rewriting = rewriting
 
     def names(self) -> list[str]:
         return list(self._disk.folder(self._folder))
@@ -167,6 +171,8 @@ class HostFiles:
             file.data += self._disk.part_of(data)
             raise
         file.data += data
+        if self._rewriting is not None and not name.endswith(PARTIAL):
+            self._rewriting.appended(name, len(data))
 
     def truncate(self, name: str, length: int) -> None:
         self._begin(f"truncate {name}", _OPERATION_S)
@@ -180,6 +186,8 @@ class HostFiles:
         self._begin(f"rename {new}", _OPERATION_S)
         files = self._disk.folder(self._folder)
         files[new] = files.pop(name)
+        if self._rewriting is not None:
+            self._rewriting.replaced(new, files[new].size())
 
     def sync_folder(self) -> None:
         self._begin("sync the folder", self._disk.sync_seconds())

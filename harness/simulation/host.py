@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from harness.model.steering import Counter
 from harness.model.system import Address
 from harness.node.context import SHARED
 from harness.node.control import ControlPage
@@ -20,6 +21,7 @@ from harness.simulation.crashes import Crashes
 from harness.simulation.disk import HostFiles, MemoryDisk
 from harness.simulation.loop import HostDied, HostLoop, Sockets
 from harness.simulation.pacer import SimulatedPacer
+from harness.simulation.rewriting import Rewriting
 from harness.simulation.world import BEGIN_S, EPOCH_S, World
 
 SIGKILL: Final = -9
@@ -68,6 +70,7 @@ class Host:
         self.shown: Callable[[], object] | None = None
         """Returns the state that the process shows, if it shows any."""
         self.crashes = Crashes(self.disk, self.control, world.random(f"{name}/crashes"))
+        self.rewriting = Rewriting(lambda: self.control[Counter.FAILED_SYNCS] + self.control[Counter.REFUSED_WRITES])
         self.on_exit: Exited = lambda name, pid, code: None
         self._wakes = world.random(f"{name}/wakes")
         self._main: asyncio.Task[None] | None = None
@@ -80,6 +83,7 @@ class Host:
         loop = self.loop = HostLoop(self.world, self)  # type: ignore[abstract]  # what it lacks raises NotImplementedError
         self.world.hold_loop(loop)
         self.powered, self.ran_s, self.context = True, 0.0, copy_context()
+        self.rewriting.begin()
         self.world.note("start", self.name, f"pid {self.pid}")
 
         def begin() -> None:
@@ -226,7 +230,8 @@ class HostMachine:
 
     def files(self, folder: Path) -> FileOperations:
         disk = self._host.shared if folder.parts[0] == SHARED else self._host.disk
-        return SteeredFiles(HostFiles(disk, str(folder), self._host.begin), self.control, self._loop.block)
+        files = HostFiles(disk, str(folder), self._host.begin, self._host.rewriting)
+        return SteeredFiles(files, self.control, self._loop.block)
 
     def pacer(self) -> Pacer:
         return SimulatedPacer(self._loop)

@@ -76,6 +76,8 @@ class Recorded:
     """What the nodes did not agree about long after everything was healed; None if they did, or the system does not say."""
     raised: str | None = None
     """The error that some callback of a node raised, where nothing awaits it, and when; None if none did."""
+    rewritten: str | None = None
+    """The log that a node rewrote far more often than it grew, and the node; None if none did."""
     unanswered: str | None = None
     """The call that got no answer after everything was healed, as text; None if all were answered."""
 
@@ -173,6 +175,7 @@ class SimulatedRun:
             forgotten=self._forgotten(),
             not_agreed=not_agreed_about,
             raised=self._raised(),
+            rewritten=self._rewritten(),
             unanswered=missing,
         )
 
@@ -216,6 +219,10 @@ class SimulatedRun:
     def _raised(self) -> str | None:
         found = {name: self.cluster.hosts[name].raised for name in self.cluster.nodes}
         return next((f"{name}, {why}" for name, why in found.items() if why is not None), None)
+
+    def _rewritten(self) -> str | None:
+        found = {name: self.cluster.hosts[name].rewriting.found for name in self.cluster.nodes}
+        return next((f"{name}: {why}" for name, why in found.items() if why is not None), None)
 
     def _note(self, node: str, kind: str, detail: str) -> None:
         self._events.append((self.world.monotonic_ns, node, kind, detail))

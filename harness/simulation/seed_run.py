@@ -33,6 +33,7 @@ from results.record.result import CheckResult, LoadLimits, verdict_of
 INVARIANT: Final = "invariant"
 REMEMBERS: Final = "remembers_after_crash"
 RAISES: Final = "no_callback_raises"
+REWRITES: Final = "logs_rewritten_seldom"
 AGREES: Final = "agrees_when_healed"
 ANSWERS: Final = "answers_when_healed"
 """The names of the checks that only a simulation has."""
@@ -149,6 +150,8 @@ def _checks(drill: Drill, swarm: Swarm, recorded: Recorded) -> tuple[CheckResult
         found += (CheckResult(name=REMEMBERS, valid=False, why=recorded.forgotten),)
     if recorded.raised is not None:
         found += (CheckResult(name=RAISES, valid=False, why=recorded.raised),)
+    if recorded.rewritten is not None:
+        found += (CheckResult(name=REWRITES, valid=False, why=recorded.rewritten),)
     if recorded.not_agreed is not None:
         found += (CheckResult(name=AGREES, valid=False, why=recorded.not_agreed),)
     if recorded.unanswered is not None:

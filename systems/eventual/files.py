@@ -73,12 +73,9 @@ class Files:
     def write_anew(self, held: Mapping[str, State], waiting: Collection[str]) -> None:
         """Replace both logs. Raises `OSError`; then the next `write` replaces them."""
         self._trusted = False
-        copies = {key: state for key, state in held.items() if key in waiting}
-        self._outbox.replace(encode_changes(copies))
-        self._entries.replace(encode_changes(held))
-        self._outbox_bytes = max(self._least_bytes, 2 * self._outbox.size_bytes)
-        self._entries_bytes = max(self._least_bytes, 2 * self._entries.size_bytes)
-        self._copied, self._trusted = set(copies), True
+        self._replace_outbox(held, waiting)
+        self._replace_entries(held)
+        self._trusted = True
 
     def write(
         self,
@@ -92,17 +89,24 @@ class Files:
         `held` and `waiting` give what else is on the disk, and its keys that are in the outbox, for rewriting the logs. Raises
         `NothingWritten` if the files did not change, another `OSError` if their contents are unknown.
         """
-        if not self._trusted or self._entries.size_bytes > self._entries_bytes or self._outbox.size_bytes > self._outbox_bytes:
+        if not self._trusted:
             self.write_anew(_there({**held(), **changes}), {*waiting(), *own})
             return
         copies = {key: state for key, state in changes.items() if key in own or key in self._copied}
         written = False
         try:
-            if copies:
+            # Only what is long: the outbox holds little, so it is long again far sooner than the entries.
+            if self._outbox.size_bytes > self._outbox_bytes:
+                self._replace_outbox(_there({**held(), **changes}), {*waiting(), *own})
+                written = True
+            elif copies:
                 self._outbox.append(encode_changes(copies))
                 self._copied |= copies.keys()
                 written = True
-            self._entries.append(encode_changes(changes))
+            if self._entries.size_bytes > self._entries_bytes:
+                self._replace_entries(_there({**held(), **changes}))
+            else:
+                self._entries.append(encode_changes(changes))
         except NothingWritten as error:
             self._trusted = not written
             if written:
@@ -111,6 +115,16 @@ class Files:
         except OSError:
             self._trusted = False  # a later successful sync would not prove what this one wrote: replacing both logs does
             raise
+
+    def _replace_outbox(self, held: Mapping[str, State], waiting: Collection[str]) -> None:
+        copies = {key: state for key, state in held.items() if key in waiting}
+        self._outbox.replace(encode_changes(copies))
+        self._outbox_bytes = max(self._least_bytes, 2 * self._outbox.size_bytes)
+        self._copied = set(copies)
+
+    def _replace_entries(self, held: Mapping[str, State]) -> None:
+        self._entries.replace(encode_changes(held))
+        self._entries_bytes = max(self._least_bytes, 2 * self._entries.size_bytes)
 
     def _read(self, log: RecordLog, existed: bool) -> dict[str, State | None] | None:
         try:

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from harness.node.crashpoints import MemoryFiles, crash_points
 from harness.node.disk import Disk
 from harness.node.files import Files as RealFiles
+from harness.simulation.disk import HostFiles, MemoryDisk
+from harness.simulation.rewriting import Rewriting
 from systems.eventual.files import ENTRIES, OUTBOX, Files, Found
 from systems.eventual.graves import Graves
 from systems.eventual.identity import IDENTITY, Identity
@@ -130,6 +132,20 @@ def test_whatever_moment_it_dies_at_acknowledged_writes_are_there_and_hinted() -
         for key, values in acknowledged.items():
             assert set(values) <= set(node.values().get(key, [])), (crash.number, crash.at)
             assert node.outbox.keys() >= {key}, (crash.number, crash.at)
+
+
+def test_a_long_outbox_is_rewritten_without_the_entries() -> None:
+    rewriting = Rewriting(lambda: 0)
+    node = Node(
+        Disk(HostFiles(MemoryDisk(Random(1)), "data", lambda operation, seconds: None, rewriting)), compact_at_bytes=2000
+    )
+    node.write(*((f"k{number}", "x" * 1000) for number in range(100)))
+    for _ in range(300):
+        for peer in PEERS:
+            for hint in node.outbox.oldest(peer, 100):
+                node.outbox.delivered(peer, hint, 0)
+        node.change(Write("k0", "y" * 100, node.resolution.context(node.state("k0"))))
+    assert rewriting.found is None
 
 
 @pytest.mark.parametrize("name", [ENTRIES, OUTBOX, "entries.mark", "outbox.mark", IDENTITY])
