@@ -52,6 +52,16 @@ def test_a_clock_that_does_not_hear_of_later_times_loses_a_write() -> None:
     assert why == "n1 would lose a write to what is there already, although its client has seen that"
 
 
+def test_a_clock_that_did_not_hear_of_what_the_node_holds_loses_a_write_of_a_client_that_has_not_seen_it() -> None:
+    """Such a client does not bring the later time along."""
+    resolution, ahead = LastWriterWins(HybridClock("n1", lambda: 1000)), LastWriterWins(HybridClock("n2", lambda: 2000))
+    states = {"k": resolution.written(None, "own", Context()), "l": ahead.written(None, "other", Context())}
+    rule, shown = LaterWriteWins(), {"n1": Shown(states=states, resolution=resolution)}
+    assert "n1 would lose a write to what is there already" in [rule.broken(shown) for _ in states]
+    resolution.heard(states["l"])
+    assert [rule.broken(shown) for _ in states] == [None, None]
+
+
 def test_what_is_imagined_takes_no_timestamp() -> None:
     clock = HybridClock("n1", lambda: 1000)
     resolution = LastWriterWins(clock)
