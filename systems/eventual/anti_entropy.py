@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from systems.eventual.agreeing import Attempts
 from systems.eventual.messages import State, fitting
 from systems.eventual.peer import Peer
 from systems.eventual.replica import Replica
@@ -28,9 +29,18 @@ class AntiEntropy:
         self._storage = storage
         self._clock = clock
         self._pause_s = KEYS_AT_ONCE / keys_per_s
+        self.attempts = Attempts()
 
     async def agree_with(self, peer: Peer) -> bool:
         """Compare with a peer and repair both sides; False if the peer stops answering, or a disk fails."""
+        attempt, agreed = self.attempts.begin(peer.name), False
+        try:
+            agreed = await self._agreed(peer)
+        finally:
+            self.attempts.end(attempt, agreed=agreed)
+        return agreed
+
+    async def _agreed(self, peer: Peer) -> bool:
         asking = [""]
         while asking:
             now, asking = asking[:RANGES_AT_ONCE], asking[RANGES_AT_ONCE:]

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Sequence
 from random import Random
 from typing import Final
 
+from systems.eventual.agreeing import Attempts
 from systems.eventual.messages import Context, Done, Got, NotDone, State
 from systems.eventual.peer import Peer
 from systems.eventual.replica import Replica
@@ -44,6 +45,7 @@ class Coordinator:
         self._repaired_reads = repaired_reads
         self._repairing: set[asyncio.Task[None]] = set()
         self.session_reads = SessionReads()
+        self.attempts = Attempts()
 
     @property
     def repairs(self) -> int:
@@ -89,24 +91,38 @@ class Coordinator:
 
     async def repair(self, key: str) -> None:
         """Bring all replicas that answer up to date on a key."""
+        attempts = {peer.name: self.attempts.begin(peer.name, key) for peer in self._peers}
+        agreed: dict[str, bool] = {}
+        try:
+            agreed = await self._agreed(key)
+        finally:
+            for name, attempt in attempts.items():
+                self.attempts.end(attempt, agreed=agreed.get(name, False))
+
+    async def _agreed(self, key: str) -> dict[str, bool]:
+        """Which of the other replicas hold the same of a key now."""
         found = await asyncio.gather(*(peer.states([key]) for peer in self._peers))
         states = [None if answer is None else answer[0] for answer in found]
-        await self.take(key, states)
+        taken = await self.take(key, states)
+        agreed = {peer.name: taken and answer is not None for peer, answer in zip(self._peers, found, strict=True)}
         held = self._replica.state(key)
         if held is not None:
-            await asyncio.gather(
-                *(
-                    peer.store([(key, held)], fresh=False)
-                    for peer, answer, state in zip(self._peers, found, states, strict=True)
-                    if answer is not None and state != held
-                )
-            )
+            lacking = [
+                peer
+                for peer, answer, state in zip(self._peers, found, states, strict=True)
+                if answer is not None and state != held
+            ]
+            stored = await asyncio.gather(*(peer.store([(key, held)], fresh=False) for peer in lacking))
+            agreed |= {peer.name: taken and done for peer, done in zip(lacking, stored, strict=True)}
+        return agreed
 
-    async def take(self, key: str, states: Sequence[State | None]) -> None:
-        """Merge the states that other replicas hold of a key."""
+    async def take(self, key: str, states: Sequence[State | None]) -> bool:
+        """Merge the states that other replicas hold of a key; whether the disk has all of them."""
         arrivals = [Arrival(key, state, fresh=False) for state in states if state is not None]
-        if arrivals:
-            await self._storage.change(arrivals)
+        if not arrivals:
+            return True
+        outcome, _ = await self._storage.change(arrivals)
+        return outcome == "done"
 
     async def _learned(self, key: str, seen: Context) -> State | None:
         """Ask the others for a key until the answers include what a session has seen, or until all have answered.

@@ -109,6 +109,7 @@ class Server:
         self._coordinator = parts.coordinator(
             self.replica, self._storage, self._peers, node.random, repaired_reads=config.repaired_reads
         )
+        self._compared = dict.fromkeys(peers, 0)
         self._asked = 0
         self._refuses_until_s = now_s + RELEARN_S if self._unlearned else now_s
         node.show(self._shown)
@@ -222,6 +223,7 @@ class Server:
         while True:
             for peer in self._peers:
                 await asyncio.sleep(every_s * self._node.random.uniform(0.5, 1.5))
+                self._compared[peer.name] += 1
                 await self._anti_entropy.agree_with(peer)
 
     async def _keep_house(self) -> None:
@@ -262,6 +264,8 @@ class Server:
             session_reads=self._coordinator.session_reads,
             now_s=self._node.clock(),
             resolution=replica.resolution,
+            attempts=(self._anti_entropy.attempts, self._coordinator.attempts),
+            compared=self._compared,
             outbox=self._outbox,
         )
 
@@ -278,6 +282,7 @@ class Server:
             "requests": self._asked,
             "hints": self._outbox.count(),
             "read repairs": self._coordinator.repairs,
+            "questions to peers": sum(peer.in_flight for peer in self._peers),
             "peers to learn from": len(self._unlearned),
         }
 

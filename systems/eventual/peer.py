@@ -42,7 +42,8 @@ class Peer:
         self.name = name
         self._headers = Owner(cluster, name).headers
         self._client = SealedClient(address, checked=checked)
-        self._in_flight = 0
+        self.in_flight = 0
+        """How many requests have no answer yet."""
         self._window = 0
 
     async def store(self, states: Sequence[tuple[str, State]], *, fresh: bool) -> bool:
@@ -69,9 +70,9 @@ class Peer:
         return await self._ask(RANGES_PATH, AskRanges(list(prefixes)), Ranges)
 
     async def _ask(self, path: str, question: object, kind: type[T]) -> T | None:
-        if self._in_flight >= MOST_IN_FLIGHT:
+        if self.in_flight >= MOST_IN_FLIGHT:
             return None
-        self._in_flight += 1
+        self.in_flight += 1
         try:
             response = await self._client.request(
                 "POST", path, msgspec.json.encode(question), timeout_s=ANSWER_S, headers=self._headers
@@ -80,4 +81,4 @@ class Peer:
         except (TransportError, msgspec.MsgspecError):
             return None
         finally:
-            self._in_flight -= 1
+            self.in_flight -= 1

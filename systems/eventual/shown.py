@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from systems.eventual.agreeing import Attempts
 from systems.eventual.messages import State
 from systems.eventual.outbox import Outbox
 from systems.eventual.resolution import Resolution
@@ -26,5 +27,9 @@ class Shown:
     """The time by its monotonic clock."""
     resolution: Resolution | None = None
     """How it resolves concurrent writes."""
+    attempts: Sequence[Attempts] = ()
+    """Its attempts to agree with peers: by anti-entropy, and by read repair."""
+    compared: Mapping[str, int] = field(default_factory=dict)
+    """How often it has begun to compare itself with each peer in turn."""
     outbox: Outbox | None = None
     """What it keeps for its peers."""

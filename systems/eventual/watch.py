@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import cast
 
+from systems.eventual.agreeing_rules import AgreedHoldTheSame, ComparedInTurn
 from systems.eventual.graves_rules import CountedHaveHad, DroppedAfterGrace, DroppedForGood
 from systems.eventual.invariant import EventualSafety
 from systems.eventual.outbox_rules import UntoldWhileAllLackIt
@@ -30,6 +31,8 @@ class Watch:
             DeniedIsGone(resolution),
             LaterWriteWins(),
             UntoldWhileAllLackIt(),
+            AgreedHoldTheSame(resolution),
+            ComparedInTurn(),
         )
 
     def broken(self, states: Mapping[str, object]) -> str | None:
