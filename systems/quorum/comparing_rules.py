@@ -114,6 +114,50 @@ class DoubtfulWhenOvertaken:
         return None
 
 
+class BallotsOnlyRise:
+    """A replica has promised at least the ballot in which it has accepted a proposal, and neither ever falls.
+
+    Else an older coordinator may have its own proposal accepted after another one's was decided. That takes messages that are
+    late in just the right order.
+    """
+
+    def __init__(self, *, durable: bool) -> None:
+        """`durable`: replicas keep what they hold through a restart, unless they find that their logs are damaged."""
+        self._durable = durable
+        self._last: dict[str, dict[str, Entry]] = {}
+        """What each node held at the last look, which need not be checked again."""
+
+    def broken(self, shown: Mapping[str, Shown]) -> str | None:
+        for name, state in shown.items():
+            if state.entries is None:
+                self._last.pop(name, None)
+                continue
+            last = self._last.setdefault(name, {})
+            for key in last.keys() - state.entries.keys():
+                del last[key]
+            for key, entry in state.entries.items():
+                before = last.get(key)
+                if before is entry:
+                    continue
+                last[key] = entry
+                if (why := self._fallen(before, entry)) is not None:
+                    return f"{name} {why}, of the successor of version {entry.version.counter} of key {key}"
+        return None
+
+    def _fallen(self, before: Entry | None, entry: Entry) -> str | None:
+        now = entry.successor
+        if now is not None and now.accepted is not None and now.accepted > now.promised:
+            return f"has accepted in ballot {now.accepted}, and only promised {now.promised}"
+        was = before.successor if before is not None and before.version == entry.version and self._durable else None
+        if was is None:
+            return None
+        if now is None or now.promised < was.promised:
+            return f"had promised ballot {was.promised}, and now {None if now is None else now.promised}"
+        if was.accepted is not None and (now.accepted is None or now.accepted < was.accepted):
+            return f"had accepted in ballot {was.accepted}, and now in {now.accepted}"
+        return None
+
+
 def _adopts(its: Entry, entry: Entry, ballot: Ballot) -> bool:
     """Whether a replica that holds this would not object to what was accepted in the ballot as the entry's successor."""
     if its.version != entry.version:

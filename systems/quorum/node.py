@@ -341,6 +341,7 @@ class Server:
             kept=storage.replica.kept_by_home(),
             digests=self._digests,
             changed=storage.changed,
+            compared=self._upkeep.compared,
             changes=storage.changes,
             undone=self._undone,
             comparing=[operation for operation in self._operations if isinstance(operation, Comparing)],

@@ -23,6 +23,8 @@ class Shown:
     digests: Digests | None = None
     changed: Container[str] = ()
     """Keys whose entries have changed since their digests were computed."""
+    compared: Mapping[str, int] = field(default_factory=dict)
+    """How often it has begun to compare itself with each peer."""
     undone: Sequence[Undone] = ()
     """The last compare-and-sets of which it told the client that they have not taken effect."""
     comparing: Sequence[Comparing] = ()

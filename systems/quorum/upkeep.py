@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import cycle
 from typing import Final
@@ -47,6 +47,11 @@ class Upkeep:
     hinted_handoff: bool
     repair_every_s: float | None
     tombstone_grace_s: float | None
+    compared: dict[str, int] = field(init=False)
+    """How often it has begun to compare itself with each peer."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "compared", dict.fromkeys(self.peers, 0))
 
     def missed(self, home: str, key: str, entry: Entry) -> None:
         """A replica did not confirm an entry: keep it for that replica."""
@@ -92,6 +97,7 @@ class Upkeep:
         """
         if not self.rules.repairs_differences:
             return
+        self.compared[name] += 1
         peer, tree = self.peers[name], digests.shared_with(name)
         prefixes, keys = [""], list[str]()
         while prefixes:

@@ -9,9 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from systems.parts.dropped_tombstones import OWN, DroppedTombstones
+from systems.parts.left_out import LeftOut
 from systems.quorum.messages import Entry, Version
 from systems.quorum.shown import Shown
 from systems.quorum.upkeep import Digests
+
+
+class ComparedInTurn:
+    """A node compares itself with each peer in turn."""
+
+    def __init__(self) -> None:
+        self._left_out = LeftOut("compared itself with others")
+
+    def broken(self, shown: Mapping[str, Shown]) -> str | None:
+        return self._left_out.look({name: state.compared for name, state in shown.items()})
 
 
 class DigestsCoverEntries:

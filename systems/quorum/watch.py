@@ -7,12 +7,12 @@ from typing import cast
 
 from systems.parts.rules import Rule, first_broken
 from systems.quorum.batch_rules import TogetherAsInTurn
-from systems.quorum.comparing_rules import DoubtfulWhenOvertaken, UndoneStaysUndone
+from systems.quorum.comparing_rules import BallotsOnlyRise, DoubtfulWhenOvertaken, UndoneStaysUndone
 from systems.quorum.invariant import OneValueAVersion
 from systems.quorum.placement import Placement
 from systems.quorum.rebuilding_rules import RebuildsAfterPhases, RebuiltRemembers
 from systems.quorum.shown import Shown
-from systems.quorum.upkeep_rules import DigestsCoverEntries, DroppedForGood, KeptUntilTaken
+from systems.quorum.upkeep_rules import ComparedInTurn, DigestsCoverEntries, DroppedForGood, KeptUntilTaken
 
 
 class Watch:
@@ -28,6 +28,8 @@ class Watch:
         self._rules: list[Rule[Shown]] = [
             UndoneStaysUndone(placement),
             DoubtfulWhenOvertaken(placement),
+            BallotsOnlyRise(durable=durable),
+            ComparedInTurn(),
             DigestsCoverEntries(),
             DroppedForGood(),
             RebuiltRemembers(placement, write=write),

@@ -14,7 +14,7 @@ from systems.parts.hints import Hint
 from systems.quorum import Quorum
 from systems.quorum.batch_rules import TogetherAsInTurn
 from systems.quorum.comparing import Undone
-from systems.quorum.comparing_rules import UndoneStaysUndone
+from systems.quorum.comparing_rules import BallotsOnlyRise, UndoneStaysUndone
 from systems.quorum.invariant import OneValueAVersion
 from systems.quorum.messages import Ballot, Entry, Keep, ReplicaRequest, Store, Successor, Version
 from systems.quorum.placement import Placement
@@ -135,6 +135,42 @@ def undone(n1: Entry, n2: Entry | None, n3: Entry | None, *, told: tuple[Undone,
     shown = {name: Shown(entries={"k": entry}) for name, entry in zip(NAMES, (n1, n2, n3), strict=True) if entry is not None}
     shown["n1"] = Shown(entries={"k": n1}, undone=told)
     return UndoneStaysUndone(PLACEMENT).broken(shown)
+
+
+LOW, HIGH = Ballot(1, "n1", 1, 1), Ballot(2, "n2", 1, 1)
+
+
+def risen(*successors: Successor | None, durable: bool = True) -> str | None:
+    """What the rule finds if a replica holds one version with these successors, one after another."""
+    rule = BallotsOnlyRise(durable=durable)
+    entries = [msgspec.structs.replace(OLD, successor=successor) for successor in successors]
+    return next((why for entry in entries if (why := rule.broken({"n1": Shown(entries={"k": entry})})) is not None), None)
+
+
+def test_ballots_only_rise() -> None:
+    assert (
+        risen(None, Successor(LOW), Successor(LOW, LOW, OF_ONE), Successor(HIGH, LOW, OF_ONE), Successor(HIGH, HIGH, OF_ONE))
+        is None
+    )
+    assert risen(Successor(HIGH), Successor(LOW)) is not None
+    assert risen(Successor(HIGH), None) is not None
+    assert risen(Successor(HIGH, HIGH, OF_ONE), Successor(HIGH, LOW, OF_ONE)) is not None
+    assert risen(Successor(HIGH, HIGH, OF_ONE), Successor(HIGH)) is not None
+
+
+def test_what_is_accepted_is_promised() -> None:
+    why = risen(Successor(LOW, HIGH, OF_ONE))
+    assert why is not None
+    assert "n1 has accepted in ballot" in why
+    assert risen(Successor(LOW, HIGH, OF_ONE), durable=False) is not None
+
+
+def test_a_new_version_begins_anew_and_so_does_a_replica_that_has_lost_its_log() -> None:
+    rule = BallotsOnlyRise(durable=True)
+    promised = {"k": msgspec.structs.replace(OLD, successor=Successor(HIGH))}
+    for entries in (promised, {"k": NEW}, promised, None, {"k": OLD}, promised, {}, {"k": OLD}):
+        assert rule.broken({"n1": Shown(entries=entries)}) is None
+    assert risen(Successor(HIGH), None, durable=False) is None
 
 
 def test_what_was_outvoted_or_is_not_at_a_majority_is_undone() -> None:
