@@ -17,7 +17,7 @@ from harness.node.context import NodeContext
 from systems.parts.breaker import Settings, State
 from systems.regions.bugs import BUGS
 from systems.regions.invariant import Shown, Way
-from systems.regions.routing import Guests, Route, Routes
+from systems.regions.routing import REFUSALS, Guests, Route, Routes
 
 FROM: Final = "from-region"
 TRY_TIMEOUT_S: Final = 0.4
@@ -28,7 +28,6 @@ BREAKER: Final = Settings(
 )
 
 _FULL: Final = Response(503, b"full: as many guests as there may be", (("retry-after", "1"),))
-_REFUSALS: Final = (503, 504)
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -75,7 +74,13 @@ class Edge:
                 now_s=node.clock(),
                 settings=BREAKER,
                 ways=[
-                    Way(name=way.name, breaker=way.breaker, asked=self._clients[way.name].tally, refused=way.refused)
+                    Way(
+                        name=way.name,
+                        breaker=way.breaker,
+                        asked=self._clients[way.name].tally,
+                        refused=way.refused,
+                        distance_s=way.distance_s,
+                    )
                     for way in self._ways
                 ],
                 home=config.home,
@@ -138,9 +143,9 @@ class Edge:
         way.asked()
         with permit:
             response = await self._clients[way.name].request("POST", "/predict", body, timeout_s=TRY_TIMEOUT_S, headers=headers)
-            if response.status in _REFUSALS and not self._rules.refusals_are_answers:
+            if response.status in REFUSALS and not self._rules.refusals_are_answers:
                 raise NotServed(response.body.decode(errors="replace"))
-        if response.status in _REFUSALS:
+        if response.status in REFUSALS:
             raise NotServed(response.body.decode(errors="replace"))
         way.answered(self._clock() - begun_s)
         return response

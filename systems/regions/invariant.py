@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from harness.http.client import Tally
 from harness.model.simulated import Invariant
 from systems.parts.breaker import Breaker, Settings
 from systems.parts.breaker_watch import BreakerWatch, Calls
-from systems.regions.routing import LOOK_AGAIN
+from systems.regions.routing import LOOK_AGAIN, REFUSALS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,8 @@ class Way:
     asked: Tally
     refused: int
     """How often its breaker did not permit a request."""
+    distance_s: float = math.inf
+    """What counts as its distance; infinite if that is not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,13 +45,15 @@ class Shown:
 class EdgesKeepTheirRules:
     """Each breaker of an edge does what `BreakerWatch` demands. An edge lets in no more guests than it may, counts each of them
     once, and asks one region at a time for each request. It forgets no other region: each that is not left out is asked now and
-    then. Balancers are checked too."""
+    then. How far away one is follows from what it has answered, not from what it has refused. Balancers are checked too."""
 
     def __init__(self, balancers: Invariant) -> None:
         self._balancers = balancers
         self._watches: dict[Breaker, BreakerWatch] = {}
         self._asked: dict[Breaker, tuple[int, int]] = {}
         """How often a region was asked by the time when it was last asked, or left out; and how often all others were."""
+        self._distances: dict[Breaker, tuple[float, int]] = {}
+        """The distance of a region at the last look, and how many requests it had served by then."""
 
     def broken(self, states: Mapping[str, object]) -> str | None:
         for name, state in states.items():
@@ -62,6 +67,7 @@ class EdgesKeepTheirRules:
         if (asked := sum(way.asked.awaited for way in shown.ways)) > shown.under_way:
             yield f"{asked} requests to regions are under way, for {shown.under_way} that came"
         yield from self._forgotten(shown)
+        yield from self._measured(shown)
         for way in shown.ways:
             tally = way.asked
             watch = self._watches.setdefault(way.breaker, BreakerWatch())
@@ -82,6 +88,15 @@ class EdgesKeepTheirRules:
                 self._asked[way.breaker] = mine, times
             elif times - times_then > most > 0:
                 yield f"{way.name} was not asked once in {times - times_then} requests to other regions, and is not left out"
+
+    def _measured(self, shown: Shown) -> Iterator[str]:
+        """Whether a distance is another one although nothing was served: else who refuses at once looks near."""
+        for way in shown.ways:
+            served = way.asked.answered.total() - sum(way.asked.answered[status] for status in REFUSALS)
+            before_s, served_then = self._distances.get(way.breaker, (way.distance_s, served))
+            if math.isfinite(way.distance_s) and way.distance_s != before_s and served == served_then:
+                yield f"the distance of {way.name} was {before_s:.4f} s and is {way.distance_s:.4f} s, and it served nothing"
+            self._distances[way.breaker] = (way.distance_s, served)
 
 
 def _begun(tally: Tally) -> int:

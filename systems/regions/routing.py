@@ -20,6 +20,9 @@ _NEWEST: Final = 0.2
 LOOK_AGAIN: Final = 50
 """One in this many requests goes to the region that was asked longest ago: it may be back, or no longer be far away."""
 
+REFUSALS: Final = (503, 504)
+"""Statuses of a region that cannot serve a request."""
+
 
 class Route:
     """One place to send requests to: the balancer of this region, or the edge of another one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from harness.http.client import Tally
@@ -21,6 +22,7 @@ class Edge:
     def __init__(self) -> None:
         self.now_s = 100.0
         self.asked = {name: Tally() for name in ("eu-balancer", "us", "asia")}
+        self.distances_s = dict.fromkeys(self.asked, 0.0)
         self.breakers = {name: Breaker(BREAKER, lambda: self.now_s) for name in self.asked}
         self._invariant = EdgesKeepTheirRules(NoBalancers())
 
@@ -33,7 +35,10 @@ class Edge:
 
     def look(self) -> str | None:
         self.now_s += 0.01
-        ways = [Way(name=name, breaker=self.breakers[name], asked=asked, refused=0) for name, asked in self.asked.items()]
+        ways = [
+            Way(name=name, breaker=self.breakers[name], asked=asked, refused=0, distance_s=self.distances_s[name])
+            for name, asked in self.asked.items()
+        ]
         shown = Shown(
             now_s=self.now_s, settings=BREAKER, ways=ways, home="eu-balancer", guests=0, guests_most=16, under_way=0
         )  # fmt: skip
@@ -66,3 +71,18 @@ def test_a_region_that_is_left_out_need_not_be_asked() -> None:
     for _ in range(3):
         edge.ask("us", 90)
         assert edge.look() is None
+
+
+def test_a_distance_follows_from_what_was_served() -> None:
+    edge = Edge()
+    assert edge.look() is None
+    edge.distances_s["us"] = math.inf
+    assert edge.look() is None
+    edge.ask("us", 1)
+    edge.distances_s["us"] = 0.04
+    assert edge.look() is None
+    edge.ask("us", 1, status=503)
+    assert edge.look() is None
+    edge.ask("us", 1, status=503)
+    edge.distances_s["us"] = 0.03
+    assert "the distance of us was 0.0400 s and is 0.0300 s, and it served nothing" in (edge.look() or "")
