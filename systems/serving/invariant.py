@@ -14,6 +14,7 @@ from systems.parts.retry_budget import RetryBudget
 from systems.serving.admission import Admission
 from systems.serving.admission_rules import AdmissionRules
 from systems.serving.breaker_rules import BreakerRules
+from systems.serving.check_rules import CheckRules
 from systems.serving.choice_rules import ChoiceRules
 from systems.serving.coalescing import Gatherer
 from systems.serving.dispatch import Dispatcher
@@ -42,14 +43,15 @@ class Shown:
 class BalancersKeepTheirRules:
     """What each balancer (`Shown`) does:
 
-    - It counts as outstanding at a replica exactly the requests that its connections wait for. A request that was given up is
-      not held against a replica.
+    - It counts as outstanding at a replica exactly the requests that its connections wait for, and each of these as let in. A
+      request that was given up is not held against a replica.
     - It sends a request once, and again only for retries that were paid for, from a budget that keeps its own rules
       (`RetryBudgetRules`).
     - A request that two replicas left unanswered is sent alone: it may be what broke them.
     - It ejects a replica after enough consecutive failures, and keeps it down for as long as the settings say. It never ejects
       too many at once, or the last one that is up.
-    - It takes a replica down after enough consecutive failed checks, and up again after enough good ones, without delay.
+    - It takes a replica down after enough consecutive failed checks, and up again after enough good ones, without delay. It
+      pauses between two checks (`CheckRules`).
     - It chooses replicas that are up, and none twice for one request, as long as there are others, and passes over none of them
       for long. It does not send a request more often than it may (`ChoiceRules`).
     - The share of a replica that came up grows as fast as the settings say.
@@ -85,6 +87,7 @@ class _Balancer:
         self._breakers = BreakerRules(list(self._replicas))
         self._admission = AdmissionRules()
         self._groups = GroupRules()
+        self._checks = CheckRules()
 
     def look(self, shown: Shown) -> Iterator[str]:
         """What is wrong by now."""
@@ -97,6 +100,8 @@ class _Balancer:
         ended = sum(shown.dispatcher.ended(name) for name in self._replicas)
         checks = shown.checker.passed.total() + shown.checker.failed.total()
         yield from self._groups.look(shown.gatherer.for_nobody, checks)
+        for name in self._replicas:
+            yield from self._checks.look(shown.now_s, name, shown.checker.passed[name] + shown.checker.failed[name])
         yield from self._admission.look(shown.now_s, shown.admission, ended, shown.dispatcher)
         up = {one.name for one in shown.pool.replicas if one.up}
         came_up = {one.name for one in shown.pool.replicas if one.returned_s >= self._looked_s}  # and may have gone down again
@@ -119,6 +124,9 @@ class _Balancer:
 
     @staticmethod
     def _counts(shown: Shown) -> Iterator[str]:
+        awaited, outstanding = shown.pool.outstanding(), shown.dispatcher.outstanding
+        if awaited > outstanding * (1 if shown.settings.hedge_ms is None else 2):  # a hedged request is at two replicas
+            yield f"{outstanding} requests count as let in and not answered, and {awaited} are at replicas"
         for one in shown.pool.replicas:
             awaited = shown.dispatcher.awaited(one.name)
             if one.outstanding != awaited:

@@ -12,7 +12,7 @@ from systems.serving.choice_rules import Choices
 from systems.serving.coalescing import Gatherer
 from systems.serving.dispatch import Dispatcher
 from systems.serving.exchanges import Exchanges, Tries
-from systems.serving.health import HealthChecker
+from systems.serving.health import INTERVAL_S, HealthChecker
 from systems.serving.invariant import BalancersKeepTheirRules, Shown
 from systems.serving.policy import Pool
 from systems.serving.settings import Settings
@@ -26,6 +26,8 @@ class Sent:
     """As much of a dispatcher as is looked at."""
 
     admitted: int = 0
+    lost: int = 0
+    """How many requests too few it counts as let in and not answered."""
     outstanding: int = 0
     wanted: int = 0
     sent: int = 0
@@ -77,6 +79,7 @@ class Balancer:
 
     def look(self, after_s: float = LOOK_S) -> str | None:
         self.now_s += after_s
+        self.sent.outstanding = self.pool.outstanding() - self.sent.lost
         shown = Shown(
             now_s=self.now_s,
             settings=self._settings,
@@ -119,6 +122,7 @@ class Balancer:
 
     def check(self, name: str, *, good: bool, times: int = 1) -> None:
         for _ in range(times):
+            self.now_s += INTERVAL_S
             (self.checked.passed if good else self.checked.failed)[name] += 1
             if good:
                 self.pool.check_passed(name, self.now_s)

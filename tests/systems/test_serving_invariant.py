@@ -18,6 +18,30 @@ def test_what_is_outstanding_is_what_connections_wait_for() -> None:
     assert "3 requests count as outstanding at r1, and it waits for 2" in (balancer.look() or "")
 
 
+@pytest.mark.parametrize(("hedge_ms", "most_lost"), [(None, 0), (10.0, 2)])
+def test_what_is_at_replicas_counts_as_let_in(hedge_ms: float | None, most_lost: int) -> None:
+    balancer = looked_at("r1", "r2", settings=msgspec.structs.replace(SETTINGS, hedge_ms=hedge_ms))
+    for name in ("r1", "r2"):
+        balancer.begin(name, times=2)
+    balancer.sent.lost = most_lost
+    assert balancer.look() is None
+    balancer.sent.lost += 1
+    left = 3 - most_lost
+    assert f"{left} requests count as let in and not answered, and 4 are at replicas" in (balancer.look() or "")
+
+
+def test_a_checker_pauses_between_two_checks() -> None:
+    balancer = looked_at("r1", "r2")
+    for _ in range(5):
+        balancer.checked.passed["r2"] += 1
+        assert [balancer.look() for _ in range(10)] == [None] * 10
+    balancer.checked.passed["r2"] += 1
+    assert balancer.look() is None
+    assert balancer.look() is None
+    balancer.checked.failed["r2"] += 1
+    assert "r2 was checked 2 times within 0.030 s" in (balancer.look() or "")
+
+
 def test_what_was_given_up_is_not_held_against_a_replica() -> None:
     balancer = looked_at("r1", "r2")
     balancer.sent.ended_at["r1"] = 1
