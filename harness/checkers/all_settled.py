@@ -34,7 +34,8 @@ def unsettled(looks: Sequence[Look]) -> Verdict:
     stuck, working = [], []
     for look, left in ends:
         first = before.get(look.pid, {})
-        stays = {what: n for what, n in left.items() if n >= first.get(what, 0)}
+        # Below 0, it has counted something twice, which does not wear off.
+        stays = {what: n for what, n in left.items() if n < 0 or n >= first.get(what, 0)}
         if stays:
             stuck.append(f"{look.node} ended with {_told(stays)}")
         elif left:

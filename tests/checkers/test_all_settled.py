@@ -40,6 +40,7 @@ def test_what_is_left_is_told_by_node() -> None:
         ({"queue": 50}, {"queue": 49}, True),
         ({"queue": 50}, {"queue": 49, "probes": 1}, False),
         ({"queue": 50}, {}, True),
+        ({"queue": 50}, {"queue": -1}, False),
     ],
 )
 def test_what_becomes_less_is_worked_off_and_the_rest_is_stuck(over: dict[str, int], end: dict[str, int], valid: bool) -> None:
