@@ -1,4 +1,4 @@
-"""An overload that comes in bursts, since the balancer freezes again and again: of each, it lets in as many as there is room for."""
+"""An overload in bursts, as the balancer freezes again and again: of each burst, it lets in as many as there is room for."""
 
 from __future__ import annotations
 
