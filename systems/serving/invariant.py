@@ -180,6 +180,7 @@ class _Seen:
                 yield f"{one.name} is up {self.until_s - shown.now_s:.3f} s before the end of its ejection"
             if good - self._good_from < RISE_CHECKS:
                 yield f"{one.name} came up after {good - self._good_from} good checks in a row, and {RISE_CHECKS} are due"
+        if came_up or (one.up and one.returned_s >= self._looked_s):  # or it went down and came up between two looks
             self._up_after_s, self._up_by_s = self._looked_s, shown.now_s
         yield from self._overdue(one, good, bad, all_up=all_up)
         if one.ejections - self._ejections > 1 and shown.now_s - self._looked_s < INTERVAL_S:

@@ -176,6 +176,15 @@ def test_a_replica_that_came_up_gets_a_share_that_grows_as_it_should(slow_start_
     assert not found if told is None else told in found[0]
 
 
+def test_a_replica_may_go_down_and_come_up_between_two_looks() -> None:
+    balancer = looked_at("r1", "r2")
+    balancer.fails("r1", FALL_REQUESTS)
+    balancer.now_s += 0.4
+    balancer.check("r1", good=True, times=RISE_CHECKS)
+    assert balancer.pool.is_up("r1")
+    assert [balancer.look() for _ in range(70)] == [None] * 70
+
+
 class Careless(Pool):
     """Ejects nothing, and takes nothing down or up."""
 
