@@ -26,7 +26,7 @@ class _Held(NamedTuple):
 class AgreedHoldTheSame:
     """After a successful attempt to agree, each of the two has what the other one has held since before it began.
 
-    A replica that does not hold a key does not take its tombstone.
+    Tombstones are not judged: a replica that does not hold a key does not take one, and may hold another one since.
     """
 
     def __init__(self, resolution: Resolution) -> None:
@@ -62,9 +62,9 @@ class AgreedHoldTheSame:
         (name, before, now), (lacks, theirs) = holder, other
         for key in before.states if keys is None else keys:
             state, held = before.states.get(key), theirs.states.get(key)
-            if state is None or state == held or now.states.get(key) != state:
+            if state is None or state == held or now.states.get(key) != state or not self._resolution.values(state):
                 continue
-            if self._resolution.values(state) if held is None else self._resolution.merged(held, state) != held:
+            if held is None or self._resolution.merged(held, state) != held:
                 return f"{name} and {lacks} were to agree, and {lacks} lacks what {name} has held of key {key} since before"
         return None
 
