@@ -7,9 +7,14 @@ from random import Random
 import pytest
 
 from harness.node.disk import Disk
+from harness.run import catalog
 from harness.simulation.disk import HostFiles, MemoryDisk
 from harness.simulation.rewriting import Rewriting
+from harness.simulation.seed_run import REWRITES, run_seed
+from harness.simulation.swarm import PLAIN
 from systems.parts.record_log import RecordLog
+from systems.quorum.replica import Held
+from systems.quorum.storage import Storage
 
 RECORD = b"x" * 100
 
@@ -92,3 +97,19 @@ def test_each_process_begins_anew() -> None:
         node.log.append(RECORD)
         node.log.replace(300 * RECORD)
     assert node.rewriting.found is None
+
+
+@pytest.mark.parametrize("doubles", [True, False])
+def test_a_run_whose_nodes_do_it_fails(monkeypatch: pytest.MonkeyPatch, *, doubles: bool) -> None:
+    write = Storage._write
+
+    def writing(storage: Storage, batch: list[Held]) -> None:
+        write(storage, batch)
+        if not doubles:
+            storage._compact_at_bytes = storage._least_bytes
+
+    monkeypatch.setattr(Storage, "_write", writing)
+    changes = ["load.seconds=2", "load.rate=200", "system.compact_at_kib=4", "system.padding_kib=1"]
+    drill = catalog.find_drill("quorum/healthy", changes).drill
+    outcome = run_seed("quorum/healthy", drill, 1, swarm=PLAIN).outcome
+    assert (REWRITES in outcome.found) is not doubles, outcome.why
