@@ -1,8 +1,9 @@
-"""Imagined steps of one node: a leader replaces the end of its log, a read arrives now, and answers come late.
+"""Imagined steps of one node: a leader replaces the end of its log, a read arrives now, answers come late, a node hears from a
+leader of an earlier term, and a leader is to hand over, twice.
 
 All of that happens, but seldom where a mistake would show: an entry that changes the members is rarely the first one to be
-replaced, a read rarely arrives while late answers could confirm it, and answers rarely take longer than a term. So copies are
-tried at each look.
+replaced, a read rarely arrives while late answers could confirm it, answers rarely take longer than a term, and few nodes get
+ahead of a leader that goes on, or are asked to campaign in vain. So copies are tried at each look.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Final
 
 from systems.raft.core.core import Core
 from systems.raft.core.log import Log
-from systems.raft.core.messages import Appended, Message, PreVoteAnswer, VoteAnswer
+from systems.raft.core.messages import Append, Appended, CampaignNow, Message, PreVote, PreVoteAnswer, Vote, VoteAnswer
 
 _READ: Final = 1 << 62
 """The number of a read that no client has sent."""
@@ -20,7 +21,8 @@ _READ: Final = 1 << 62
 
 def broken(name: str, core: Core) -> str | None:
     """What is wrong with this node, or would be after such a step."""
-    return _strange_members(name, core) or _late_read(name, core) or _late_answers(name, core)
+    why = _strange_members(name, core) or _late_read(name, core) or _late_answers(name, core)
+    return why or _keeps_its_term_to_itself(name, core) or _hands_over_in_silence(name, core)
 
 
 def _strange_members(name: str, core: Core) -> str | None:
@@ -76,6 +78,42 @@ def _late_answers(name: str, core: Core) -> str | None:
             imagined.step(state.now_ms, other, answer)
             if _known(imagined) != before:
                 return f"{name}, {core.role} in term {core.term}, would heed an answer of term {term} from {other}: {answer}"
+    return None
+
+
+def _keeps_its_term_to_itself(name: str, core: Core) -> str | None:
+    """Whoever asks something in an earlier term is told the later one: else a leader never hears of a node that is ahead of it,
+    which then gets no entries, and no votes either while others hear that leader."""
+    state, term = core.state, core.term - 1
+    other = next((one for one in state.log.members.all if one != name), None)
+    if other is None or term < 1:
+        return None
+    last_term, last_index = state.last
+    append = Append(term=term, previous_index=last_index, previous_term=last_term, commit=state.commit, round=0)
+    vote = Vote(term=term, last_index=last_index, last_term=last_term, transfer=True)
+    # While it hears a leader, it need not answer who asks whether it would vote.
+    asks = () if state.leader_lives(state.now_ms) else (PreVote(term=term, last_index=last_index, last_term=last_term),)
+    for request in (append, vote) if core.leading is not None else (append, vote, *asks):
+        told = [answer.term for answer in core.answers(state.now_ms, other, request)]
+        if told != [core.term]:
+            return f"{name}, {core.role} in term {core.term}, would not tell {other} of that, which sent it {request}"
+    return None
+
+
+def _hands_over_in_silence(name: str, core: Core) -> str | None:
+    """A leader that is to hand over to a node that has its whole log tells it to campaign at once, each time it is asked."""
+    imagined, leader = core.imagined(), core.leading
+    if imagined is None or leader is None:
+        return None
+    last = core.state.log.last_index
+    ready = next((other for other in core.state.voters if leader.matches.get(other) == last), None)
+    if ready is None:
+        return None
+    for time in ("the first", "the second"):
+        imagined.hand_over(core.state.now_ms, ready)
+        told = [sent.target for sent in imagined.take().messages if isinstance(sent.message, CampaignNow)]
+        if told != [ready]:
+            return f"{name}, which leads term {core.term}, would not tell {ready} to campaign when asked for {time} time"
     return None
 
 

@@ -1,5 +1,5 @@
-"""What a leader may do, and for how long: it changes members one change at a time, does not hand over for ever, and holds no
-lease once it has told another node to campaign.
+"""What a leader may do, and for how long: it changes members one change at a time, sends to them and to nobody else, does not
+hand over for ever, and holds no lease once it has told another node to campaign.
 
 Two changes at once harm only a group in which two leaders make them, and only if neither hears of the other (D. Ongaro, "bug in
 single-server membership changes", raft-dev, 2015). And a leader that no longer accepts commands is not missed for long where
@@ -44,7 +44,16 @@ class LeadsByTheRules:
             self._overdue.pop(name, None)
             self._gave_leave.pop(name, None)
             return None
-        return self._changes(name, core) or self._hands_over(name, core, leader) or self._leases(name, core, leader)
+        why = self._changes(name, core) or self._hands_over(name, core, leader) or self._leases(name, core, leader)
+        return why or self._others(name, core, leader)
+
+    @staticmethod
+    def _others(name: str, core: Core, leader: Leader) -> str | None:
+        """It sends to the other members, and forgets who has left: what it knew of that node says nothing once that is back."""
+        sends, members = sorted(leader.matches), sorted({*core.members.all} - {name})
+        if sends == members:
+            return None
+        return f"{name}, which leads term {core.term} with the members {core.members}, sends to {', '.join(sends) or 'none'}"
 
     @staticmethod
     def _changes(name: str, core: Core) -> str | None:

@@ -180,6 +180,14 @@ class Core:
         asked.step(now_ms, candidate, request)
         return any(isinstance(sent.message, VoteAnswer) and sent.message.granted for sent in asked.state.outbox)
 
+    def answers(self, now_ms: int, source: str, request: Append | Vote | PreVote) -> Sequence[Message]:
+        """What this node would answer. A copy is asked, as a follower, so nothing happens to this node."""
+        asked, state = copy(self), copy(self.state)
+        state.log, state.outbox, state.random = copy(self.state.log), [], Random(0)
+        asked.state, asked._role = state, Follower(state)
+        asked.step(now_ms, source, request)
+        return [sent.message for sent in state.outbox if sent.target == source]
+
     def imagined(self) -> Core | None:
         """A copy of a leader or candidate, to give messages to: nothing happens to this node. None of a follower."""
         if not isinstance(self._role, Leader | Candidate):

@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from systems.raft.core.core import Core
+from systems.raft.core.leader import Leader
 from systems.raft.core.log import Log
-from systems.raft.core.messages import Appended, Entry, Members, Message, PreVoteAnswer, VoteAnswer
+from systems.raft.core.messages import Append, Appended, Entry, Members, Message, PreVoteAnswer, VoteAnswer
 from systems.raft.core.reads import ReadReady, Reads
 from systems.raft.imagined_steps import broken
 from tests.helpers.raft_group import Group
@@ -143,3 +144,52 @@ def test_a_pre_candidate_heeds_no_late_answer_either() -> None:
     assert told(group) is None
     core.__class__ = HeedsLateAnswers
     assert "would heed an answer of term" in (told(group) or "")
+
+
+class TellsNoEarlierLeader(Core):
+    """A node to which a leader of an earlier term is none of its business."""
+
+    def _refuse(self, source: str, message: Message) -> None:
+        if not isinstance(message, Append):
+            super()._refuse(source, message)
+
+
+@pytest.mark.parametrize("name", ["n1", "n2"])
+def test_a_leader_of_an_earlier_term_is_told_of_the_later_one(name: str) -> None:
+    group = in_second_term("leader")
+    core = group.nodes[name].core
+    before = core.role, core.term, core.leader, core.state.heard_ms, core.state.outbox[:]
+    assert told(group, name) is None
+    core.__class__ = TellsNoEarlierLeader
+    assert f"{name}, {core.role} in term {core.term}, would not tell" in (told(group, name) or "")
+    assert (core.role, core.term, core.leader, core.state.heard_ms, core.state.outbox) == before
+
+
+def test_a_follower_without_a_leader_tells_who_asks_in_an_earlier_term() -> None:
+    group = in_second_term("leader")
+    group.partition(["n1"], ["n2"], ["n3"])
+    group.run(100)
+    assert told(group, "n3") is None
+
+
+class ToldBefore(Leader):
+    """A leader that has told somebody to campaign, and thinks that it need tell nobody else."""
+
+    def hand_over(self, target: str) -> str | None:
+        told_before = self.told_successor
+        why = super().hand_over(target)
+        self.told_successor = told_before
+        return why
+
+
+def test_whoever_is_to_lead_is_told_to_campaign_each_time() -> None:
+    group = led()
+    leading = group.nodes["n1"].core.leading
+    assert leading is not None
+    assert told(group) is None
+    assert (leading.hands_over_until_ms, leading.told_successor) == (None, False)
+    leading.__class__ = ToldBefore
+    assert told(group) == "n1, which leads term 1, would not tell n2 to campaign when asked for the second time"
+    group.partition(["n1"], ["n2"], ["n3"])
+    group.nodes["n1"].core.propose(group.now_ms, "x")
+    assert told(group) is None  # no node has everything

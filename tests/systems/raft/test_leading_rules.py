@@ -64,6 +64,26 @@ def test_a_change_by_a_leader_that_has_committed_nothing_of_its_own() -> None:
     assert told(group) is None
 
 
+class SendsToThoseWhoLeft(Leader):
+    """A leader that forgets nobody."""
+
+    def _follow_members(self) -> None:
+        others = dict(self._others)
+        super()._follow_members()
+        self._others = {**others, **self._others}
+
+
+def test_a_leader_sends_to_the_members_and_to_nobody_else() -> None:
+    for kind, right in ((Leader, True), (SendsToThoseWhoLeft, False)):
+        group = led()
+        core = group.nodes["n1"].core
+        core._role.__class__ = kind
+        assert told(group) is None
+        group.change("n1", Members(("n1", "n2")))
+        assert (told(group) is None) is right
+    assert told(group) == "n1, which leads term 1 with the members n1 n2, sends to n2, n3"
+
+
 class HandsOverForEver(Leader):
     """A leader that does not notice that its successor's time is up."""
 
