@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from systems.parts.rules import first_broken
 from systems.raft.invariant import RaftSafety
 from systems.strong.imagined import ImaginedTakeovers
 from systems.strong.in_sync_rules import InSyncHaveAll, forgets_whom_it_asked_for
+from systems.strong.late_rules import ImaginedLateness
 from systems.strong.log_rules import ImaginedRewriting, strange_ends
 from systems.strong.loss_rules import LearnsAfterTheLoss
 from systems.strong.messages import Entry
@@ -28,6 +30,7 @@ class NothingForgotten:
         self._takeovers = ImaginedTakeovers(majority)
         self._waits = WaitsForLeases()
         self._rewriting = ImaginedRewriting()
+        self._lateness = ImaginedLateness()
         self._losses = LearnsAfterTheLoss()
         self._in_sync = None if majority is not None else InSyncHaveAll()
         self._checked: dict[str, tuple[Replica, int]] = {}
@@ -43,8 +46,8 @@ class NothingForgotten:
                 why = self._waits.broken(name, shown.watch, shown.now_s)
             if why is not None:
                 return why
-        found = self._losses.broken(shown_by), self._rewriting.broken(shown_by)  # both have to look
-        why = overtaken(shown_by) or self._takeovers.broken(shown_by, self._acknowledged) or found[0] or found[1]
+        found = first_broken((self._losses, self._rewriting, self._lateness), shown_by)  # all of them have to look
+        why = overtaken(shown_by) or self._takeovers.broken(shown_by, self._acknowledged) or found
         if why is not None:
             return why
         keepers = {name: state for name, state in states.items() if name not in shown_by}

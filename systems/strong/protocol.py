@@ -20,7 +20,7 @@ Search of an Understandable Consensus Algorithm", USENIX ATC 2014, section 5.4.2
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import Final
@@ -111,10 +111,16 @@ class Primary:
         return self.replica.committed >= self.begin or not self._rules.served_when_established
 
     def imagined(self) -> Primary:
-        """A copy that can be asked what it would ask the keepers for: nothing happens to this one."""
+        """A copy that can be asked what it would ask the keepers for, or be answered: nothing happens to this one."""
         other = copy(self)
         other._asked_for = set(self._asked_for)
+        other._backups = {name: copy(backup) for name, backup in self._backups.items()}
         return other
+
+    @property
+    def matches(self) -> Mapping[str, int]:
+        """By backup, up to which index its log is known to be the same, and on its disk."""
+        return {name: backup.matched for name, backup in self._backups.items()}
 
     # ------------------------------------------------------------------------------------------------------- backups
 

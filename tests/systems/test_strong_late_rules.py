@@ -1,0 +1,115 @@
+"""What comes late, or again: replicas and primaries that take it as what it is, and some that do not."""
+
+from __future__ import annotations
+
+import pytest
+
+from systems.strong.invariant import NothingForgotten
+from systems.strong.late_rules import ImaginedLateness
+from systems.strong.log import Log
+from systems.strong.messages import Begin, Command, Configuration, Entry, Matched, ReplicaAnswer, Snapshot
+from systems.strong.protocol import Primary
+from systems.strong.replica import Replica, Restore, Take
+from systems.strong.shown import Shown
+
+NAMES = ("n1", "n2", "n3")
+
+
+class TakesAnySnapshot(Replica):
+    """A replica that puts each snapshot in place of its log."""
+
+    def _place_snapshot(self, snapshot: Snapshot) -> Take | Restore:
+        return Restore(snapshot, [], Matched(snapshot.index))
+
+
+class TakesAnyEntries(Log):
+    """A log that knows no entry again."""
+
+    def has(self, position: object) -> bool:
+        return getattr(position, "index", 0) in (0, self.base)
+
+
+class NeverLess(Primary):
+    """A primary to which a backup never has less than before."""
+
+    def answered(self, other: str, answer: ReplicaAnswer) -> bool:
+        before = self._backups[other].matched
+        goes_on = super().answered(other, answer)
+        self._backups[other].matched = max(before, self._backups[other].matched)
+        return goes_on
+
+
+class TrustsEarlyAnswers(Primary):
+    """A primary that does not care when it has sent what a backup answers."""
+
+    def answered(self, other: str, answer: ReplicaAnswer) -> bool:
+        goes_on = super().answered(other, answer)
+        if isinstance(answer, Matched):
+            self._backups[other].matched = answer.index
+        return goes_on
+
+
+def replica(kind: type[Replica] = Replica, *, committed: int = 2, base: int = 0) -> Replica:
+    found = kind(entries=[Entry(1, Command(Begin())) for _ in range(4)], epoch=1)
+    found.commit(committed)
+    found.log.forget(base)
+    return found
+
+
+def primary(kind: type[Primary] = Primary, *, used: bool = True) -> Shown:
+    """A primary whose backups have all of its log."""
+    held = replica(committed=0)
+    found = kind("n1", held, Configuration(3, 1, "n1", NAMES, used), NAMES, all_in_sync=True, now_s=0.0)
+    for other in ("n2", "n3"):
+        found.send(other, 0.0)
+        found.answered(other, Matched(4))
+    return Shown(1, 1, held, primary=found)
+
+
+def told(shown: Shown) -> str | None:
+    """What is found in some looks."""
+    rule = ImaginedLateness()
+    return next((why for why in (rule.broken({"n1": shown}) for _ in range(8)) if why is not None), None)
+
+
+@pytest.mark.parametrize(("committed", "base"), [(0, 0), (2, 0), (4, 0), (2, 2), (4, 3), (4, 4)])
+def test_a_replica_keeps_what_it_has(committed: int, base: int) -> None:
+    held = replica(committed=committed, base=base)
+    before = held.log.ends(), held.log.after(base), held.committed, held.machine.applied
+    assert told(Shown(0, 0, held)) is None
+    assert (held.log.ends(), held.log.after(base), held.committed, held.machine.applied) == before
+
+
+def test_a_late_snapshot_in_place_of_a_log() -> None:
+    why = told(Shown(0, 0, replica(TakesAnySnapshot)))
+    assert why == "n1, which has the log up to 4, would not keep it if a snapshot that it has came again"
+
+
+def test_late_entries_in_place_of_others() -> None:
+    held = replica(committed=0)
+    held.log.__class__ = TakesAnyEntries
+    assert told(Shown(0, 0, held)) == "n1, which has the log up to 4, would not keep it if entries that it has came again"
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_a_primary_counts_on_what_it_was_told_last(used: bool) -> None:
+    shown = primary(used=used)
+    assert shown.primary is not None
+    before = shown.primary.matches, shown.primary.configuration
+    assert told(shown) is None
+    assert (shown.primary.matches, shown.primary.configuration) == before
+
+
+def test_a_primary_that_counts_on_what_a_backup_has_lost() -> None:
+    why = told(primary(NeverLess))
+    assert why == "n1, the primary of epoch 1, would count on n2 to have 4 if it said that it has nothing"
+
+
+def test_a_primary_that_counts_on_an_answer_from_before_the_configuration_was_in_use() -> None:
+    assert "before the configuration was in use" in (told(primary(TrustsEarlyAnswers)) or "")
+
+
+def test_the_store_is_held_to_it() -> None:
+    invariant = NothingForgotten()
+    found = [invariant.broken({"n1": Shown(0, 0, replica(TakesAnySnapshot))}) for _ in range(8)]
+    assert any(why is not None and "came again" in why for why in found)
