@@ -6,52 +6,30 @@ only while it does not know what has become of its requests to the keepers, whic
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-import msgspec
-
-from systems.raft.invariant import Shown as Keeping
-from systems.raft.store import KeyValues
 from systems.strong.imagined import has
-from systems.strong.keeper import KEY
-from systems.strong.messages import Configuration, Entry
+from systems.strong.kept import LatestConfiguration
+from systems.strong.messages import Entry
 from systems.strong.protocol import LAGS_AFTER_S
 from systems.strong.shown import Shown
 
 
 class InSyncHaveAll:
-    """Looks at the latest configuration that any keeper has carried out, or that any replica has heard of.
-
-    Others may have died before they showed it, so it is remembered.
-    """
+    """Looks at the latest configuration that anybody knows of."""
 
     def __init__(self) -> None:
-        self._latest: Configuration | None = None
-        self._texts: dict[str, str | None] = {}
-        """By keeper, what it had at the last look, which need not be decoded again."""
+        self._known = LatestConfiguration()
 
     def broken(
         self, shown_by: Mapping[str, Shown], keepers: Mapping[str, object], acknowledged: Sequence[Entry]
     ) -> str | None:  # fmt: skip
-        heard = [shown.watch.configuration for shown in shown_by.values() if shown.watch is not None]
-        for configuration in (*self._kept(keepers), *(one for one in heard if one is not None)):
-            if self._latest is None or configuration.version > self._latest.version:
-                self._latest = configuration
-        last = len(acknowledged)
-        for name in () if self._latest is None else self._latest.in_sync:
+        latest, last = self._known.look(shown_by, keepers), len(acknowledged)
+        for name in () if latest is None else latest.in_sync:
             shown = shown_by.get(name)
             if shown is not None and shown.replica.ready and not has(shown.replica.log, last, acknowledged):
                 return f"{name} is in sync by what the keepers have, and lacks the acknowledged entry at {last}"
         return None
-
-    def _kept(self, keepers: Mapping[str, object]) -> Iterator[Configuration]:
-        for name, state in keepers.items():
-            if not isinstance(state, Keeping) or not isinstance(state.machine, KeyValues):
-                continue
-            text = state.machine.get(KEY)
-            if text is not None and self._texts.get(name) != text:
-                yield msgspec.json.decode(text, type=Configuration)
-            self._texts[name] = text
 
 
 def forgets_whom_it_asked_for(name: str, shown: Shown) -> str | None:

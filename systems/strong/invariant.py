@@ -14,7 +14,7 @@ from systems.strong.loss_rules import LearnsAfterTheLoss
 from systems.strong.messages import Entry
 from systems.strong.replica import Replica
 from systems.strong.shown import Shown
-from systems.strong.waits import WaitsForLeases, overtaken, reads_without_lease
+from systems.strong.waits import LeasesOfWhatIsKept, WaitsForLeases, overtaken, reads_without_lease
 
 
 class NothingForgotten:
@@ -29,6 +29,7 @@ class NothingForgotten:
         """For each index, less one, the epoch of the primary that was the first to acknowledge it."""
         self._takeovers = ImaginedTakeovers(majority)
         self._waits = WaitsForLeases()
+        self._leases = LeasesOfWhatIsKept()
         self._rewriting = ImaginedRewriting()
         self._lateness = ImaginedLateness()
         self._losses = LearnsAfterTheLoss()
@@ -51,6 +52,8 @@ class NothingForgotten:
         if why is not None:
             return why
         keepers = {name: state for name, state in states.items() if name not in shown_by}
+        if (why := self._leases.broken(shown_by, keepers)) is not None:
+            return why
         if self._in_sync is not None and (why := self._in_sync.broken(shown_by, keepers, self._acknowledged)) is not None:
             return why
         return self._keepers.broken(keepers)

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from systems.strong.kept import LatestConfiguration
 from systems.strong.lease import LEASE_S, Watch
 from systems.strong.shown import Shown
 
@@ -47,6 +48,34 @@ class WaitsForLeases:
         if version > before.version and now.ends_s < before.looked_s + LEASE_S:
             sooner_ms = 1000 * (before.looked_s + LEASE_S - now.ends_s)
             return f"{name} waits at least {sooner_ms:.0f} ms too little for the lease of version {version}"
+        return None
+
+
+class LeasesOfWhatIsKept:
+    """A primary holds no lease for longer than a replica would wait that has known of the latest version from its first moment.
+
+    There need not be such a replica: it is imagined that one has asked the keepers just then. A primary that does not know
+    whether they have carried out its request, and finds out later, must not count its lease from when it found out.
+    """
+
+    def __init__(self) -> None:
+        self._known = LatestConfiguration()
+        self._version = 0
+        self._since_s: dict[str, float] = {}
+        """By replica, its time when the latest version was first seen."""
+
+    def broken(self, shown_by: Mapping[str, Shown], keepers: Mapping[str, object]) -> str | None:
+        latest = self._known.look(shown_by, keepers)
+        if latest is not None and latest.version > self._version:
+            self._version = latest.version
+            self._since_s = {name: shown.now_s for name, shown in shown_by.items()}
+        for name, shown in shown_by.items():
+            since_s = self._since_s.get(name)
+            if since_s is not None and shown.lease is not None and shown.epoch and shown.lease.holds(since_s + LEASE_S):
+                return (
+                    f"{name}, the primary of epoch {shown.epoch}, holds its lease for longer than another replica may have to"
+                    f" wait that has known of version {self._version} from its beginning"
+                )
         return None
 
 

@@ -6,11 +6,13 @@ import pytest
 
 from systems.strong.invariant import NothingForgotten
 from systems.strong.late_rules import ImaginedLateness
+from systems.strong.lease import Lease, Watch
 from systems.strong.log import Log
 from systems.strong.messages import Begin, Command, Configuration, Entry, Matched, ReplicaAnswer, Snapshot
 from systems.strong.protocol import Primary
 from systems.strong.replica import Replica, Restore, Take
 from systems.strong.shown import Shown
+from systems.strong.waits import LeasesOfWhatIsKept
 
 NAMES = ("n1", "n2", "n3")
 
@@ -113,3 +115,28 @@ def test_the_store_is_held_to_it() -> None:
     invariant = NothingForgotten()
     found = [invariant.broken({"n1": Shown(0, 0, replica(TakesAnySnapshot))}) for _ in range(8)]
     assert any(why is not None and "came again" in why for why in found)
+
+
+def leases(*renewed_s: float, looked_s: float = 1.02) -> str | None:
+    """What is found of a primary that sent the next version at 1 s, if it counts its lease from these times."""
+    rule, lease, watch = LeasesOfWhatIsKept(), Lease(), Watch()
+    shown = Shown(1, 1, replica(), watch=watch, lease=lease, now_s=0.5)
+    watch.heard(Configuration(3, 1, "n1", NAMES), 0.4)
+    lease.renewed(0.4)
+    assert rule.broken({"n1": shown}, {}) is None
+    others = Watch()
+    others.heard(Configuration(4, 1, "n1", NAMES), looked_s)  # one of them has asked the keepers
+    asked = shown._replace(now_s=looked_s)
+    assert rule.broken({"n1": asked, "n2": Shown(0, 0, replica(), watch=others, now_s=7.0)}, {}) is None
+    for at_s in renewed_s:
+        lease.renewed(at_s)
+    return rule.broken({"n1": shown._replace(now_s=1.3)}, {})
+
+
+def test_a_lease_counts_from_when_what_is_kept_was_sent() -> None:
+    assert leases() is None
+    assert leases(1.0) is None
+    assert leases(1.0, looked_s=1.0) is None
+    why = leases(1.2)
+    assert why is not None
+    assert why.startswith("n1, the primary of epoch 1, holds its lease for longer than another replica may have to wait")
