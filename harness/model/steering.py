@@ -27,6 +27,8 @@ class Setting(IntEnum):
     """How many of a thousand requests are answered with an error without reaching the node's own code."""
     ERROR_STATUS = 4
     """The status of those answers; 0: 500."""
+    SCARCE_SPACE = 5
+    """Above 0: a file that is written anew does not fit and fails with ENOSPC; the end of one that is there does fit."""
 
 
 @unique

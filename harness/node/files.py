@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn, Protocol
 
 from harness.model.moment import Event
-from harness.model.steering import Counter, Setting
+from harness.model.steering import PARTIAL, Counter, Setting
 from harness.node.control import ALL, ControlPage, TrackedFile
 
 
@@ -138,7 +138,7 @@ class SteeredFiles:
 
     def append(self, name: str, data: bytes) -> None:
         self._track(name)
-        if self._page[Setting.NO_SPACE]:
+        if self._page[Setting.NO_SPACE] or (self._page[Setting.SCARCE_SPACE] and name.endswith(PARTIAL)):
             self._page.count(Counter.REFUSED_WRITES)
             _fail(errno.ENOSPC, name)
         self._files.append(name, data)

@@ -150,8 +150,9 @@ class Disturbances:
         disks = self._cluster.disks
         setting, value = {
             "fail syncs": (Setting.SYNC_FAILS, 1),
-            "fill disk": (Setting.NO_SPACE, 1),
             "slow disk": (Setting.DELAY_NS, round(random.uniform(1e6, 5e7))),
+            # A nearly full disk still takes what is appended to a log, and not the shorter one that is to replace it.
+            "fill disk": (random.choice((Setting.NO_SPACE, Setting.SCARCE_SPACE)), 1),
         }[one.kind]
         self._damage(one.node, 1)
         disks.hold(one.node, setting, label, value)

@@ -278,6 +278,20 @@ def test_more_files_than_the_page_has_room_for_are_counted_and_kept_all_the_same
     assert disk.read("f1025") == b"a"
 
 
+def test_a_nearly_full_disk_takes_the_end_of_a_file_and_no_file_that_is_written_anew(tmp_path: Path) -> None:
+    disk, page = _steered(tmp_path)
+    disk.replace("log", OLD)
+    page[Setting.SCARCE_SPACE] = 1
+    disk.append("log", NEW)
+    disk.sync("log")
+    with pytest.raises(OSError, match="No space left"):
+        disk.replace("log", NEW)
+    assert (disk.read("log"), page[Counter.REFUSED_WRITES]) == (OLD + NEW, 1)
+    page[Setting.SCARCE_SPACE] = 0
+    disk.replace("log", NEW)
+    assert disk.read("log") == NEW
+
+
 def test_page_of_a_file_is_seen_by_all_that_map_it_and_outlives_them(tmp_path: Path) -> None:
     ours = ControlPage.create(tmp_path / "n1.control")
     theirs = ControlPage(tmp_path / "n1.control")
