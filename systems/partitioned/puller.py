@@ -60,12 +60,14 @@ class Puller:
         self._limiter = Limiter(node, self._bytes_per_s)
         self._rules = rules
         self._pulled_bytes = self._largest_bytes = 0
+        self._making = 0
         self._copies: dict[tuple[str, int], Copy] = {}
         self._tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
 
     @property
     def under_way(self) -> int:
-        return len(self._tasks)
+        """How many copies really are being made, also those that should have ended."""
+        return self._making
 
     def shown(self) -> Pulling:
         return Pulling(
@@ -99,15 +101,19 @@ class Puller:
 
     async def _make(self, copy: Copy) -> None:
         """Return when the copy is complete."""
-        await self._forget_notes()
-        while not copy.whole:
-            took = False
-            for source in copy.sources():
-                took = await self._take_part(copy, source)
-                if took:
-                    break
-            if not took:
-                await asyncio.sleep(AGAIN_S)
+        self._making += 1
+        try:
+            await self._forget_notes()
+            while not copy.whole:
+                took = False
+                for source in copy.sources():
+                    took = await self._take_part(copy, source)
+                    if took:
+                        break
+                if not took:
+                    await asyncio.sleep(AGAIN_S)
+        finally:
+            self._making -= 1
         taken_bytes, of_bytes = copy.measured()
         self._node.event("copied", {"low": copy.low, "move": copy.move, "taken_bytes": taken_bytes, "of_bytes": of_bytes})
 

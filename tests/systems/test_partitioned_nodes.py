@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 
 import msgspec
+import pytest
 
 from harness.cluster.ports import HOST, reserved
 from harness.http.message import Request, Response
@@ -241,3 +242,31 @@ def test_an_exchange_of_maps_counts_as_under_way_until_it_is_over_though_nobody_
 
     with reserved(2) as ports:
         assert asyncio.run(scene((ports[0], ports[1]))) == [1, 0]
+
+
+@pytest.mark.parametrize("cancelled", [True, False])
+def test_a_copy_counts_as_under_way_until_it_really_is_over(tmp_path: Path, cancelled: bool) -> None:
+    bare = FIRST.partitions[0]
+    apart = msgspec.structs.replace(bare, owners=("n2",), placed=("n1",))
+    moving = msgspec.structs.replace(apart, epoch=2, target=("n1",), move=2)
+
+    async def scene(ports: tuple[int, int]) -> list[int]:
+        node = NodeContext(
+            NodeSpec(
+                name="n1", start=0, host=HOST, port=ports[0], data=str(tmp_path), log="", seed=1, peers={"n2": (HOST, ports[1])}
+            )
+        )
+        server, found = Server(node, Config()), list[int]()
+        await server.open()
+        for epoch, partition in ((1, apart), (2, moving), (3, msgspec.structs.replace(apart, epoch=3))):
+            await told(server, msgspec.structs.replace(FIRST, epoch=epoch, partitions=(partition,)))
+            await asyncio.sleep(0.05)
+            tell = node._unsettled
+            assert tell is not None
+            found.append(tell()["copies under way"])
+            if not cancelled:
+                server._puller._tasks.clear()
+        return found
+
+    with reserved(2) as ports:
+        assert asyncio.run(scene((ports[0], ports[1]))) == [0, 1, 0 if cancelled else 1]
