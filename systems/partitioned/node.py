@@ -366,6 +366,7 @@ class Server:
             "writes": self._operations.writes,
             "versions": self._versions.given,
             "pulling": self._puller.shown(),
+            "peers": {name: peer.heard for name, peer in self._peers.items()},
             "leaving": (self._leaving is not None, self._operations.draining),
         }
 

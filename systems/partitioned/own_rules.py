@@ -1,7 +1,8 @@
-"""What a node may hold, and what it may refuse: it holds only what it owns or is about to own, and it answers for that.
+"""What a node may hold, what it may refuse, and whom it may spare: it holds only what it owns or is about to own, answers for
+that, and asks a node that answers.
 
-Otherwise partitions that have moved away would fill its disk, and nobody would answer for one that has not moved yet. If few
-keys move, a history hardly shows either.
+Otherwise partitions that have moved away would fill its disk, nobody would answer for one that has not moved yet, and more and
+more nodes would count as silent for good. If few keys move, or the load is low, a history hardly shows that.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from systems.partitioned.partition_map import PartitionMap
+from systems.partitioned.peer import SILENT_AFTER, Heard
 from systems.partitioned.storage import Storage
 
 
@@ -47,3 +49,25 @@ class RefusesOnlyForAWhile:
             if refuses and not draining:
                 return f"{name} refuses what it is about to lose, and waits for nothing any more"
         return None
+
+
+class SparesOnlyTheSilent:
+    """A node counts another one as silent only after several requests in a row without an answer.
+
+    If an answer has come since the last look, only what was not answered since then can be in a row.
+    """
+
+    def __init__(self) -> None:
+        self._heard: dict[tuple[str, str], tuple[object, Heard]] = {}
+        """By node and the one that it asks, the number of its start, and what it had heard at the last look."""
+
+    def broken(self, shown: Mapping[str, Mapping[str, object]]) -> str | None:
+        found = None
+        for name, state in shown.items():
+            for other, now in cast(Mapping[str, Heard], state.get("peers", {})).items():
+                start, before = self._heard.get((name, other), (None, now))
+                self._heard[name, other] = state["start"], now
+                unanswered = now.silences - before.silences
+                if start == state["start"] and now.silent and now.answers > before.answers and unanswered < SILENT_AFTER:
+                    found = found or f"{name} counts {other} as silent, and only {unanswered} requests were unanswered lately"
+        return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -25,6 +25,16 @@ REFUSED: Final = 409
 BAD: Final = Response(400, b"damaged on its way")
 
 
+class Heard(NamedTuple):
+    """What has come from a node."""
+
+    answers: int
+    silences: int
+    """How many requests got no answer."""
+    silent: bool
+    """Whether it counts as silent."""
+
+
 class Peer:
     """Sends requests to one node, over few connections if it does not answer."""
 
@@ -35,10 +45,15 @@ class Peer:
         self.in_flight = 0
         """How many requests it waits for an answer to."""
         self._unanswered = 0
+        self._answers = self._silences = 0
+
+    @property
+    def heard(self) -> Heard:
+        return Heard(self._answers, self._silences, self._unanswered >= SILENT_AFTER)
 
     async def ask(self, path: str, request: object, kind: type[T], timeout_s: float) -> T | Refusal | None:
         """The answer, or a refusal; None if neither came: the node may still have carried the request out."""
-        if self.in_flight >= (MAX_IN_FLIGHT if self._unanswered < SILENT_AFTER else MAX_IN_FLIGHT_SILENT):
+        if self.in_flight >= (MAX_IN_FLIGHT_SILENT if self.heard.silent else MAX_IN_FLIGHT):
             return None
         self.in_flight += 1
         try:
@@ -46,10 +61,12 @@ class Peer:
             response = await self._client.request("POST", path, body, timeout_s=timeout_s, headers=self._headers)
         except TransportError:
             self._unanswered += 1
+            self._silences += 1
             return None
         finally:
             self.in_flight -= 1
         self._unanswered = 0
+        self._answers += 1
         if response.status not in (200, REFUSED):
             return None
         try:

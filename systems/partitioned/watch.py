@@ -7,7 +7,7 @@ from typing import cast
 
 from systems.partitioned.duties import NothingOverdue
 from systems.partitioned.invariant import OneOwnerWhoHasIt
-from systems.partitioned.own_rules import HoldsOnlyItsOwn, RefusesOnlyForAWhile
+from systems.partitioned.own_rules import HoldsOnlyItsOwn, RefusesOnlyForAWhile, SparesOnlyTheSilent
 from systems.partitioned.partition_map import PartitionMap
 from systems.partitioned.rate_rules import CopiesKeepToTheirRate
 from systems.parts.rules import Rule, first_broken
@@ -22,6 +22,7 @@ class Watch:
             NothingOverdue(),
             HoldsOnlyItsOwn(),
             RefusesOnlyForAWhile(),
+            SparesOnlyTheSilent(),
             CopiesKeepToTheirRate(),
         )
 
