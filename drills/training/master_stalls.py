@@ -1,4 +1,4 @@
-"""A master and two workers stall in the middle of a step, again and again: gradients pushed again meanwhile count once."""
+"""A master and two workers stall in the middle of a step, again and again: gradients sent again meanwhile count once."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ drill = Drill(
     workload=Steps(),
     load=Load(rate=20, clients=50, seconds=9, timeout_ms=2500),
     faults=[
-        Pause(nodes).when(received="/push", at="master", nth=4, from_s=start, for_s=stall_s)
+        Pause(nodes).when(received="/pull", at="master", nth=4, from_s=start, for_s=stall_s)
         for start in (1.0, 2.2, 3.4, 4.6, 5.8)
-        for nodes, stall_s in (("master", 0.6), ("worker2 worker3", 0.8))  # so the step is not over when worker1 pushes again
+        for nodes, stall_s in (("master", 0.6), ("worker2 worker3", 0.8))  # so the step is not over when worker1 asks again
     ],
     checks=CHECKS,
     slos=["availability >= 99%", "max < 2s"],

@@ -53,15 +53,15 @@ class Leading:
 
     # ------------------------------------------------------------------------------------------------------- requests
 
-    async def pull(self, pull: Pull) -> bytes | None:
-        """The work for a worker, as soon as there is some; None if the term ends, or nothing comes up for a while."""
-        return await until_work(self._changes, lambda: self._ended, lambda now_s: self._look(pull, now_s))
+    async def pull(self, pull: Pull, wait_s: float) -> bytes | None:
+        """The work for a worker, as soon as there is some; None if the term ends, or nothing comes up for `wait_s`."""
+        return await until_work(self._changes, lambda: self._ended, lambda now_s: self._look(pull, now_s), wait_s)
 
     def _look(self, pull: Pull, now_s: float) -> bytes | float:
         if now_s < self._opens_s:
             return self._opens_s - now_s
         seen = (pull.term, pull.seen) == (self.term, self._round.step)
-        shards = self._round.deal(pull.worker, seen=seen, now_s=now_s, pushing=pull.pushing if seen else ())
+        shards = self._round.deal(pull.worker, seen=seen, now_s=now_s)
         self._change_if_complete()
         return LOOK_S if shards is None else self._work(shards)
 

@@ -24,6 +24,21 @@ T = TypeVar("T")
 Buffer: TypeAlias = bytes | memoryview
 
 
+class Push(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker sends the master gradients and losses of shards, which follow. Pushing them again changes nothing."""
+
+    worker: str
+    term: int
+    step: int
+    """The number of steps in the parameters with which the gradients were computed."""
+    batch: int
+    shards: tuple[int, ...]
+    whole: bool
+    """Whether one sum over the shards follows; otherwise one gradient after another does."""
+    uses: list[Use]
+    """The samples of the gradients."""
+
+
 class Pull(msgspec.Struct, frozen=True, kw_only=True):
     """A worker asks a server for the parameters, and for shards to compute. Asking again gives the same shards."""
 
@@ -34,8 +49,8 @@ class Pull(msgspec.Struct, frozen=True, kw_only=True):
     """The term of the last work from this server …"""
     seen: int
     """… and its step."""
-    pushing: tuple[int, ...] = ()
-    """Shards of that step that the worker has computed and is pushing."""
+    push: Push | None = None
+    """The last gradients of that work, if they follow. They are taken first, so that this needs no exchange of its own."""
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,21 +69,6 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     loss: float
     """The loss of the previous step; 0 if another master did it."""
     gradient_norm: float
-
-
-class Push(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker sends the master gradients and losses of shards, which follow. Pushing them again changes nothing."""
-
-    worker: str
-    term: int
-    step: int
-    """The number of steps in the parameters with which the gradients were computed."""
-    batch: int
-    shards: tuple[int, ...]
-    whole: bool
-    """Whether one sum over the shards follows; otherwise one gradient after another does."""
-    uses: list[Use]
-    """The samples of the gradients."""
 
 
 class Alive(msgspec.Struct, frozen=True, kw_only=True):

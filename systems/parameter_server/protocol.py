@@ -87,14 +87,11 @@ class Round(Generic[T]):
         """The contributions so far, in the order of the shards."""
         return sorted(self._held, key=lambda held: held.shard)
 
-    def deal(self, worker: str, *, seen: bool, now_s: float, pushing: Collection[int] = ()) -> tuple[int, ...] | None:
-        """The shards for a worker that pulls; () for none, None if it has `seen` that and has to wait.
-
-        The shards that it is `pushing` are on their way, and it need not compute them again.
-        """
+    def deal(self, worker: str, *, seen: bool, now_s: float) -> tuple[int, ...] | None:
+        """The shards for a worker that pulls; () for none, None if it has `seen` that and has to wait."""
         if seen:
             self._heard.add(worker)
-        mine = [shard for shard, dealt in self._dealt.items() if dealt.worker == worker and shard not in pushing]
+        mine = [shard for shard, dealt in self._dealt.items() if dealt.worker == worker]
         mine = [shard for shard in self._missing() if shard in mine]
         if not mine:
             left = [shard for shard in self._shards if shard not in self._dealt] or self._overdue(now_s)

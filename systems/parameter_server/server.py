@@ -1,7 +1,8 @@
 """A server: the master, which holds the parameters and applies the steps, or the standby, which takes over from it.
 
-POST /pull     from workers: parameters out, with shards to compute; answered when there is something new
-POST /push     from workers: a gradient
+POST /pull     from workers: parameters out, with shards to compute; answered when there is something new. The worker's last
+               gradients may come with it
+POST /push     from workers: gradients
 POST /alive    from workers: they are alive and computing
 POST /beat     from the other server: it leads
 GET  /status   the term that this server knows, and whether it leads it
@@ -32,6 +33,7 @@ from systems.parameter_server.messages import (
     Alive,
     Ask,
     Beat,
+    Buffer,
     Damaged,
     Promised,
     Pull,
@@ -40,7 +42,7 @@ from systems.parameter_server.messages import (
     unpack,
 )
 from systems.parameter_server.protocol import Outcome, majority
-from systems.parameter_server.term import CHECKPOINTS, WAIT_S, Changes, Settings
+from systems.parameter_server.term import BRIEF_S, CHECKPOINTS, WAIT_S, Changes, Settings
 from systems.parameter_server.updating import Updating
 from systems.training.bugs import load
 from systems.training.records import Records
@@ -102,9 +104,9 @@ class Server:
         try:
             match request.method, request.path:
                 case "POST", path if path == PULL:
-                    return await self._pull(unpack(request.body, Pull)[0])
+                    return await self._pull(request.body)
                 case "POST", path if path == PUSH:
-                    return self._push(request.body)
+                    return self._push(*unpack(request.body, Push, checked=self._rules.digests_checked))
                 case "POST", path if path == ALIVE:
                     return self._alive(unpack(request.body, Alive)[0])
                 case "POST", path if path == BEAT:
@@ -122,16 +124,19 @@ class Server:
         leads = self._leading is not None
         return Response.json(Promised(granted=leads, term=self._term, server=self._node.name if leads else ""), status=status)
 
-    async def _pull(self, pull: Pull) -> Response:
+    async def _pull(self, body: bytes) -> Response:
+        pull, data = unpack(body, Pull, checked=self._rules.digests_checked)
         self._know(pull.promised)
+        if pull.push is not None:
+            self._push(pull.push, data)  # what becomes of them does not matter to the worker any more: it has no others to push
+        wait_s = WAIT_S if pull.push is None else BRIEF_S
         if self._leading is None:
-            await self._changes.wait(WAIT_S)
+            await self._changes.wait(wait_s)
         leading = self._leading
-        work = None if leading is None else await leading.pull(pull)
+        work = None if leading is None else await leading.pull(pull, wait_s)
         return self._status(_NOT_LEADING) if work is None else Response(200, work)
 
-    def _push(self, body: bytes) -> Response:
-        push, data = unpack(body, Push, checked=self._rules.digests_checked)
+    def _push(self, push: Push, data: Buffer) -> Response:
         self._know(push.term)
         leading = self._leading
         if leading is None or (leading.term != push.term and self._rules.terms_compared):

@@ -16,6 +16,9 @@ LOOK_S: Final = 0.01
 WAIT_S: Final = 0.5
 """A pull waits at most this long, so that its worker knows that the master is alive."""
 
+BRIEF_S: Final = 0.1
+"""A pull with gradients waits at most this long: its worker sends them again soon if there is no answer."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -55,13 +58,15 @@ class Changes:
             return
 
 
-async def until_work(changes: Changes, ended: Callable[[], bool], look: Callable[[float], bytes | float]) -> bytes | None:
-    """The work that `look` finds, as soon as there is some; None if the term ends, or after `WAIT_S`.
+async def until_work(
+    changes: Changes, ended: Callable[[], bool], look: Callable[[float], bytes | float], wait_s: float
+) -> bytes | None:
+    """The work that `look` finds, as soon as there is some; None if the term ends, or after `wait_s`.
 
     `look` takes the time, and returns work, or the seconds until it has to look again even if nothing changes.
     """
     clock = asyncio.get_running_loop().time
-    until_s = clock() + WAIT_S
+    until_s = clock() + wait_s
     while not ended() and (now_s := clock()) < until_s:
         found = look(now_s)
         if isinstance(found, bytes):

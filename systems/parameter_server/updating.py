@@ -68,9 +68,9 @@ class Updating:
 
     # ------------------------------------------------------------------------------------------------------- requests
 
-    async def pull(self, pull: Pull) -> bytes | None:
-        """The work for a worker, as soon as there is some; None if the term ends, or nothing comes up for a while."""
-        return await until_work(self._changes, lambda: self._ended, lambda now_s: self._look(pull, now_s))
+    async def pull(self, pull: Pull, wait_s: float) -> bytes | None:
+        """The work for a worker, as soon as there is some; None if the term ends, or nothing comes up for `wait_s`."""
+        return await until_work(self._changes, lambda: self._ended, lambda now_s: self._look(pull, now_s), wait_s)
 
     def _look(self, pull: Pull, now_s: float) -> bytes | float:
         opens_s = self._opens_s.get(pull.worker, now_s)

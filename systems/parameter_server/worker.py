@@ -1,5 +1,8 @@
 """A worker: pulls parameters and shards from the master, pushes gradients, and promises itself to new masters.
 
+The last gradients of a step travel with the next pull, which needs one exchange instead of two. All others are pushed by
+themselves: those of a worker that computes for longer, and the one gradient of a whole batch.
+
 POST /promise  from a server that wants to lead
 GET  /step     the next completed step, as soon as the worker has the parameters after it
 GET  /status   the master that it obeys
@@ -50,6 +53,9 @@ from systems.training.trainer import Trainer
 
 _PULL_S: Final = 1.0
 _PUSH_S: Final = 0.4
+"""How long a worker waits for an answer if its gradients may be lost. When it sends them with a pull again, it waits longer:
+over a slow link, gradients and parameters together may need that."""
+
 _AGAIN_S: Final = 0.03
 """How long a worker waits before it asks a server again that did not answer, or is not the master."""
 
@@ -74,15 +80,27 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True)
-class _UnderWay:
-    """Shards that the worker is pushing."""
+class _Gradients:
+    """Gradients and losses of shards, to push."""
 
-    shards: tuple[int, ...] = ()
-    push: asyncio.Task[bool] | None = None
+    head: Push
+    data: Buffer
 
-    async def answered(self) -> bool:
-        """Wait for the answer; whether the master wants more of the work."""
-        return self.push is None or await self.push
+
+@dataclass
+class _Server:
+    """A server, and where the worker stands with it."""
+
+    name: str
+    client: HttpClient
+    term: int = 0
+    """Of its last work …"""
+    seen: int = NOTHING_SEEN
+    """… and the step."""
+    owed: _Gradients | None = None
+    """Gradients of that work, which go with the next pull, and with those after it until the server has had them."""
+    again: bool = False
+    """Whether they were sent before."""
 
 
 class Worker:
@@ -141,39 +159,56 @@ class Worker:
 
     # ----------------------------------------------------------------------------------------------------------- work
 
-    async def work_for(self, server: str) -> None:
+    async def work_for(self, name: str) -> None:
         """Do the work of a server while it is the master, until cancelled."""
-        client, term, seen, under_way = HttpClient(self._node.peers[server]), 0, NOTHING_SEEN, _UnderWay()
+        server = _Server(name, HttpClient(self._node.peers[name]))
         while True:
-            pulled = await self._pull(client, term, seen, under_way.shards)
+            owed = server.owed
+            pulled = await self._pull(server)
             if pulled is None:
-                await asyncio.sleep(_AGAIN_S)
+                if server.owed is owed:  # otherwise at once, and the server may take longer to answer
+                    await asyncio.sleep(_AGAIN_S)
                 continue
             work, parameters = pulled
-            if not self._obeys(work.term, server):
-                refused = WorkRefused(generation=work.term, step=work.step, sender=server, why="its term is over")
+            if not self._obeys(work.term, name):
+                refused = WorkRefused(generation=work.term, step=work.step, sender=name, why="its term is over")
                 self._records.event(refused)
                 await asyncio.sleep(_AGAIN_S)
                 continue
             self._promises.heard(self._node.clock())
-            await under_way.answered()
-            if not self._obeys(work.term, server):
-                continue  # it has another master since: that one's parameters must stay
             self._take(work, parameters)
             if work.whole:
-                await self._compute_whole(client, server, work)
+                await self._compute_whole(server, work)
             else:
-                under_way = await self._compute(client, server, work)
+                server.owed, server.again = await self._compute(server, work), False
             self._pushed_ns = time.monotonic_ns()
-            term, seen = work.term, work.step
+            server.term, server.seen = work.term, work.step
 
-    async def _pull(self, client: HttpClient, term: int, seen: int, pushing: tuple[int, ...]) -> tuple[Work, Buffer] | None:
-        pull = Pull(worker=self._node.name, promised=self._promises.kept.term, term=term, seen=seen, pushing=pushing)
+    async def _pull(self, server: _Server) -> tuple[Work, Buffer] | None:
+        """Hand over the gradients that are owed, and ask for work; None if none came."""
+        if server.owed is not None and not self._obeys(server.owed.head.term, server.name):
+            server.owed = None
+        owed = server.owed
+        pull = Pull(
+            worker=self._node.name,
+            promised=self._promises.kept.term,
+            term=server.term,
+            seen=server.seen,
+            push=None if owed is None else owed.head,
+        )
+        message = pieces(pull, b"" if owed is None else owed.data)
+        timeout_s = _PULL_S if owed is None or server.again else _PUSH_S
+        server.again = True
         try:
-            response = await client.request("POST", PULL, pack(pull), timeout_s=_PULL_S)
+            response = await server.client.request("POST", PULL, message, timeout_s=timeout_s)
+        except TransportError:  # the master may have the gradients anyway: they count once
+            return None
+        if response.status in (200, 409):  # the gradients arrived, whether they count or not
+            server.owed = None
+        try:
             checked = self._rules.digests_checked
             return unpack(response.body, Work, checked=checked) if response.status == 200 else None
-        except (TransportError, Damaged):
+        except Damaged:
             return None
 
     def _obeys(self, term: int, server: str) -> bool:
@@ -224,42 +259,41 @@ class Worker:
         told, self._stepped = self._stepped, asyncio.get_running_loop().create_future()
         told.set_result(Stepped(node=self._node.name, generation=work.term, step=step, parameters=digest))
 
-    async def _compute(self, client: HttpClient, server: str, work: Work) -> _UnderWay:
+    async def _compute(self, server: _Server, work: Work) -> _Gradients | None:
         """Compute shards while they are wanted, and push together what was computed within a short time.
 
-        The last push is still under way when this returns, so that the next pull need not wait for its answer.
+        Returns the last ones, for the next pull.
         """
-        left, under_way = list(work.shards), _UnderWay()
-        while left and await under_way.answered():
+        left, gradients = list(work.shards), None
+        while left:
+            if gradients is not None and not await self._push(server, gradients):
+                return None
             rows = torch.empty(len(left), self._trainer.row)
             begun_s, done = self._node.clock(), list[int]()
             while left and (not done or self._node.clock() - begun_s < _TOGETHER_S):
-                if not self._obeys(work.term, server):
-                    return under_way
+                if not self._obeys(work.term, server.name):
+                    return None
                 self._trainer.contribute(left[:1], rows[len(done) :])
                 done.append(left.pop(0))
-            push = self._push(client, server, work, done, rows[: len(done)])
-            under_way = _UnderWay(tuple(done), asyncio.create_task(push))
-            await asyncio.sleep(0)  # the push leaves while the next ones are computed
-        return under_way
+            gradients = self._gradients(work, done, rows[: len(done)])
+        return gradients
 
-    async def _compute_whole(self, client: HttpClient, server: str, work: Work) -> bool:
+    async def _compute_whole(self, server: _Server, work: Work) -> bool:
         """Compute all shards of a batch, and push their sum; whether the master accepted it."""
         rows = torch.empty(len(work.shards), self._trainer.row)
         heard_s = self._node.clock()
         for place, shard in enumerate(work.shards):
-            if not self._obeys(work.term, server):
+            if not self._obeys(work.term, server.name):
                 return False
             self._trainer.contribute([shard], rows[place : place + 1])
             await asyncio.sleep(0)  # a batch takes long: let the loop answer requests
             if self._node.clock() - heard_s >= _ALIVE_S:
-                await _say_alive(client, Alive(worker=self._node.name, term=work.term))
+                await _say_alive(server.client, Alive(worker=self._node.name, term=work.term))
                 heard_s = self._node.clock()
-        return await self._push(client, server, work, work.shards, whole(rows, self._trainer.row))
+        return await self._push(server, self._gradients(work, work.shards, whole(rows, self._trainer.row)))
 
-    async def _push(self, client: HttpClient, server: str, work: Work, shards: Sequence[int], rows: torch.Tensor) -> bool:
-        """Push gradients until the master answers; whether it wants more of the work."""
-        push = Push(
+    def _gradients(self, work: Work, shards: Sequence[int], rows: torch.Tensor) -> _Gradients:
+        head = Push(
             worker=self._node.name,
             term=work.term,
             step=work.step,
@@ -268,10 +302,14 @@ class Worker:
             whole=work.whole,
             uses=self._trainer.uses(shards),
         )
-        message = pieces(push, row_bytes(rows))
-        while self._obeys(work.term, server):
+        return _Gradients(head, row_bytes(rows))
+
+    async def _push(self, server: _Server, gradients: _Gradients) -> bool:
+        """Push gradients until the master answers; whether it wants more of the work."""
+        message = pieces(gradients.head, gradients.data)
+        while self._obeys(gradients.head.term, server.name):
             try:
-                response = await client.request("POST", PUSH, message, timeout_s=_PUSH_S)
+                response = await server.client.request("POST", PUSH, message, timeout_s=_PUSH_S)
             except TransportError:  # the master may have it anyway: it counts once
                 await asyncio.sleep(_AGAIN_S)
                 continue

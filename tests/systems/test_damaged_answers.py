@@ -181,7 +181,7 @@ def test_an_address_at_the_rendezvous_is_asked_for_again(body: bytes) -> None:
 
 
 def test_a_message_with_invalid_utf_8_is_damaged_even_if_checksums_are_not_looked_at() -> None:
-    message = pack(Pull(worker="worker1", promised=0, term=0, seen=0, pushing=()))
+    message = pack(Pull(worker="worker1", promised=0, term=0, seen=0))
     with pytest.raises(Damaged):
         unpack(message.replace(b"worker1", b"worker\xff"), Pull, checked=False)
 

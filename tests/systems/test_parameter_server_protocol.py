@@ -43,14 +43,14 @@ def test_a_pull_that_is_repeated_gives_what_is_still_to_be_done_of_the_same_shar
     assert step.deal("worker1", seen=False, now_s=0.01) == (1, 3)
 
 
-def test_what_a_worker_is_pushing_it_is_not_asked_for_again_unless_that_is_overdue() -> None:
+def test_a_worker_that_has_pushed_its_shards_waits_for_the_others_until_theirs_are_overdue() -> None:
     step = begun()
-    mine = step.deal("worker1", seen=False, now_s=0) or ()
-    others = [shard for worker in WORKERS[1:] for shard in step.deal(worker, seen=False, now_s=0) or ()]
-    assert step.deal("worker1", seen=True, now_s=0.01, pushing=mine) is None
-    assert step.deal("worker1", seen=True, now_s=0.01, pushing=mine[:2]) == mine[2:]
-    push_all(step, "worker2", tuple(others), now_s=0.01)
-    assert step.deal("worker2", seen=True, now_s=0.2) == mine
+    mine, others, _ = (step.deal(worker, seen=False, now_s=0) or () for worker in WORKERS)
+    push_all(step, "worker1", mine[:2], now_s=0.01)
+    assert step.deal("worker1", seen=True, now_s=0.01) == mine[2:]
+    push_all(step, "worker1", mine[2:], now_s=0.01)
+    assert step.deal("worker1", seen=True, now_s=0.01) is None
+    assert step.deal("worker1", seen=True, now_s=0.2)[: len(others)] == others
 
 
 def test_a_step_is_complete_with_the_last_shard() -> None:

@@ -9,13 +9,12 @@ from typing import cast
 
 import msgspec
 
-from harness.http.client import HttpClient
 from harness.http.message import Request
 from harness.node.context import NodeContext
 from harness.node.disk import Disk
 from systems.parameter_server.messages import PROMISE, Ask, Buffer, Promised, Work, pack, unpack
 from systems.parameter_server.protocol import Promise
-from systems.parameter_server.worker import Config, Worker, _UnderWay
+from systems.parameter_server.worker import Config, Worker, _Server
 from tests.helpers.full_disk import DiskThatFills
 
 
@@ -27,7 +26,7 @@ def work(step: int) -> Work:
 
 
 class Served(Worker):
-    """A worker whose master hands out steps 0 and 1, and has not answered the push of step 0."""
+    """A worker whose master hands out step 0, and step 1 when it is told to answer."""
 
     def __init__(self, folder: Path) -> None:
         node = SimpleNamespace(
@@ -39,21 +38,20 @@ class Served(Worker):
             log=lambda text: None,
         )
         super().__init__(cast(NodeContext, node), Config(servers=("master", "standby"), model="digits", seed=1))
-        self.answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.answers = asyncio.Event()
         self.taken: list[int] = []
         self._left = [work(0), work(1)]
 
-    async def _pull(self, client: HttpClient, term: int, seen: int, pushing: tuple[int, ...]) -> tuple[Work, Buffer] | None:
+    async def _pull(self, server: _Server) -> tuple[Work, Buffer] | None:
+        if len(self._left) < 2:
+            await self.answers.wait()
         return (self._left.pop(0), b"") if self._left else await asyncio.get_running_loop().create_future()
 
     def _take(self, work: Work, parameters: Buffer) -> None:
         self.taken.append(work.step)
 
-    async def _compute(self, client: HttpClient, server: str, work: Work) -> _UnderWay:
-        return _UnderWay(work.shards, asyncio.create_task(self._answered()))
-
-    async def _answered(self) -> bool:
-        return await asyncio.shield(self.answer)
+    async def _compute(self, server: _Server, work: Work) -> None:
+        pass
 
 
 async def settle() -> None:
@@ -70,13 +68,13 @@ async def taken(folder: Path, *, other_master: bool) -> list[int]:
     assert worker.taken == [0]
     if other_master:
         assert worker._obeys(2, "standby")
-    worker.answer.set_result(True)
+    worker.answers.set()
     await settle()
     working.cancel()
     return worker.taken
 
 
-def test_parameters_are_not_taken_from_a_master_that_was_replaced_while_a_push_to_it_was_under_way(tmp_path: Path) -> None:
+def test_parameters_are_not_taken_from_a_master_that_was_replaced_while_a_pull_was_under_way(tmp_path: Path) -> None:
     assert asyncio.run(taken(tmp_path / "same", other_master=False)) == [0, 1]
     assert asyncio.run(taken(tmp_path / "other", other_master=True)) == [0]
 
