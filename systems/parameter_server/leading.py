@@ -16,7 +16,7 @@ from systems.parameter_server.messages import Buffer, Pull, Push, Work, checksum
 from systems.parameter_server.parameters import parameters_of, rows_of
 from systems.parameter_server.protocol import Contribution, Outcome, Round
 from systems.parameter_server.saving import Saving
-from systems.parameter_server.term import LOOK_S, Changes, Settings, until_work
+from systems.parameter_server.term import LOOK_S, WAIT_S, Changes, Settings, until_work
 from systems.parts.checkpoint.store import Checkpoints, Schedule
 from systems.parts.sampler import Use
 from systems.training.bugs import load
@@ -42,6 +42,7 @@ class Leading:
         self._checkpoints = Checkpoints(checkpoints, self._trainer.identity(), schedule)
         self._ended = False
         self._changes = Changes()
+        self._completed = Changes()
         self._resume()
         self._begin(Applied(loss=0.0, gradient_norm=0.0), settings.workers)
         self._opens_s = asyncio.get_running_loop().time()
@@ -49,6 +50,7 @@ class Leading:
     def end(self) -> None:
         """Stop all work: the term is over."""
         self._ended = True
+        self._completed.tell()
         self._changes.tell()
 
     # ------------------------------------------------------------------------------------------------------- requests
@@ -62,7 +64,7 @@ class Leading:
             return self._opens_s - now_s
         seen = (pull.term, pull.seen) == (self.term, self._round.step)
         shards = self._round.deal(pull.worker, seen=seen, now_s=now_s)
-        self._change_if_complete()
+        self._tell_if_complete()
         return LOOK_S if shards is None else self._work(shards)
 
     def push(self, push: Push, data: Buffer) -> Outcome:
@@ -75,7 +77,7 @@ class Leading:
         if outcome is Outcome.LATE:
             why = f"this is step {self._round.step}"
             self._records.event(WorkRefused(generation=self.term, step=push.step, sender=push.worker, why=why))
-        self._change_if_complete()
+        self._tell_if_complete()
         return outcome
 
     def _work(self, shards: tuple[int, ...]) -> bytes:
@@ -99,7 +101,7 @@ class Leading:
         try:
             while True:
                 while not self._round.complete and not self._ended:
-                    await self._changes.wait(LOOK_S)
+                    await self._completed.wait(WAIT_S)
                 if self._ended:
                     return
                 self._one_step(saving)
@@ -160,6 +162,6 @@ class Leading:
         fair = len(contributions) / len(shards)
         return [held.value.row * (fair / shards[held.worker]) for held in contributions]
 
-    def _change_if_complete(self) -> None:
+    def _tell_if_complete(self) -> None:
         if self._round.complete:
-            self._changes.tell()
+            self._completed.tell()

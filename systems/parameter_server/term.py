@@ -42,20 +42,29 @@ class Changes:
     """Wakes all waiting tasks when something changes."""
 
     def __init__(self) -> None:
-        self._changed = asyncio.Event()
+        self._waiting: set[asyncio.Future[None]] = set()
 
     def tell(self) -> None:
         """Something has changed."""
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
+        for waiting in self._waiting:
+            _wake(waiting)
 
     async def wait(self, timeout_s: float) -> None:
         """Wait for a change, for `timeout_s` at most."""
+        loop = asyncio.get_running_loop()
+        changed = loop.create_future()
+        timer = loop.call_later(timeout_s, _wake, changed)  # a fraction of the cost of `asyncio.timeout`
+        self._waiting.add(changed)
         try:
-            async with asyncio.timeout(timeout_s):
-                await self._changed.wait()
-        except TimeoutError:
-            return
+            await changed
+        finally:
+            timer.cancel()
+            self._waiting.discard(changed)
+
+
+def _wake(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
 
 
 async def until_work(
