@@ -66,9 +66,10 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     """Whether to push the shards' gradients as one sum."""
     progress: msgspec.Raw
     """The trainer's progress that belongs to the parameters, for computing this batch."""
-    loss: float
-    """The loss of the previous step; 0 if another master did it."""
-    gradient_norm: float
+    loss: float | None
+    """The loss of the previous step; 0 if another master did it. None stands for a number that is not finite, which JSON does
+    not have: training goes on even if it diverges."""
+    gradient_norm: float | None
 
 
 class Alive(msgspec.Struct, frozen=True, kw_only=True):

@@ -223,6 +223,18 @@ def test_a_server_that_does_not_lead_takes_no_gradients(tmp_path: Path, monkeypa
     asyncio.run(scenario())
 
 
+def test_work_of_a_training_that_diverges_is_handed_out_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "BRIEF_S", 60.0)
+
+    async def scenario() -> None:
+        async with leading(tmp_path, ["worker1"]) as server:
+            pull, data = computed(Trainer("digits", 1), *await work_of(server, "worker1"))
+            work, _ = unpack((await asked(server, pull, b"\xff" * len(data))).body, Work)  # all of them NaN
+            assert (work.step, work.loss, work.gradient_norm) == (1, None, None)
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("part", ["the pull", "the gradients"])
 def test_a_pull_with_a_damaged_byte_changes_nothing_and_is_to_be_sent_again(tmp_path: Path, part: str) -> None:
     async def scenario() -> None:
