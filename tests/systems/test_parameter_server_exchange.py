@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -260,13 +261,16 @@ class Master:
         self._work, self._parameters = trainer.progress(), parameters_of(trainer)
         self._left = list(answers)
         self.asked: list[tuple[str, Pull, bytes]] = []
+        self.pushed: list[tuple[int, ...]] = []
+        self.to_push = Response(200)
         self.before_answer: Callable[[], Awaitable[None] | None] = lambda: None
         self.enough = asyncio.Event()
         """Whether all answers were given."""
 
     async def handle(self, request: Request) -> Response:
         if request.path == PUSH:
-            return Response(200)
+            self.pushed.append(unpack(request.body, Push)[0].shards)
+            return self.to_push
         pull, data = unpack(request.body, Pull)
         self.asked.append((request.path, pull, bytes(data)))
         answer = self._left.pop(0) if self._left else None
@@ -288,8 +292,13 @@ class Master:
         )  # fmt: skip
 
 
-def pulls_of(folder: Path, master: Callable[[], Master], during: Callable[[Worker, Master], None] = lambda *_: None) -> Master:
-    """Have a worker work for a master until that has given all its answers."""
+def pulls_of(
+    folder: Path,
+    master: Callable[[], Master],
+    during: Callable[[Worker, Master], None] = lambda *_: None,
+    clock: Callable[[], float] = lambda: 0.0,
+) -> Master:
+    """Have a worker work for a master until that has given all its answers; if not told otherwise, it computes in no time."""
 
     async def scenario() -> Master:
         serves = master()
@@ -299,7 +308,7 @@ def pulls_of(folder: Path, master: Callable[[], Master], during: Callable[[Worke
                 data=folder,
                 disk=Disk(folder / "disk"),
                 peers={"master": listening.sockets[0].getsockname()[:2]},
-                clock=lambda: 0.0,  # computing takes no time
+                clock=clock,
                 log=lambda text: None,
             )
             worker = Worker(cast(NodeContext, node), WorkerConfig(servers=("master",), model="digits", seed=1))
@@ -314,22 +323,31 @@ def pulls_of(folder: Path, master: Callable[[], Master], during: Callable[[Worke
 
 def sent(master: Master) -> list[tuple[int, int | None, int]]:
     """Of each pull: the step that the worker has seen, the step of its gradients, and how many shards' there are."""
-    row_bytes_ = Trainer("digits", 1).row * 4
-    return [
-        (pull.seen, None if pull.push is None else pull.push.step, len(data) // row_bytes_) for _, pull, data in master.asked
-    ]
+    size = Trainer("digits", 1).row * 4
+    return [(pull.seen, None if pull.push is None else pull.push.step, len(data) // size) for _, pull, data in master.asked]
 
 
 def test_gradients_travel_with_the_next_pull(tmp_path: Path) -> None:
     master = pulls_of(tmp_path, lambda: Master(0, 1))
     assert sent(master) == [(NOTHING_SEEN, None, 0), (0, 0, 2), (1, 1, 2)]
     _, pull, data = master.asked[1]
-    trainer, found = Trainer("digits", 1), torch.empty(2, Trainer("digits", 1).row)
+    trainer = Trainer("digits", 1)
+    found, uses = torch.empty(2, trainer.row), trainer.uses((0, 1))
     trainer.contribute((0, 1), found)
     assert data == bytes(row_bytes(found))
-    assert pull.push == Push(
-        worker="worker1", term=1, step=0, batch=0, shards=(0, 1), whole=False, uses=trainer.uses((0, 1))
-    )  # fmt: skip
+    assert pull.push == Push(worker="worker1", term=1, step=0, batch=0, shards=(0, 1), whole=False, uses=uses)
+
+
+@pytest.mark.parametrize(("to_push", "last"), [(200, (0, 0, 1)), (409, (0, None, 0))])
+def test_a_worker_that_computes_long_pushes_what_it_has_and_the_last_of_it_with_the_next_pull_if_it_is_wanted(
+    tmp_path: Path, to_push: int, last: tuple[int, int | None, int]
+) -> None:
+    def answers(worker: Worker, master: Master) -> None:
+        master.to_push = Response(to_push)
+
+    master = pulls_of(tmp_path, lambda: Master(0), answers, clock=itertools.count().__next__)
+    assert master.pushed == [(0,)]
+    assert sent(master) == [(NOTHING_SEEN, None, 0), last]
 
 
 @pytest.mark.parametrize("answer", [Response(400, b"damaged"), Response(500), Response(503, b"a full disk")])
