@@ -5,7 +5,8 @@
 Two parts, at most eight minutes together. First the drills of a training with `device="cuda"`: both ranks compute on the first
 GPU and exchange gradients over gloo, so every fault on links works, and the parameters must be those of an undisturbed training
 on that GPU, bit for bit. Then a training of one rank over NCCL: started, saved, killed with SIGKILL and started again; it must
-come to the same bits as one that was not killed. (NCCL refuses two ranks of one host on one GPU.) Without a GPU it says so: exit code 4.
+come to the same bits as one that was not killed. (NCCL refuses two ranks of one host on one GPU.) Without a GPU it says so:
+exit code 4.
 """
 
 from __future__ import annotations
