@@ -77,6 +77,7 @@ drill = Drill(system=Echo(replicas=2), workload=Numbers(), load=Load(rate=20, se
 """
 
 
+@pytest.mark.slow
 def test_a_seed_that_depends_on_the_order_of_a_set_is_repeated_exactly(tmp_path: Path) -> None:
     write_drill(tmp_path, "told/order", ORDER)
     swept = harness(tmp_path, "simulate", "told/order", "--seeds", "1", "--json", "-", PYTHONHASHSEED="7")

@@ -164,6 +164,7 @@ def test_a_link_is_cut_alone(tmp_path: Path) -> None:
     on_machines(tmp_path, play)
 
 
+@pytest.mark.slow
 def test_the_link_of_clients_is_cut_alone(tmp_path: Path) -> None:
     need_hosts()
     drill = Drill(

@@ -19,8 +19,8 @@ DEADLINE_S = 30.0
     ("version", "refused", "acted", "told"),
     [
         ("v2", False, True, "r1 loaded v2"),
-        ("v2", True, False, "r1 loaded v2"),
-        ("bad-v2", False, False, "r1 did not load bad-v2: "),
+        pytest.param("v2", True, False, "r1 loaded v2", marks=pytest.mark.slow),
+        pytest.param("bad-v2", False, False, "r1 did not load bad-v2: ", marks=pytest.mark.slow),
         ("bad-v2", True, True, "r1 did not load bad-v2: "),
     ],
 )

@@ -96,6 +96,7 @@ def test_a_node_that_dies_by_itself_is_found(tmp_path: Path) -> None:
     assert "exit code 7" in why
 
 
+@pytest.mark.slow
 def test_a_node_that_does_not_come_back_is_found(tmp_path: Path) -> None:
     done = run_drill(drill(Kill("n1").between(0.2, 0.5), system=Echo(replicas=2, misbehave="not come back")), tmp_path)
     assert windows(done)[0][0] is True
@@ -117,6 +118,7 @@ class Meddler(NullObserver):
             process.send_signal(self.number)
 
 
+@pytest.mark.slow
 def test_a_pause_that_something_else_ends_has_not_acted(tmp_path: Path) -> None:
     paused = drill(Pause("n1").between(0.2, 0.6))
     order = RunSpec(name="t", title="t", drill=paused, seed=1)
@@ -144,6 +146,7 @@ def test_a_fault_that_cannot_act_makes_the_run_unknown(tmp_path: Path, fault: Fa
     assert why in evidence
 
 
+@pytest.mark.slow
 def test_the_leader_is_asked_for_as_the_window_begins(tmp_path: Path) -> None:
     done = run_drill(drill(Kill("leader").between(0.2, 0.4), system=Led(replicas=3)), tmp_path)
     assert [fault.targets for fault in done.result.faults] == [("n3",)]
@@ -179,6 +182,7 @@ def test_windows_that_overlap_on_a_node(tmp_path: Path, overlap: str) -> None:
     assert "n1" in set(late["node"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plane", ["embedded", "toxiproxy"])
 def test_ports_that_another_process_takes_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plane: PlaneKind
@@ -278,6 +282,7 @@ def test_a_load_of_which_nothing_succeeds_is_unknown_and_shows_the_exception(tmp
     assert [(slo.value, slo.ok, slo.why) for slo in result.slos] == [(None, None, "no call was done")] * 2
 
 
+@pytest.mark.slow
 def test_times_in_node_logs_count_from_the_start_of_the_load(tmp_path: Path) -> None:
     done = run_drill(drill(Kill("n1").between(0.4, 0.5), replicas=2), tmp_path)
     logs = {node: (done.run_dir / "nodes" / f"{node}.log").read_text().splitlines() for node in ("n1", "n2", "client")}

@@ -114,6 +114,7 @@ def test_a_rank_that_trains_on_without_its_launcher_is_an_orphan(train: Callable
     assert why.count("ran on and did") == 2
 
 
+@pytest.mark.slow
 def test_steps_after_the_launchers_end_count_no_more_than_the_time_that_they_took(train: Callable[..., Trained]) -> None:
     run = train("--fault", 'Kill("launcher").at_step(30)', command=(*FAKE, "2", "200"))
     assert run.code == 1, run.said
@@ -167,6 +168,7 @@ def test_a_pause_is_seen_and_ends(train: Callable[..., Trained]) -> None:
     assert "rank1 was stopped until the end" in fault.evidence
 
 
+@pytest.mark.slow
 def test_a_fault_after_the_last_step_leaves_its_recovery_unknown(train: Callable[..., Trained]) -> None:
     """The script evaluates for a while after it has trained: no step was left to be made, so none was late."""
     fault = ("--fault", 'Pause("rank1").at_step(30, for_s=0.1)', "--slo", "recovery < 1s")

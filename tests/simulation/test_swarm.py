@@ -131,6 +131,7 @@ def test_replicas_that_hold_different_values_in_the_end_fail_a_seed_even_if_read
     assert any("agrees_when_healed" in run_seed(name, drill, seed).outcome.found for seed in range(1, 7))
 
 
+@pytest.mark.slow
 def test_a_core_must_answer_while_a_primary_that_it_does_not_reach_lives_on() -> None:
     name = "strong/healthy"
 

@@ -64,6 +64,7 @@ def losses(rules: Rules, updates: int) -> list[float]:
     return found
 
 
+@pytest.mark.slow
 def test_four_workers_learn_and_do_not_if_each_update_has_the_whole_rate() -> None:
     found = losses(CORRECT, 240)
     first, last = fmean(found[:20]), fmean(found[-20:])

@@ -262,6 +262,7 @@ def test_a_process_that_ends_early_is_an_error(number: signal.Signals) -> None:
     assert not workers()
 
 
+@pytest.mark.slow
 def test_the_soft_limit_of_open_files_does_not_count() -> None:
     """Shells set it low. `fits` refuses a load by the hard limit alone."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
