@@ -44,6 +44,7 @@ from systems.parameter_server.messages import (
 from systems.parameter_server.protocol import Outcome, majority
 from systems.parameter_server.term import BRIEF_S, CHECKPOINTS, WAIT_S, Changes, Settings
 from systems.parameter_server.updating import Updating
+from systems.parts.found import durable
 from systems.training.bugs import load
 from systems.training.records import Records
 from systems.training.trainer import Trainer
@@ -251,6 +252,7 @@ async def main(node: NodeContext) -> None:
     # The first trainer of a process spends long importing and reading. A term that began with this would end before its first
     # beat.
     load(BUGS.variant(config.bug).trainer, Trainer)(config.model, config.seed)
+    await durable(node, _TERM)
     server = Server(node, config)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.run())

@@ -46,6 +46,7 @@ from systems.parameter_server.messages import (
 )
 from systems.parameter_server.parameters import row_bytes, take_parameters, whole
 from systems.parameter_server.protocol import Promise, Promises
+from systems.parts.found import durable
 from systems.training.bugs import load
 from systems.training.messages import STEP, Stepped
 from systems.training.records import Done, Records
@@ -328,6 +329,7 @@ async def main(node: NodeContext) -> None:
     """Run one worker."""
     torch.set_num_threads(1)
     config = node.config(Config)
+    await durable(node, _PROMISE)
     worker = Worker(node, config)
     async with asyncio.TaskGroup() as tasks:
         for server in config.servers:

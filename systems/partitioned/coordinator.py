@@ -23,13 +23,14 @@ from harness.node.context import NodeContext
 from harness.node.disk import Disk
 from systems.partitioned.bugs import BUGS, Rules
 from systems.partitioned.duties import Heard
-from systems.partitioned.known_map import durable_map, read_map, write_map
+from systems.partitioned.known_map import FILE, read_map, write_map
 from systems.partitioned.messages import BEAT_PATH, HOT_PATH, At, Beat, Change, Hot, NotDone, Status
 from systems.partitioned.moving import Seen, advanced, first_map, joined, left, merged, split
 from systems.partitioned.partition_map import Method, Partition, PartitionMap
 from systems.partitioned.peer import Peer
 from systems.partitioned.placing import BOUND, coolest, hottest, rebalanced
 from systems.partitioned.telling import told_members
+from systems.parts.found import durable
 from systems.parts.owner import Owner, refusing_other_data
 from systems.parts.partitioning.members import Member
 from systems.parts.partitioning.ranges import KeyRange
@@ -358,7 +359,7 @@ def _placements(one: PartitionMap) -> list[Sequence[str]]:
 
 async def main(node: NodeContext) -> None:
     """Run the coordinator."""
-    await durable_map(node)
+    await durable(node, FILE)
     with refusing_other_data(node):
         coordinator = Coordinator(node, node.config(Config))
     async with asyncio.TaskGroup() as tasks:

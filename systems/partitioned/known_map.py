@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
-from harness.node.context import NodeContext
 from harness.node.disk import Disk
 from systems.partitioned.bugs import Rules
 from systems.partitioned.frames import Damaged, encode_line, lines
 from systems.partitioned.partition_map import PartitionMap
 
 FILE: Final = "map"
-_AGAIN_S: Final = 0.1
 
 
 class KnownMap:
@@ -59,16 +56,6 @@ def read_map(disk: Disk) -> PartitionMap | None:
     if rest_bytes or len(records) != 1:
         raise Damaged("the map is damaged")
     return msgspec.json.decode(records[0], type=PartitionMap)
-
-
-async def durable_map(node: NodeContext) -> None:
-    """Return when the map on the disk, if any, outlasts a power loss: an earlier process may have ended before that."""
-    while True:
-        try:
-            return node.disk.sync(FILE)
-        except OSError as error:
-            node.log(f"the disk does not store the map that is on it: {error}")
-        await asyncio.sleep(_AGAIN_S)
 
 
 def write_map(disk: Disk, newer: PartitionMap) -> None:
