@@ -61,8 +61,7 @@ class Disk:
     def sync(self, name: str) -> None:
         """Return when the whole file is durable, including what was there before this node's start, and its name."""
         if name in self._lengths or self._files.size(_checked(name)) is not None:
-            if not self._named:
-                self._sync_folder()
+            self._keep_name(name)
             self._files.sync(name)
 
     def replace(self, name: str, data: bytes) -> None:
@@ -87,9 +86,13 @@ class Disk:
             self._unnamed.add(name)
             self._files.truncate(name, 0)
             length = 0
+        self._keep_name(name)
+        self._lengths[name] = length
+
+    def _keep_name(self, name: str) -> None:
+        """Make sure that a file's name is durable."""
         if name in self._unnamed or not self._named:
             self._sync_folder()
-        self._lengths[name] = length
 
     def _sync_folder(self) -> None:
         self._files.sync_folder()

@@ -182,16 +182,18 @@ def test_a_file_whose_name_did_not_come_to_be_on_the_disk_is_appended_to_only_wh
     assert disk.read("log") == (b"twothree" if made_by == "append" else b"onetwothree")
 
 
+@pytest.mark.parametrize("restarted", [True, False])
 @pytest.mark.parametrize("uses", [lambda disk: disk.sync("map"), lambda disk: disk.append("map", b"")])
-def test_the_name_that_an_earlier_process_left_is_on_the_disk_before_more_is_promised(
-    tmp_path: Path, uses: Callable[[Disk], None]
+def test_the_name_that_a_replacement_left_is_on_the_disk_before_more_is_promised(
+    tmp_path: Path, uses: Callable[[Disk], None], restarted: bool
 ) -> None:
-    """It may have ended between the rename and the sync of the folder."""
+    """An earlier process may have ended between the rename and the sync of the folder, or the sync may have failed."""
     files = _FailingFolder(tmp_path)
     files.failing = True
+    first = Disk(files)
     with pytest.raises(OSError, match="Input/output error"):
-        Disk(files).replace("map", b"new")
-    again = Disk(files)
+        first.replace("map", b"new")
+    again = Disk(files) if restarted else first
     assert again.read("map") == b"new"
     with pytest.raises(OSError, match="Input/output error"):
         uses(again)
