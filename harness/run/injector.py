@@ -184,20 +184,25 @@ async def _until_step(environment: Environment, steps: int, start_ns: int, limit
     It does not wait for a training that stands still; returns why then.
     """
     done, now_ns = environment.steps_done(), environment.monotonic_ns()
-    moved_ns, patience_ns = now_ns, max(_NO_STEP_S * 1e9, _NO_STEPS * (now_ns - start_ns) / max(done, 1))
-    while done < steps and now_ns < limit_ns and not await over_within(stopped, _LOOK_FOR_STEPS_S):
-        before, done, now_ns = done, environment.steps_done(), environment.monotonic_ns()
-        if done > before:
-            moved_ns = now_ns
-        elif now_ns - moved_ns > patience_ns:
-            return f"ended without step {steps}, because no step came for {patience_ns / 1e9:.0f} s"
-    return ""
+    patience_s = max(_NO_STEP_S, _NO_STEPS * (now_ns - start_ns) / 1e9 / max(done, 1))
+    done = await _reached(environment, steps, limit_ns, stopped, patience_s)
+    if done >= steps or stopped.is_set() or environment.monotonic_ns() >= limit_ns:
+        return ""
+    return f"ended without step {steps}, because no step came for {patience_s:.0f} s"
 
 
-async def _reached(environment: Environment, steps: int, limit_ns: int, stopped: asyncio.Event) -> int:
-    """Wait until a training has done `steps` steps or the time is over. Returns how many it has done by then."""
-    while (done := environment.steps_done()) < steps and environment.monotonic_ns() < limit_ns:
-        if await over_within(stopped, _LOOK_FOR_STEPS_S):
+async def _reached(
+    environment: Environment, steps: int, limit_ns: int, stopped: asyncio.Event, patience_s: float = math.inf
+) -> int:
+    """Wait until a training has done `steps` steps, the time is over, or no step has come for `patience_s`.
+
+    Returns how many it has done by then.
+    """
+    seen, moved_ns = -1, 0
+    while (done := environment.steps_done()) < steps and (now_ns := environment.monotonic_ns()) < limit_ns:
+        if done > seen:
+            seen, moved_ns = done, now_ns
+        if now_ns - moved_ns > patience_s * 1e9 or await over_within(stopped, _LOOK_FOR_STEPS_S):
             break
     return done
 

@@ -7,7 +7,7 @@ import contextlib
 import gc
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import itemgetter
@@ -213,16 +213,13 @@ class SimulatedRun:
         return {name: host.shown() for name, host in self.cluster.hosts.items() if host.shown is not None}
 
     def _forgotten(self) -> str | None:
-        found = {name: host.crashes.forgotten for name, host in self.cluster.hosts.items()}
-        return next((f"{name}, {why}" for name, why in found.items() if why is not None), None)
+        return _first({name: host.crashes.forgotten for name, host in self.cluster.hosts.items()})
 
     def _raised(self) -> str | None:
-        found = {name: self.cluster.hosts[name].raised for name in self.cluster.nodes}
-        return next((f"{name}, {why}" for name, why in found.items() if why is not None), None)
+        return _first({name: self.cluster.hosts[name].raised for name in self.cluster.nodes})
 
     def _rewritten(self) -> str | None:
-        found = {name: self.cluster.hosts[name].rewriting.found for name in self.cluster.nodes}
-        return next((f"{name}: {why}" for name, why in found.items() if why is not None), None)
+        return _first({name: self.cluster.hosts[name].rewriting.found for name in self.cluster.nodes}, mark=": ")
 
     def _note(self, node: str, kind: str, detail: str) -> None:
         self._events.append((self.world.monotonic_ns, node, kind, detail))
@@ -311,3 +308,8 @@ def _still() -> Iterator[None]:
         sys.unraisablehook = hook
         if was:
             gc.enable()
+
+
+def _first(found: Mapping[str, str | None], mark: str = ", ") -> str | None:
+    """The first node of which something was found, with that; None if there is none."""
+    return next((f"{name}{mark}{why}" for name, why in found.items() if why is not None), None)

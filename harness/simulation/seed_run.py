@@ -144,19 +144,15 @@ def _checks(drill: Drill, swarm: Swarm, recorded: Recorded) -> tuple[CheckResult
     if not swarm.plain:
         may_lack = {one.__name__ for one in OF_AN_OCCASION}
         found = tuple(one for one in found if one.valid is not None or one.name not in may_lack)
-    if recorded.broken is not None:
-        found += (CheckResult(name=INVARIANT, valid=False, why=recorded.broken),)
-    if recorded.forgotten is not None:
-        found += (CheckResult(name=REMEMBERS, valid=False, why=recorded.forgotten),)
-    if recorded.raised is not None:
-        found += (CheckResult(name=RAISES, valid=False, why=recorded.raised),)
-    if recorded.rewritten is not None:
-        found += (CheckResult(name=REWRITES, valid=False, why=recorded.rewritten),)
-    if recorded.not_agreed is not None:
-        found += (CheckResult(name=AGREES, valid=False, why=recorded.not_agreed),)
-    if recorded.unanswered is not None:
-        found += (CheckResult(name=ANSWERS, valid=False, why=recorded.unanswered),)
-    return found
+    told = (
+        (INVARIANT, recorded.broken),
+        (REMEMBERS, recorded.forgotten),
+        (RAISES, recorded.raised),
+        (REWRITES, recorded.rewritten),
+        (AGREES, recorded.not_agreed),
+        (ANSWERS, recorded.unanswered),
+    )
+    return found + tuple(CheckResult(name=name, valid=False, why=why) for name, why in told if why is not None)
 
 
 def why_not(drill: Drill) -> str | None:

@@ -34,20 +34,12 @@ class Front:
         self._http = http
         self._server = socket.create_server(listen, backlog=_BACKLOG)
         self.port: int = self._server.getsockname()[1]
-        threading.Thread(target=self._accept_all, name="front", daemon=True).start()
+        accept_all(self._server, self._lead, name="front")
 
     def close(self) -> None:
         """Stop listening. Existing connections continue."""
         self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
-
-    def _accept_all(self) -> None:
-        while True:
-            try:
-                connection, _ = self._server.accept()
-            except OSError:  # closed
-                return
-            threading.Thread(target=self._lead, args=(connection,), name="front connection", daemon=True).start()
 
     def _lead(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
@@ -60,6 +52,20 @@ class Front:
                 self._http(connection)
             elif len(first) == len(_HTTP[0]) and self.gloo is not None:
                 forward(connection, self.gloo)
+
+
+def accept_all(server: socket.socket, lead: Callable[[socket.socket], None], *, name: str) -> None:
+    """Have each connection led in a thread of its own, until the server is closed. Returns at once."""
+
+    def accept() -> None:
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:  # closed
+                return
+            threading.Thread(target=lead, args=(connection,), name=f"{name} connection", daemon=True).start()
+
+    threading.Thread(target=accept, name=name, daemon=True).start()
 
 
 def forward(connection: socket.socket, to: Address) -> None:

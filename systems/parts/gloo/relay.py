@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
 from typing import Final
 
-from systems.parts.gloo.front import forward
+from systems.parts.gloo.front import accept_all, forward
 from torch_drills.addresses import Address
 
 _HOST: Final = "127.0.0.1"
@@ -25,12 +24,7 @@ class Relay:
         self._to = to
         self._server = socket.create_server((_HOST, 0))
         self.address: Address = self._server.getsockname()
-        threading.Thread(target=self._accept_all, name="relay", daemon=True).start()
-
-    def _accept_all(self) -> None:
-        while True:
-            connection, _ = self._server.accept()
-            threading.Thread(target=self._lead, args=(connection,), name="relay connection", daemon=True).start()
+        accept_all(self._server, self._lead, name="relay")
 
     def _lead(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):  # it cannot be reached: the connection ends

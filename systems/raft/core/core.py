@@ -182,8 +182,7 @@ class Core:
 
     def answers(self, now_ms: int, source: str, request: Append | Vote | PreVote) -> Sequence[Message]:
         """What this node would answer. A copy is asked, as a follower, so nothing happens to this node."""
-        asked, state = copy(self), copy(self.state)
-        state.log, state.outbox, state.random = copy(self.state.log), [], Random(0)
+        asked, state = copy(self), self._imagined_state()
         asked.state, asked._role = state, Follower(state)
         asked.step(now_ms, source, request)
         return [sent.message for sent in state.outbox if sent.target == source]
@@ -192,10 +191,15 @@ class Core:
         """A copy of a leader or candidate, to give messages to: nothing happens to this node. None of a follower."""
         if not isinstance(self._role, Leader | Candidate):
             return None
-        other, state = copy(self), copy(self.state)
-        state.log, state.outbox, state.random = copy(self.state.log), [], Random(0)
+        other, state = copy(self), self._imagined_state()
         other.state, other._role = state, self._role.imagined(state)
         return other
+
+    def _imagined_state(self) -> State:
+        """A copy of the state that can be changed, with nothing to send."""
+        state = copy(self.state)
+        state.log, state.outbox, state.random = copy(self.state.log), [], Random(0)
+        return state
 
     # ------------------------------------------------------------------------------------------------------------- inputs
 
