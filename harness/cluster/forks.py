@@ -21,6 +21,9 @@ from harness.node.context import NodeSpec, run
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
 
+_OWN_SIGNALS: Final = (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM)
+"""The signals that the warden handles or ignores, and a node does not."""
+
 OUTER_PYTHONPATH: Final = "HARNESS_OUTER_PYTHONPATH"
 """The variable that keeps the original PYTHONPATH, which the harness replaces for the warden; foreign programs get it back."""
 
@@ -31,8 +34,10 @@ def adopt_orphans() -> None:
 
 
 def fork(spec: NodeSpec) -> int:
-    """Fork a node's process. It is in its own process group by the time this returns."""
+    """Fork a node's process. It is in its own process group by the time this returns, and loses no signal sent from then on."""
     parent = os.getpid()
+    # The warden ignores signals that a node must not: one that comes before the node has undone that stays pending.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _OWN_SIGNALS)
     pid = os.fork()
     if pid == 0:
         code = 1
@@ -48,6 +53,7 @@ def fork(spec: NodeSpec) -> int:
             traceback.print_exc()
         finally:
             _flush_and_exit(code)
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     with contextlib.suppress(PermissionError, ProcessLookupError):  # the child was faster, or has already ended
         os.setpgid(pid, pid)
     return pid
@@ -132,8 +138,9 @@ def _become(spec: NodeSpec, parent: int) -> None:
     if os.getppid() != parent:
         os._exit(1)
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
+    for number in _OWN_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _OWN_SIGNALS)
     log = os.open(spec.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(log, 1)

@@ -210,6 +210,20 @@ def test_a_cancelled_start_does_not_confuse_the_reports(tmp_path: Path) -> None:
     run(tmp_path, scenario)
 
 
+def test_a_signal_that_follows_a_start_at_once_is_never_lost(tmp_path: Path) -> None:
+    """The warden ignores SIGTERM, and so does what it has just forked, until it is its own."""
+
+    async def scenario(processes: WardenClient) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT) * 10:
+            starting = asyncio.create_task(processes.start(spec(tmp_path, "sleep", "5")))
+            await asyncio.sleep(0)
+            processes.signal("p", number)
+            await starting
+            assert await processes.exit_code("p") == -number
+
+    run(tmp_path, scenario)
+
+
 def test_the_last_lines_of_a_log(tmp_path: Path) -> None:
     log = tmp_path / "log"
     assert last_lines(log, 3) == "(nothing was logged)"
