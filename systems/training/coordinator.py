@@ -40,7 +40,7 @@ from systems.training.records import Records
 from systems.training.reign import Reign
 
 _AGAIN_S: Final = 0.1
-"""After this, a coordinator that could not write begins anew."""
+"""After this, a coordinator that could not use its ledger begins anew."""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,12 +110,12 @@ class Coordinator:
             self._node.log(f"decides no more: {deposed}")
 
     async def _decide_alone(self) -> None:
-        """Decide, and begin anew, as after a restart, when the ledger cannot be written: the disk may be full for a while."""
+        """Decide, and begin anew, as after a restart, when the disk refuses the ledger: it may be full for a while."""
         while True:
             try:
                 await self._decide(DiskLedger(self._node.disk), None)
             except OSError as error:
-                self._node.log(f"cannot write to the ledger: {error.strerror or error}")
+                self._node.log(f"cannot use the ledger: {error.strerror or error}")
                 await asyncio.sleep(_AGAIN_S)
 
     async def _decide(self, ledger: Ledger, term: int | None) -> None:

@@ -50,7 +50,7 @@ class Distrust:
 
     @classmethod
     async def read(cls, ledger: Ledger, ranks: Collection[str]) -> Distrust:
-        """What the ledger says."""
+        """What the ledger says. Raises what its `read` does."""
         stored = await ledger.read(_RECORD)
         return cls(ledger, ranks, msgspec.json.decode(stored, type=_Kept) if stored else _Kept())
 

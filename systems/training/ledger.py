@@ -24,7 +24,10 @@ class Ledger(Protocol):
     """The records that outlive a coordinator. Whoever gets `Deposed` from it must not decide anything more."""
 
     async def read(self, name: str) -> bytes | None:
-        """The record as it was last written by any coordinator; None if it never was. Raises `Deposed`."""
+        """The record as it was last written by any coordinator; None if it never was. It is as durable as one just written.
+
+        Raises `Deposed`, `OSError`.
+        """
 
     async def write(self, name: str, record: bytes) -> None:
         """Replace a record; returns when no failure that the training withstands can lose it. Raises `Deposed`, `OSError`."""
@@ -40,6 +43,7 @@ class DiskLedger:
         self._disk = disk
 
     async def read(self, name: str) -> bytes | None:
+        self._disk.sync(name)  # whoever wrote it may have died, or have met a failing disk, before it was durable
         return self._disk.read(name)
 
     async def write(self, name: str, record: bytes) -> None:

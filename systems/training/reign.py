@@ -30,7 +30,7 @@ _GROUP: Final = "group"
 
 
 class Reign:
-    """Carries out what `Membership` decides. Every method that writes to the ledger raises `Deposed` once this is over."""
+    """Carries out what `Membership` decides. Every method that uses the ledger raises what that does: `Deposed`, `OSError`."""
 
     def __init__(
         self,

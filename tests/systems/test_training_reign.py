@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from harness.node.context import NodeContext
+from harness.node.crashpoints import MemoryFiles
 from harness.node.disk import Disk
 from systems.parts.checkpoint.store import Schedule
 from systems.training.asking import Ranks
@@ -23,6 +24,7 @@ from systems.training.membership import Cause, Group, Limits, Membership
 from systems.training.messages import Accused, Beat, Form, Prepare, Prepared
 from systems.training.records import Records, rows
 from systems.training.reign import Reign
+from tests.helpers.failing_files import FailingFiles
 
 RANKS = ("rank0", "rank1", "rank2")
 CAUSE = Cause(why="x", about=())
@@ -122,7 +124,32 @@ def test_spoilt_checkpoints_are_withdrawn_by_the_next_group_if_the_disk_failed(t
     asyncio.run(scenario())
 
 
-def test_the_only_coordinator_begins_anew_if_it_cannot_write(tmp_path: Path) -> None:
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_is_found_in_a_ledger_outlasts_a_power_loss_before_it_is_used(restarted: bool) -> None:
+    files = FailingFiles()
+
+    def left() -> set[bytes | None]:
+        return {Disk(MemoryFiles(one)).read("generation") for one in files.survivors()}
+
+    async def scenario() -> None:
+        ledger = DiskLedger(Disk(files))
+        await ledger.write("generation", b"1")
+        files.failing = "folder"
+        with pytest.raises(OSError, match="Input/output error"):
+            await ledger.write("generation", b"2")
+        assert left() == {b"1", b"2"}
+        if restarted:
+            ledger = DiskLedger(Disk(files))
+        with pytest.raises(OSError, match="Input/output error"):
+            await ledger.read("generation")
+        files.failing = ""
+        assert await ledger.read("generation") == b"2"
+        assert left() == {b"2"}
+
+    asyncio.run(scenario())
+
+
+def test_the_only_coordinator_begins_anew_if_it_cannot_use_its_ledger(tmp_path: Path) -> None:
     ledgers: list[Ledger] = []
 
     class Deciding(SimpleNamespace):
@@ -137,4 +164,4 @@ def test_the_only_coordinator_begins_anew_if_it_cannot_write(tmp_path: Path) -> 
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(Coordinator._decide_alone(cast(Coordinator, coordinator)))
     assert len(ledgers) == 2
-    assert told == ["cannot write to the ledger: No space left on device"]
+    assert told == ["cannot use the ledger: No space left on device"]
