@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import torch
 
 from harness.model.training_events import Resumed, WorkRefused
-from harness.node.disk import Disk
+from harness.node.context import NodeContext
+from systems.parameter_server.checkpoints import TermCheckpoints
 from systems.parameter_server.messages import Buffer, Pull, Push, Work, checksum_of, pack
 from systems.parameter_server.parameters import parameters_of, rows_of
 from systems.parameter_server.protocol import Contribution, Outcome, Round
 from systems.parameter_server.saving import Saving
 from systems.parameter_server.term import LOOK_S, WAIT_S, Changes, Settings, until_work
-from systems.parts.checkpoint.store import Checkpoints, Schedule
 from systems.parts.sampler import Use
 from systems.training.bugs import load
 from systems.training.records import Done, Records
@@ -33,13 +33,12 @@ class _Gradient:
 class Leading:
     """One term."""
 
-    def __init__(self, term: int, settings: Settings, checkpoints: Disk, records: Records) -> None:
+    def __init__(self, term: int, settings: Settings, node: NodeContext, records: Records) -> None:
         self.term = term
         self._settings = settings
         self._records = records
         self._trainer = load(settings.rules.trainer, Trainer)(settings.model, settings.seed)
-        schedule = Schedule(every=settings.checkpoint_every, keep=settings.checkpoints_kept)
-        self._checkpoints = Checkpoints(checkpoints, self._trainer.identity(), schedule)
+        self._checkpoints = TermCheckpoints(term, settings, node, self._trainer.identity())
         self._ended = False
         self._changes = Changes()
         self._completed = Changes()
@@ -97,7 +96,7 @@ class Leading:
 
     async def run(self) -> None:
         """Do steps until the term is over."""
-        saving = Saving(self.term, self._checkpoints, self._records.event)
+        saving = Saving(self.term, self._checkpoints.own, self._records.event)
         try:
             while True:
                 while not self._round.complete and not self._ended:
@@ -109,11 +108,11 @@ class Leading:
             saving.close()
 
     def _resume(self) -> None:
-        found = self._checkpoints.newest()
+        parent, found = self._checkpoints.newest()
         if found is not None:
             self._records.refusals(self.term, found.refused)
             self._trainer.resume(found)
-        self._records.event(Resumed(generation=self.term, step=self._trainer.step))
+        self._records.event(Resumed(generation=self.term, step=self._trainer.step, of_generation=parent))
 
     def _begin(self, before: Applied, present: Sequence[str]) -> None:
         settings, trainer = self._settings, self._trainer

@@ -42,7 +42,7 @@ from systems.parameter_server.messages import (
     unpack,
 )
 from systems.parameter_server.protocol import Outcome, majority
-from systems.parameter_server.term import BRIEF_S, CHECKPOINTS, WAIT_S, Changes, Settings
+from systems.parameter_server.term import BRIEF_S, WAIT_S, Changes, Settings
 from systems.parameter_server.updating import Updating
 from systems.parts.found import durable
 from systems.training.bugs import load
@@ -214,7 +214,7 @@ class Server:
             rules=self._rules,
         )
         if config.rounds:
-            leading: Leading | Updating = Leading(term, settings, self._node.shared(CHECKPOINTS), self._records)
+            leading: Leading | Updating = Leading(term, settings, self._node, self._records)
         else:
             leading = Updating(term, settings, self._node, self._records)
         self._leading = leading

@@ -9,7 +9,6 @@ from typing import Final
 
 from systems.parameter_server.bugs import Rules
 
-CHECKPOINTS: Final = "checkpoints"
 LOOK_S: Final = 0.01
 """How often a waiting pull looks whether a worker is overdue."""
 

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import replace
 
 import msgspec
 import torch
 
 from harness.model.training_events import Membership, Resumed, WorkRefused, kind_of
 from harness.node.context import NodeContext
+from systems.parameter_server.checkpoints import TermCheckpoints
 from systems.parameter_server.messages import Buffer, Pull, Push, Work, pack
 from systems.parameter_server.parameters import at_batch, parameters_of, rows_of
 from systems.parameter_server.protocol import Outcome
 from systems.parameter_server.saving import Saving
-from systems.parameter_server.term import CHECKPOINTS, LOOK_S, WAIT_S, Changes, Settings, until_work
+from systems.parameter_server.term import LOOK_S, WAIT_S, Changes, Settings, until_work
 from systems.parameter_server.updates import Task, Updates, Used
 from systems.parameter_server.weighing import apply_update, update_trainer, weight
-from systems.parts.checkpoint.refusals import NoValidCheckpoint, Refusal
-from systems.parts.checkpoint.store import Checkpoint, Checkpoints, Schedule
 from systems.parts.sampler import LedgerState
 from systems.training.bugs import load
 from systems.training.records import Done, Records
@@ -33,7 +31,7 @@ class Progress(LedgerState, frozen=True):
 
 
 class Updating:
-    """One term. Each has its own checkpoints: two terms that resume the same checkpoint reach different parameters."""
+    """One term. Two terms that resume the same checkpoint reach different parameters."""
 
     def __init__(self, term: int, settings: Settings, node: NodeContext, records: Records) -> None:
         self.term = term
@@ -42,6 +40,7 @@ class Updating:
         self._records = records
         kind = load(settings.rules.trainer, Trainer)
         self._trainer = update_trainer(kind, settings.model, settings.seed, settings.parts)
+        self._checkpoints = TermCheckpoints(term, settings, node, self._trainer.identity())
         self._ended = False
         self._changes = Changes()
         self._opens_s: dict[str, float] = {}
@@ -51,7 +50,7 @@ class Updating:
         self._updates = Updates(used, self._trainer.step, bound=settings.staleness, rules=settings.rules, moved=self._moved)
         self._before = Applied(loss=0.0, gradient_norm=0.0)
         self._parameters: bytes | None = None
-        self._saving = Saving(term, self._of_term(term), records.event)
+        self._saving = Saving(term, self._checkpoints.own, records.event)
 
     def end(self) -> None:
         """Stop all work: the term is over."""
@@ -160,13 +159,9 @@ class Updating:
         state = self._trainer.ledger.state
         return msgspec.Raw(msgspec.json.encode(Progress(state.step, state.sha256, used=self._updates.used)))
 
-    def _of_term(self, term: int) -> Checkpoints:
-        schedule = Schedule(every=self._settings.checkpoint_every, keep=self._settings.checkpoints_kept)
-        return Checkpoints(self._node.shared(_folder(term)), self._trainer.identity(), schedule)
-
     def _resume(self) -> Used:
         """Resume the newest sound checkpoint of the highest term that has one; returns the batches used by then."""
-        parent, found = self._newest()
+        parent, found = self._checkpoints.newest()
         if found is None:
             self._records.event(Resumed(generation=self.term, step=0))
             return Used()
@@ -174,22 +169,3 @@ class Updating:
         self._trainer.resume(found)
         self._records.event(Resumed(generation=self.term, step=self._trainer.step, of_generation=parent))
         return msgspec.json.decode(found.progress, type=Progress).used
-
-    def _newest(self) -> tuple[int, Checkpoint | None]:
-        """The newest sound checkpoint and its term. Raises `NoValidCheckpoint` if there are only damaged ones."""
-        refused: list[Refusal] = []
-        for term in range(self.term - 1, 0, -1):
-            try:
-                found = self._of_term(term).newest()
-            except NoValidCheckpoint as error:
-                refused += [replace(one, file=f"{_folder(term)}/{one.file}") for one in error.refusals]
-                continue
-            if found is not None:
-                return term, replace(found, refused=(*refused, *found.refused))
-        if refused:
-            raise NoValidCheckpoint(refused)
-        return 0, None
-
-
-def _folder(term: int) -> str:
-    return f"{CHECKPOINTS}-{term}"

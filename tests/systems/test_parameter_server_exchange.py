@@ -47,6 +47,7 @@ async def leading(folder: Path, workers: Sequence[str] = WORKERS) -> AsyncIterat
         name="master",
         data=folder,
         disk=Disk(folder / "disk"),
+        shared=lambda name: Disk(folder / name),
         peers=dict.fromkeys(workers, ("127.0.0.1", 1)),
         clock=asyncio.get_running_loop().time,
     )
@@ -60,7 +61,7 @@ async def leading(folder: Path, workers: Sequence[str] = WORKERS) -> AsyncIterat
         name="master", workers=workers, model="digits", seed=1, step_s=0, checkpoint_every=100, checkpoints_kept=2,
         staleness=None, parts=1, rules=Rules(limits=Limits(overdue_s=3600, slow=math.inf)),
     )  # fmt: skip
-    server._leading = Leading(TERM, settings, Disk(folder / "checkpoints"), server._records)
+    server._leading = Leading(TERM, settings, cast(NodeContext, node), server._records)
     running = asyncio.create_task(server._leading.run())
     async with asyncio.timeout(60):
         yield server
