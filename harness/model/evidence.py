@@ -16,6 +16,8 @@ class Evidence:
     text: str
     readings: Mapping[str, float] = field(default_factory=dict)
     """Measurements that `heal` compares with later ones, by name with unit: `{"n1>n2 held_bytes": 0.0}`."""
+    began_ns: int | None = None
+    """On the harness's monotonic clock, when the fault began; None: as soon as `inject` was called."""
 
 
 @dataclass(frozen=True, kw_only=True)

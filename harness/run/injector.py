@@ -137,11 +137,14 @@ async def _hold_on(
     hit = targets.nodes or [link.name for link in targets.links]
     record.targets = tuple(dict.fromkeys([*record.targets, *hit]))
     record.healed_s = None
+    first = record.injected_s is None
     if record.injected_s is None:
         record.injected_s = -_seconds_until(environment, start_ns, 0.0)
     injected, limit_s, moved_to = Evidence(acted=False, text="the run ended while it began"), None, None
     try:
         injected = await _begin(environment, planned, targets)
+        if first and injected.began_ns is not None:
+            record.injected_s = (injected.began_ns - start_ns) / 1e9
         watcher.on_window(record)
         if window.follows:
             moved_to = await _next_leader(environment, targets, start_ns, window.to_s, stopped)
