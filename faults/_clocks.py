@@ -60,15 +60,21 @@ async def begin(environment: Environment, targets: Targets, term: Term) -> Evide
     return Evidence(acted=acted, text=_told("begin", looks), readings=reads)
 
 
-async def end(environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
-    """Look at the clocks once more, set them right, and report how often the nodes' own code read them."""
+async def end(environment: Environment, targets: Targets, injected: Evidence, *, must_be_read: bool) -> Evidence:
+    """Look at the clocks once more, set them right, and report how often the nodes' own code read them.
+
+    If they `must_be_read`, the fault has not acted if some target's code never did, as far as that is counted.
+    """
     looks = {name: await _look(environment, name) for name in targets.nodes}
     told = [injected.text, _told("end", looks)]
     await environment.clocks.end_deviation(targets.label, targets.nodes)
-    for name, before in injected.readings.items():
-        told.append(f"{name} read it {(environment.clocks.reads(name) or 0) - before:g} times")
-    acted = injected.acted or all(look is not None and look.as_set for look in looks.values())
-    return Evidence(acted=acted, text="; ".join(filter(None, told)))
+    reads = {name: (environment.clocks.reads(name) or 0) - before for name, before in injected.readings.items()}
+    met = all(reads.values()) or not must_be_read
+    told += [
+        f"{name} read it {count:g} times{'' if count or met else ', so it met nothing there'}" for name, count in reads.items()
+    ]
+    wrong = injected.acted or all(look is not None and look.as_set for look in looks.values())
+    return Evidence(acted=wrong and met, text="; ".join(filter(None, told)))
 
 
 async def _look(environment: Environment, name: str) -> _Look | None:

@@ -21,10 +21,14 @@ class ClockDrift(Fault):
     Spanner assumes 200 parts per million (Corbett et al., "Spanner: Google's Globally-Distributed Database", OSDI 2012,
     section 3). A drill lasts seconds, so exaggerate: at 100,000 the clock is a second wrong after ten.
 
+    It has acted only if each target's own code read its clock meanwhile. `must_be_read=False` is for a system that promises not
+    to depend on that: then it is enough that the clock was seen to be wrong. A foreign program's reads are not counted.
+
     Also works on a foreign program if its node has `fake_clock=True` and libfaketime is installed.
     """
 
     parts_per_million: float = 100_000.0
+    must_be_read: bool = True
 
     aims_at: ClassVar[Aim] = "nodes"
     uses: ClassVar[Use | None] = "clock"
@@ -40,4 +44,4 @@ class ClockDrift(Fault):
         return await _clocks.begin(environment, targets, term)
 
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
-        return await _clocks.end(environment, targets, injected)
+        return await _clocks.end(environment, targets, injected, must_be_read=self.must_be_read)

@@ -20,11 +20,15 @@ class ClockJump(Fault):
     Models two time sources that disagree, and time that runs backwards: at the leap second of 2016 a negative duration stopped
     Cloudflare's DNS servers (Graham-Cumming, "How and why the leap second affected Cloudflare DNS", 2017).
 
+    It has acted only if each target's own code read its clock meanwhile. `must_be_read=False` is for a system that promises not
+    to depend on that: then it is enough that the clock was seen to be wrong. A foreign program's reads are not counted.
+
     Also works on a foreign program if its node has `fake_clock=True` and libfaketime is installed.
     """
 
     by_ms: float = 500.0
     every_ms: float = 200.0
+    must_be_read: bool = True
 
     aims_at: ClassVar[Aim] = "nodes"
     uses: ClassVar[Use | None] = "clock"
@@ -41,4 +45,4 @@ class ClockJump(Fault):
         return await _clocks.begin(environment, targets, term)
 
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
-        return await _clocks.end(environment, targets, injected)
+        return await _clocks.end(environment, targets, injected, must_be_read=self.must_be_read)

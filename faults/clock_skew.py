@@ -20,10 +20,14 @@ class ClockSkew(Fault):
     Models a machine without a working time service, or with a wrong one. A store that orders writes by timestamp then loses
     acknowledged writes: Kingsbury, "Jepsen: Cassandra", 2013. Timers use monotonic time and are not affected.
 
+    It has acted only if each target's own code read its clock meanwhile. `must_be_read=False` is for a system that promises not
+    to depend on that: then it is enough that the clock was seen to be wrong. A foreign program's reads are not counted.
+
     Also works on a foreign program if its node has `fake_clock=True` and libfaketime is installed.
     """
 
     by_ms: float = 500.0
+    must_be_read: bool = True
 
     aims_at: ClassVar[Aim] = "nodes"
     uses: ClassVar[Use | None] = "clock"
@@ -38,4 +42,4 @@ class ClockSkew(Fault):
         return await _clocks.begin(environment, targets, Term(environment.monotonic_ns(), by_ns=round(self.by_ms * 1e6)))
 
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
-        return await _clocks.end(environment, targets, injected)
+        return await _clocks.end(environment, targets, injected, must_be_read=self.must_be_read)

@@ -20,9 +20,9 @@ drill = Drill(
     faults=[
         RandomFaults(
             faults=(
-                ClockSkew("minority", by_ms=700),
-                ClockDrift("majority", parts_per_million=-400_000),
-                ClockJump("one", by_ms=-800, every_ms=100),
+                ClockSkew("minority", by_ms=700, must_be_read=False),
+                ClockDrift("majority", parts_per_million=-400_000, must_be_read=False),
+                ClockJump("one", by_ms=-800, every_ms=100, must_be_read=False),
             ),
             windows=4,
             from_s=0.5,

@@ -15,8 +15,8 @@ drill = Drill(
     workload=Registers(keys=10, writes=0.5),
     load=Load(rate=200, clients=20, seconds=6),
     faults=[
-        ClockSkew("n1", by_ms=900).between(1, 4.5),
-        ClockSkew("n2", by_ms=-600).between(2, 5),
+        ClockSkew("n1", by_ms=900, must_be_read=False).between(1, 4.5),
+        ClockSkew("n2", by_ms=-600, must_be_read=False).between(2, 5),
     ],
     checks=[linearizable, nothing_lost],
     slos=["p99 < 1s", "availability >= 99%"],

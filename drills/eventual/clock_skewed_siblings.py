@@ -17,7 +17,7 @@ drill = Drill(
     load=Load(rate=150, clients=20, seconds=5),
     faults=[
         Partition("n1").between(1, 4.5),
-        ClockSkew("n1", by_ms=1500).between(1.2, 4.3),
+        ClockSkew("n1", by_ms=1500, must_be_read=False).between(1.2, 4.3),
     ],
     checks=[set_full, converges],
     slos=["p50 < 80ms", "availability >= 99%"],

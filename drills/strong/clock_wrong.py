@@ -21,8 +21,8 @@ drill = Drill(
     load=Load(rate=150, clients=40, seconds=6),
     faults=[
         Partition("n1").between(1.4, 3.8),
-        ClockSkew("n1", by_ms=-3000).between(1.5, 4.5),
-        ClockSkew("n2 n3", by_ms=3000).between(1.5, 4.5),
+        ClockSkew("n1", by_ms=-3000, must_be_read=False).between(1.5, 4.5),
+        ClockSkew("n2 n3", by_ms=3000, must_be_read=False).between(1.5, 4.5),
     ],
     checks=[linearizable, nothing_lost, one_leader_per_term, log_matching, state_machine_safety, committed_entries_stay],
     slos=["availability >= 50%", "recovery < 3s"],

@@ -137,6 +137,24 @@ def test_a_clock_that_no_process_could_see_did_not_act(tmp_path: Path) -> None:
     asyncio.run(scene())
 
 
+@pytest.mark.parametrize("kind", [ClockSkew, ClockJump, ClockDrift])
+def test_a_clock_that_nobody_read_met_nothing_unless_the_system_promises_that(
+    tmp_path: Path, kind: Callable[..., Fault]
+) -> None:
+    async def scene() -> None:
+        async with Stage.opened(tmp_path, Keeper(replicas=2)) as stage:
+            for must_be_read in (True, False):
+                fault, both = kind("all", must_be_read=must_be_read), stage.targets("n1", "n2")
+                began = await fault.inject(stage.cluster, both)
+                await stage.ask("n1", "/time")
+                healed = await fault.heal(stage.cluster, both, began)
+                assert healed.acted is not must_be_read
+                met = ", so it met nothing there" if must_be_read else ""
+                assert healed.text.endswith(f"; n1 read it 1 times; n2 read it 0 times{met}")
+
+    asyncio.run(scene())
+
+
 def test_too_many_at_once_are_refused_and_leave_the_others_alone(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path, Keeper()) as stage:
