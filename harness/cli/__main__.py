@@ -1,5 +1,5 @@
 """`python -m harness.cli` is the `harness` command."""
 
-from harness.cli.main import main
+from harness_command import main
 
 main()

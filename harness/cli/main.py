@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from harness import roots
 from harness.cli.registry import Command, commands
@@ -26,8 +26,11 @@ exit codes:
 """
 
 
+_INTERRUPTED: Final = 130
+
+
 def main() -> NoReturn:
-    """The `harness` command."""
+    """The `harness` command, once it is imported; see `harness_command`."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by whoever started us, as daemons do
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - until we end
@@ -35,7 +38,11 @@ def main() -> NoReturn:
     if sys.argv[1:2] == ["simulate"]:
         _start_with_hash_seed()
     try:
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as for a script's background jobs
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         code: int | str | None = run(sys.argv[1:])
+    except KeyboardInterrupt:  # just before it could be handled there
+        code = _interrupted()
     except SystemExit as error:  # of the parser
         code = error.code
     sys.exit(_flushed(code))
@@ -54,9 +61,7 @@ def run(arguments: Sequence[str]) -> int:
         print(f"{mark}: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # one is enough
-        print("interrupted: everything that was started has been stopped", file=sys.stderr)
-        return 130
+        return _interrupted()
     except BrokenPipeError:  # the reader of our output is gone, as with `head`
         return _unread()
     except SystemExit as error:
@@ -74,6 +79,12 @@ def run(arguments: Sequence[str]) -> int:
         traceback.print_exc()
         print("error: the harness broke; this is a bug in it, or in a module of yours named above", file=sys.stderr)
         return HarnessError.exit_code
+
+
+def _interrupted() -> int:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # one is enough
+    print("interrupted: everything that was started has been stopped", file=sys.stderr)
+    return _INTERRUPTED
 
 
 def _start_with_hash_seed() -> None:
