@@ -44,7 +44,8 @@ class Raft:
     replicas: int = 3
     spares: int = 0
     election_ms: int = 400
-    """An election begins between one and two of these after a leader was last heard."""
+    """An election begins between one and two of these after a leader was last heard. A message gets through within this time or
+    counts as lost: a link that carries 1 KiB in it carries anything but a longer value, which then comes with a snapshot."""
     heartbeat_ms: int = 50
     lease_ms: int | None = None
     """How long a leader answers reads without asking after a majority has confirmed it. This assumes that the rates of clocks

@@ -7,23 +7,26 @@ from collections.abc import Callable
 
 import msgspec
 
-from harness.http.message import TransportError
+from harness.http.message import TimedOut, TransportError
 from harness.model.system import Address
+from systems.parts.pace import Pace
 from systems.parts.sealing import SealedClient
 from systems.raft.core.messages import Message
 from systems.raft.core.recovery import Told
+from systems.raft.core.state import Timing
 from systems.raft.messages import RAFT_PATH, Batch, Status
 
 
 class Peer:
     """Another node. Messages of a failed request are lost: the protocol resends what matters."""
 
-    def __init__(self, address: Address, *, cluster: str, name: str, timeout_s: float, checked: bool = True) -> None:
+    def __init__(self, address: Address, timing: Timing, *, cluster: str, name: str, checked: bool = True) -> None:
         """`name` is this node's own. `checked`: whether answers that were damaged on their way are lost."""
         self._client = SealedClient(address, checked=checked)
         self._cluster = cluster
         self._name = name
-        self._timeout_s = timeout_s
+        self._timeout_s = timing.election_ms / 1e3
+        self._pace = Pace(max(timing.in_flight_bytes, timing.batch_bytes, timing.piece))
         self._waiting: list[Message] = []
         self._awake = asyncio.Event()
 
@@ -37,20 +40,30 @@ class Peer:
         self._awake.clear()
         return waiting
 
-    async def carry(self, receive: Callable[[Message], None]) -> None:
-        """Send messages as they arrive, and pass on those in the answers, until cancelled."""
+    async def carry(self, receive: Callable[[Message], None], limit: Callable[[int], None]) -> None:
+        """Send messages as they arrive, pass on those in the answers, until cancelled.
+
+        `limit` is told how much to send at once from now on, in bytes, whenever that changes.
+        """
+        clock = asyncio.get_running_loop().time
         while True:
             await self._awake.wait()
             messages = self.take()
             if not messages:
                 continue
             body = msgspec.json.encode(Batch(self._cluster, self._name, messages))
+            sent_s, most = clock(), self._pace.most
             try:
                 response = await self._client.request("POST", RAFT_PATH, body, timeout_s=self._timeout_s)
                 received = response.decode(list[Message]) if response.status == 200 else []
-            except TransportError:
+                self._pace.answered(len(body), clock() - sent_s, self._timeout_s)
+            except TransportError as error:
+                if isinstance(error, TimedOut):
+                    self._pace.late(len(body))
                 self.take()  # messages that queued behind a failed request are stale
-                continue
+                received = []
+            if self._pace.most != most:
+                limit(self._pace.most)
             for message in received:
                 receive(message)
 

@@ -75,9 +75,8 @@ class Replica(Generic[Answer]):
         self._first_members = Members(tuple(members))
         self._clock = node.clock if rules.leases_on_monotonic_clock else node.time
         self._storage = Storage(node.disk, cluster=cluster, node=node.name, compact_at_bytes=compact_at_kib * 1024, rules=rules)
-        timeout_s = timing.election_ms / 1e3
         self._peers = {
-            name: Peer(address, cluster=cluster, name=node.name, timeout_s=timeout_s, checked=rules.checksums_checked)
+            name: Peer(address, timing, cluster=cluster, name=node.name, checked=rules.checksums_checked)
             for name, address in (node.peers if peers is None else peers).items()
         }
         self._proposed: dict[int, tuple[int, asyncio.Future[Answer]]] = {}
@@ -216,7 +215,7 @@ class Replica(Generic[Answer]):
             if self._core is None:
                 await self._recover()
             for name, peer in self._peers.items():
-                tasks.create_task(peer.carry(partial(self._step, name)))
+                tasks.create_task(peer.carry(partial(self._step, name), partial(self._limit, name)))
             while True:
                 self._tick()
                 await asyncio.sleep(TICK_S)
@@ -274,12 +273,14 @@ class Replica(Generic[Answer]):
             self._core.step(self._now_ms(), source, message)
             self._schedule()
 
+    def _limit(self, target: str, most: int) -> None:
+        if self._core is not None:
+            self._core.limit(target, most)
+
     def _tick(self) -> None:
         if self._failure is not None:
             raise self._failure
-        if self._core is None:
-            return
-        if self._unsaved is None:
+        if self._core is not None and self._unsaved is None:
             self._core.tick(self._now_ms())
         self._pump()
 
@@ -377,8 +378,7 @@ class Replica(Generic[Answer]):
     def _compact(self, core: Core) -> None:
         log = core.state.log
         index = self.applied if self._rules.snapshot_names_what_it_holds else log.last_index
-        term = log.term(index)
-        if term is None:
+        if (term := log.term(index)) is None:
             return
         kept = msgspec.json.encode(_Kept(self._digest, self._machine.snapshot())).decode()
         core.compact(Snapshot(index, term, log.members_at(index), kept), keep=self._keep)

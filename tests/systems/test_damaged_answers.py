@@ -30,6 +30,7 @@ from systems.quorum.messages import Entry, Query
 from systems.quorum.peer import Peer as QuorumPeer
 from systems.raft.administration import leader
 from systems.raft.core.messages import Appended, Members, Message
+from systems.raft.core.state import Timing
 from systems.raft.messages import Status
 from systems.raft.peer import Peer as RaftPeer
 from systems.strong import Strong
@@ -80,7 +81,7 @@ SCENARIOS: dict[str, Callable[[Address], Awaitable[object]]] = {
     "quorum, a request": _quorum_asked,
     "quorum, all entries": lambda address: QuorumPeer(N2, address, TIMEOUT_S).entries(),
     "quorum, digests": lambda address: QuorumPeer(N2, address, TIMEOUT_S).ranges("n1", [""]),
-    "raft": lambda address: RaftPeer(address, cluster="c", name="n1", timeout_s=TIMEOUT_S).tell(),
+    "raft": lambda address: RaftPeer(address, Timing(), cluster="c", name="n1").tell(),
     "strong": lambda address: StrongPeer("c", "n2", address).ask(
         Canvass(configuration=Configuration(1, 1, "n1", ("n1", "n2"))), TIMEOUT_S
     ),
@@ -99,7 +100,7 @@ def test_a_peer_whose_answer_cannot_be_read_has_not_answered(scenario: str, body
 def test_the_message_that_a_damaged_answer_carried_is_lost_and_the_next_one_comes(body: bytes) -> None:
     async def scenario(address: Address) -> object:
         received: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-        peer = RaftPeer(address, cluster="c", name="n1", timeout_s=TIMEOUT_S)
+        peer = RaftPeer(address, Timing(), cluster="c", name="n1")
 
         def take(message: Message) -> None:
             if not received.done():
@@ -111,7 +112,7 @@ def test_the_message_that_a_damaged_answer_carried_is_lost_and_the_next_one_come
                 await asyncio.sleep(0)
 
         async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(send()), tasks.create_task(peer.carry(take))]
+            running = [tasks.create_task(send()), tasks.create_task(peer.carry(take, lambda most: None))]
             found = await received
             for task in running:
                 task.cancel()

@@ -232,6 +232,13 @@ class Core:
                 self._turn(self._role.step(source, message))
         self._recall()
 
+    def limit(self, target: str, most: int) -> None:
+        """Send a node at most so many characters of entries, or of a snapshot, at once: more would not get through in time.
+
+        This node keeps to it in any later term as well: the link does not change with the leader.
+        """
+        self.state.limits[target] = most
+
     def propose(self, now_ms: int, data: str) -> Entry:
         """Append a command to the log; returns its entry, which may or may not become committed. Raises `NotLeading`."""
         return self._placed(self._as_leader(now_ms).propose(data))

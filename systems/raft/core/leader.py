@@ -181,11 +181,12 @@ class Leader:
 
     def _send_entries(self, name: str, progress: Progress) -> None:
         state, log, timing = self._state, self._state.log, self._state.timing
-        while progress.next <= log.last_index and progress.may_send(state.now_ms, timing.in_flight_bytes):
+        limit = state.limits.get(name, timing.in_flight_bytes)
+        while progress.next <= log.last_index and progress.may_send(state.now_ms, min(limit, timing.in_flight_bytes)):
             if progress.next <= log.base_index:
                 self._send_piece(name, progress)
                 return
-            entries = self._batch(progress)
+            entries = self._batch(progress, min(limit, timing.batch_bytes))
             self._send_append(name, progress, entries)
             if progress.probing:
                 progress.waits_until_ms = state.now_ms + timing.heartbeat_ms
@@ -198,16 +199,17 @@ class Leader:
         if progress.sending is None and state.snapshot is not None:
             progress.sending = Sending(state.snapshot)
         if progress.sending is not None:
-            state.send(name, progress.sending.piece(state.term, state.timing.piece, self.reads.last_round))
+            most = min(state.timing.piece, state.limits.get(name, state.timing.piece))
+            state.send(name, progress.sending.piece(state.term, most, self.reads.last_round))
         progress.waits_until_ms = state.now_ms + state.timing.election_ms
 
-    def _batch(self, progress: Progress) -> tuple[Entry, ...]:
-        """The next entries for a node, as many as fit into a message."""
+    def _batch(self, progress: Progress, most: int) -> tuple[Entry, ...]:
+        """The next entries for a node, as many as fit into a message of about so many characters, and at least one."""
         timing, batch, size = self._state.timing, [], 0
         for entry in self._state.log.slice(progress.next, progress.next + timing.batch - 1):
             batch.append(entry)
             size += len(entry.data)
-            if size >= timing.batch_bytes:
+            if size >= most:
                 break
         progress.sent_bytes += size
         return tuple(batch)

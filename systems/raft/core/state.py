@@ -32,7 +32,9 @@ class Timing:
     piece: int = 256 * 1024
     """The most characters of a snapshot in a message."""
     in_flight_bytes: int = 4 * 1024 * 1024
-    """With this much unanswered, nothing more is sent to a node."""
+    """With this much unanswered, nothing more is sent to a node.
+
+    All three are what a good link carries within `election_ms`. Over a thin one it is less: see `Core.limit`."""
 
 
 @dataclass(kw_only=True)
@@ -61,6 +63,8 @@ class State:
     installed: Snapshot | None = None
     """A snapshot from the leader that is still to be saved."""
     outbox: list[Sent] = field(default_factory=list)
+    limits: dict[str, int] = field(default_factory=dict)
+    """By node, how many characters of entries, or of a snapshot, may be on their way to it; see `Core.limit`."""
 
     def __post_init__(self) -> None:
         self.receiving = Receiving(self.rules)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from systems.raft.core.messages import Appended, Install, Members, Snapshot
+from systems.raft.core.messages import Append, Appended, Install, Members, Snapshot
 from systems.raft.core.pieces import Receiving, Sending
 from systems.raft.rules import CORRECT
 from tests.helpers.raft_group import TIMING, Group
@@ -285,3 +285,34 @@ def test_what_a_broken_rule_puts_together_is_wrong(rule: str) -> None:
     wrong = receiving.take("n1", last.piece(3, 6, 0))
     assert wrong is not None
     assert wrong.data not in ("0123456789", "abcdefghij")
+
+
+def test_pieces_are_as_long_as_gets_through_to_the_node() -> None:
+    group = behind(5)
+    group.nodes["n1"].core.limit("n3", 2)
+    group.nodes["n1"].core.limit("n2", 1)
+    seen: list[int] = []
+    while group.nodes["n3"].values != VALUES:
+        seen += [len(one.data) for one in pieces_of(group)]
+        step(group)
+    assert max(seen) == 2
+
+
+def test_entries_on_their_way_are_as_many_as_get_through_to_the_node_in_any_term() -> None:
+    group = Group("n1", "n2", "n3")
+    group.elect("n1")
+    group.nodes["n1"].core.limit("n3", 4)
+    group.hand_over("n1", "n2")
+    group.deliver()
+    group.hand_over("n2", "n1")
+    group.deliver()
+    for number in range(10):
+        group.propose("n1", f"x{number}")
+
+    def under_way(to: str) -> int:
+        sent = [one for one in group.sent.get(("n1", to), ()) if isinstance(one, Append)]
+        return sum(len(entry.data) for one in sent for entry in one.entries)
+
+    assert (under_way("n2"), under_way("n3")) == (20, 4)
+    group.deliver()
+    assert group.nodes["n3"].values == group.nodes["n1"].values == [f"x{number}" for number in range(10)]

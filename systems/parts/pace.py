@@ -1,0 +1,32 @@
+"""How much to send to another node at once, so that each message gets through in time however thin the link is.
+
+A message that takes longer than its sender waits is sent again, takes as long again, and never gets through. So one that was
+not answered in time is followed by one of half its size, and one that was answered in less than half of the time may be
+followed by one of twice the size: that one still fits if the link is what takes the time.
+
+Only long messages tell: if a short one is not answered, the link is cut, or the node hangs.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+LEAST: Final = 1024
+"""No message needs to be shorter than this, in bytes: less than a packet."""
+
+
+class Pace:
+    """The most bytes that a message to one node should have: from `LEAST` to what it is given, where it begins."""
+
+    def __init__(self, most: int) -> None:
+        self.most = self._limit = max(most, LEAST)
+
+    def answered(self, size: int, took_s: float, timeout_s: float) -> None:
+        """A message of so many bytes was answered after so long; its sender would have waited for `timeout_s`."""
+        if took_s < timeout_s / 2 and size > self.most // 2:
+            self.most = min(2 * self.most, self._limit)
+
+    def late(self, size: int) -> None:
+        """A message of so many bytes was not answered in time."""
+        if size >= 2 * LEAST:
+            self.most = max(min(self.most, size) // 2, LEAST)
