@@ -24,6 +24,7 @@ from systems.strong.protocol import majority_of
 __all__ = ["BUGS", "Strong"]
 
 _COMPACT_AT_KIB: Final = (2, 1024)
+_PIECE_KIB: Final = (1, 256)
 _STATUS_TIMEOUT_S: Final = 0.3
 _ELECTION_MS: Final = 300
 
@@ -48,6 +49,8 @@ class Strong:
     keepers: int = 3
     compact_at_kib: int = 1024
     """A replica's log is rewritten when it has grown to this size, with a snapshot in place of the executed entries."""
+    piece_kib: int = 256
+    """The most of entries, or of a snapshot, in one request to a backup; less over a link that does not carry it in time."""
     cluster: str = "strong"
     """Replicas and keepers of another cluster are refused, and so is their data."""
     bug: str | None = None
@@ -62,6 +65,8 @@ class Strong:
             raise UsageError(f"Strong(keepers={self.keepers!r}): an odd number; one more than that stands no more failures.")
         if self.compact_at_kib < 1:
             raise UsageError(f"Strong(compact_at_kib={self.compact_at_kib!r}): a whole number of KiB, at least 1.")
+        if self.piece_kib < 1:
+            raise UsageError(f"Strong(piece_kib={self.piece_kib!r}): a whole number of KiB, at least 1.")
         BUGS.variant(self.bug)
 
     def nodes(self) -> Sequence[Node]:
@@ -72,6 +77,7 @@ class Strong:
             "keepers": keepers,
             "all_in_sync": self.acknowledged_by == "all",
             "compact_at_kib": self.compact_at_kib,
+            "piece_kib": self.piece_kib,
             "bug": self.bug,
         }
         group = Raft(replicas=self.keepers, cluster=keepers_of(self.cluster), election_ms=_ELECTION_MS)
@@ -113,12 +119,13 @@ class Strong:
         return max(serving, key=lambda status: status.epoch).name
 
     def varied(self, random: Random) -> Strong:
-        """Writes are acknowledged by all in sync or by a majority; logs are rewritten very often or never; more replicas."""
+        """Writes acknowledged by all in sync or by a majority; logs rewritten often or never; more replicas; short pieces."""
         return replace(
             self,
             replicas=self.replicas if random.random() < 0.7 else max(self.replicas, random.choice((3, 4, 5))),
             acknowledged_by=random.choice(("all", "majority")),
             compact_at_kib=random.choice(_COMPACT_AT_KIB),
+            piece_kib=random.choice(_PIECE_KIB),
         )
 
     def cores(self) -> Sequence[Sequence[str]]:

@@ -13,6 +13,7 @@ import msgspec
 
 from systems.parts.rules import InTurn
 from systems.strong.messages import Append, Configuration, Diverged, Install, Matched
+from systems.strong.pieces import Sending
 from systems.strong.protocol import Primary
 from systems.strong.replica import Replica, Take
 from systems.strong.shown import Shown
@@ -21,6 +22,7 @@ _EVERY: Final = 4
 """At one in so many looks, one replica is looked at."""
 
 _ENTRIES: Final = 8
+_CHARACTERS: Final = 1024
 """Of a late request."""
 
 
@@ -46,7 +48,12 @@ def _replaced(name: str, replica: Replica) -> str | None:
     log, configuration = replica.log, Configuration(0, replica.epoch, "", ())
     committed = replica.committed
     requests = (
-        Install(configuration=configuration, snapshot=replica.snapshot(), committed=committed, established=False),
+        Install(
+            configuration=configuration,
+            piece=Sending(replica.snapshot()).piece(_CHARACTERS),
+            committed=committed,
+            established=False,
+        ),
         Append(
             configuration=configuration,
             previous=log.position(log.base),
@@ -74,7 +81,7 @@ def _counted(name: str, primary: Primary, now_s: float) -> str | None:
                 return f"{who}, would count on {other} to have {matched} if it said that it has nothing"
         imagined, used = primary.imagined(), msgspec.structs.replace(primary.configuration, used=True)
         imagined.configuration = msgspec.structs.replace(used, used=False)
-        imagined.send(other, now_s)
+        imagined.send(other, now_s, _CHARACTERS)
         imagined.kept(msgspec.structs.replace(used, version=used.version + 1))
         imagined.answered(other, Matched(last))
         if imagined.matches[other]:

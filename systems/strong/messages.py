@@ -130,11 +130,25 @@ class Append(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """Whether one of the primary's own epoch is among them."""
 
 
+class Piece(msgspec.Struct, frozen=True, array_like=True):
+    """A piece of a snapshot, as JSON text; see `pieces`."""
+
+    last: Position
+    """The last entry that the snapshot holds."""
+    size: int
+    """Of the whole snapshot, in characters."""
+    checksum: str
+    """Of the whole snapshot."""
+    offset: int
+    """Where in the snapshot this piece begins."""
+    text: str
+
+
 class Install(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """From a primary: replace your whole log by this."""
+    """From a primary: replace your whole log by this snapshot, once you have all of its pieces."""
 
     configuration: Configuration
-    snapshot: Snapshot
+    piece: Piece
     committed: int
     established: bool
 
@@ -168,6 +182,12 @@ class Diverged(msgspec.Struct, frozen=True, tag=True):
     ends: list[Position]
 
 
+class Installing(msgspec.Struct, frozen=True, tag=True):
+    """The snapshot is here up to this offset, and the next piece is needed."""
+
+    offset: int
+
+
 class Fenced(msgspec.Struct, frozen=True, tag=True):
     """No earlier epoch is obeyed any more. Holds what this log has beyond the other one, if it is more complete."""
 
@@ -195,7 +215,7 @@ class NotReady(msgspec.Struct, frozen=True, tag=True):
     why: str
 
 
-ReplicaAnswer = Matched | Diverged | Fenced | Willing | Refused | NotReady
+ReplicaAnswer = Matched | Diverged | Installing | Fenced | Willing | Refused | NotReady
 
 
 # ------------------------------------------------------------------------------------------------------------ clients

@@ -48,6 +48,7 @@ from systems.strong.messages import (
     Fence,
     Got,
     Install,
+    Installing,
     NotDone,
     NotReady,
     OpenSession,
@@ -86,6 +87,7 @@ class Config(msgspec.Struct, frozen=True):
     keepers: tuple[str, ...]
     all_in_sync: bool
     compact_at_kib: int
+    piece_kib: int = 256
     bug: str | None = None
 
 
@@ -99,7 +101,7 @@ class Server:
         self._config = config
         self._owner = Owner(config.cluster, node.name)
         self._peers = {
-            name: Peer(config.cluster, name, node.peers[name], checked=rules.checksums_checked)
+            name: Peer(config.cluster, name, node.peers[name], most=config.piece_kib * 1024, checked=rules.checksums_checked)
             for name in config.replicas
             if name != node.name
         }
@@ -265,9 +267,11 @@ class Server:
             return judged
         if self._rules.fences_bind or not isinstance(request, Fence):
             self._teller.obeys(request.configuration.epoch)
-        if isinstance(request, Fence) or not isinstance(judged, Take | Restore):
+        if isinstance(request, Fence) or not isinstance(judged, Take | Restore | Installing):
             return cast(ReplicaAnswer, judged)
         self._election.heard_from_primary()
+        if isinstance(judged, Installing):
+            return judged
         if isinstance(judged, Take):
             self._teller.take(replica, judged)
         else:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final, cast
 from urllib.parse import quote
 
 import msgspec
 
-from harness.http.message import Request, Response, TransportError
+from harness.http.message import Request, Response, TimedOut, TransportError
 from harness.model.system import Address
 from systems.parts.owner import Owner
+from systems.parts.pace import Pace
 from systems.parts.sealing import SealedClient
 from systems.strong.messages import FORWARDED_HEADER, REPLICA_PATH, ReplicaAnswer, ReplicaRequest
 
@@ -19,18 +21,28 @@ _ANSWER: Final = cast("type[ReplicaAnswer]", ReplicaAnswer)
 class Peer:
     """Sends requests to one other replica. Each says whom it is for; any other node refuses it."""
 
-    def __init__(self, cluster: str, name: str, address: Address, *, checked: bool = True) -> None:
-        """`checked`: damaged answers count as lost."""
+    def __init__(self, cluster: str, name: str, address: Address, *, most: int, checked: bool = True) -> None:
+        """`most`, in bytes, is what to send in one request at best. `checked`: damaged answers count as lost."""
         self._headers = Owner(cluster, name).headers
         self._client = SealedClient(address, checked=checked)
+        self._pace = Pace(most)
+
+    @property
+    def most(self) -> int:
+        """How many bytes of entries, or of a snapshot, to send in one request: so many get through in time."""
+        return self._pace.most
 
     async def ask(self, request: ReplicaRequest, timeout_s: float) -> ReplicaAnswer | None:
         """The answer; None if no usable one came, in which case the request may have been carried out anyway."""
+        body, clock = msgspec.json.encode(request), asyncio.get_running_loop().time
+        sent_s = clock()
         try:
-            response = await self._client.request(
-                "POST", REPLICA_PATH, msgspec.json.encode(request), timeout_s=timeout_s, headers=self._headers
-            )
+            response = await self._client.request("POST", REPLICA_PATH, body, timeout_s=timeout_s, headers=self._headers)
+            self._pace.answered(len(body), clock() - sent_s, timeout_s)
             return response.decode(_ANSWER) if response.status == 200 else None
+        except TimedOut:
+            self._pace.late(len(body))
+            return None
         except TransportError:
             return None
 

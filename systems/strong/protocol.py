@@ -28,16 +28,21 @@ from typing import Final
 from systems.strong.bugs import CORRECT, Rules
 from systems.strong.messages import (
     Append,
+    CompareAndSet,
     Configuration,
     Diverged,
+    Entry,
     Fenced,
     Install,
+    Installing,
     Matched,
     NotReady,
     Refused,
     ReplicaAnswer,
     Willing,
+    Write,
 )
+from systems.strong.pieces import Sending
 from systems.strong.replica import Replica, Restore, Take
 
 LAGS_AFTER_S: Final = 0.4
@@ -50,6 +55,12 @@ alone proves nothing: the primary itself may have been stopped."""
 
 _MOST_ENTRIES: Final = 50
 """Of one request to a backup."""
+
+_MOST_NEEDED: Final = 4 * 1024 * 1024
+"""So many characters of entries are kept for a backup that is being sent a snapshot, or as many as the snapshot has."""
+
+_OF_ANY_ENTRY: Final = 100
+"""About so many characters has an entry without its value."""
 
 
 @dataclass
@@ -71,6 +82,8 @@ class _Backup:
     unanswered: int = 0
     """How many requests it was sent since it last answered."""
     skipped: int = 0
+    sending: Sending | None = None
+    """The snapshot that it is being sent, all of it, although there may be a newer one by now."""
 
 
 class Primary:
@@ -124,23 +137,25 @@ class Primary:
 
     # ------------------------------------------------------------------------------------------------------- backups
 
-    def send(self, other: str, now_s: float) -> Append | Install:
-        """The request that a backup is to be sent now."""
+    def send(self, other: str, now_s: float, most: int) -> Append | Install:
+        """The request that a backup is to be sent now, with about so many characters at most, but at least one entry."""
         backup, log = self._backups[other], self.replica.log
         backup.sent_s, backup.sent_last, backup.sent_used = now_s, log.last.index, self.configuration.used
         backup.unanswered += 1
         established = self.replica.committed >= self.begin
         if backup.next_after < log.base:
+            if backup.sending is None or (not backup.sending.offset and backup.sending.last.index < log.base):
+                backup.sending = Sending(self.replica.snapshot())
             return Install(
                 configuration=self.configuration,
-                snapshot=self.replica.snapshot(),
+                piece=backup.sending.piece(most),
                 committed=self.replica.committed,
                 established=established,
             )
         return Append(
             configuration=self.configuration,
             previous=log.position(backup.next_after),
-            entries=log.after(backup.next_after + backup.skipped, _MOST_ENTRIES),
+            entries=_beginning(log.after(backup.next_after + backup.skipped, _MOST_ENTRIES), most),
             committed=self.replica.committed,
             established=established,
         )
@@ -153,8 +168,10 @@ class Primary:
                 return epoch <= self.configuration.epoch
             case NotReady():
                 return True
+            case Installing(offset) if backup.sending is not None:
+                backup.sending.offset = offset
             case Matched(index):
-                backup.next_after = index
+                backup.next_after, backup.sending = index, None
                 # May be less than before, if it has lost its log. If the answer is from before the configuration was in use, it
                 # may have lost its log since, and have been told that it lacks nothing.
                 backup.matched = index if backup.sent_used or not self.configuration.used else 0
@@ -162,7 +179,7 @@ class Primary:
                 if index >= backup.sent_last:
                     backup.caught_up_s = backup.sent_s
             case Diverged(ends):
-                backup.next_after = self.replica.log.common(ends)
+                backup.next_after, backup.sending = self.replica.log.common(ends), None
                 backup.matched = min(backup.matched, backup.next_after)
                 backup.skipped = 0 if self._rules.all_pieces_sent else _MOST_ENTRIES
         backup.answered_s, backup.unanswered = backup.sent_s, 0
@@ -171,6 +188,19 @@ class Primary:
     def has_more_for(self, other: str) -> bool:
         """Whether a backup lacks something that it has not been sent yet."""
         return self._backups[other].next_after < self.replica.log.last.index
+
+    def needed_after(self) -> int | None:
+        """The index after which the log is needed because of snapshots on their way; None if none are.
+
+        Without the entries after it, a backup that has got its snapshot would need another one, and so on for as long as
+        writes go on. But if they are longer than the snapshot, that is the shorter way.
+        """
+        log = self.replica.log
+        for sending in sorted((one.sending for one in self._backups.values() if one.sending), key=lambda one: one.last):
+            after = sending.last.index
+            if after >= log.base and sum(map(_characters, log.after(after))) <= max(sending.size, _MOST_NEEDED):
+                return after
+        return None
 
     def is_alone(self, now_s: float) -> bool:
         """Whether no majority has answered for a while: then the others cannot be told, and may have another primary."""
@@ -256,6 +286,23 @@ class Primary:
             return lag_s < LAGS_AFTER_S / 2 and backup.matched >= self.replica.committed
 
         return [other for other in self._replicas if is_fresh(other)]
+
+
+def _beginning(entries: list[Entry], most: int) -> list[Entry]:
+    """The first of these entries, of about so many characters together, but at least one."""
+    left = most
+    for place, entry in enumerate(entries):
+        if left <= 0:
+            return entries[:place]
+        left -= _characters(entry)
+    return entries
+
+
+def _characters(entry: Entry) -> int:
+    """About the size of an entry."""
+    operation = entry.command.operation
+    value = operation.value if isinstance(operation, Write | CompareAndSet) else None
+    return _OF_ANY_ENTRY + len(value or "")
 
 
 class Canvassing:

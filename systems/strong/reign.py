@@ -16,6 +16,7 @@ from systems.strong.messages import (
     CompareAndSet,
     Diverged,
     Entry,
+    Installing,
     Matched,
     Result,
     Write,
@@ -114,7 +115,7 @@ class Reign:
             if future is not None:
                 self._waiting[index] = future
         try:
-            self._teller.take(replica, written)
+            self._teller.take(replica, written, self.primary.needed_after)
         except OSError as error:
             # The entries may be on this disk, and were sent to no other replica. The next primary decides whether they last.
             self._unable(f"its disk did not take {len(entries)} entries: {error}")
@@ -138,13 +139,13 @@ class Reign:
         backup, more, failed = self._backups[name], self._more[name], False
         while True:
             more.clear()
-            answer = await backup.ask(self.primary.send(name, self._clock()), APPEND_TIMEOUT_S)
+            answer = await backup.ask(self.primary.send(name, self._clock(), backup.most), APPEND_TIMEOUT_S)
             if answer is not None:
                 if not self.primary.answered(name, answer):
                     self._deposed(f"{name} obeys a later epoch")
                     return
                 self.advance()
-            if isinstance(answer, Matched | Diverged):
+            if isinstance(answer, Matched | Diverged | Installing):
                 failed = False
                 if not self.primary.has_more_for(name):
                     await _set_within(more, HEARTBEAT_S)

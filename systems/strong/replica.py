@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from systems.strong.bugs import CORRECT, Rules
-from systems.strong.log import NOTHING, Log
+from systems.strong.log import Log
 from systems.strong.machine import Machine
 from systems.strong.messages import (
     Append,
@@ -20,8 +20,10 @@ from systems.strong.messages import (
     Fence,
     Fenced,
     Install,
+    Installing,
     Matched,
     NotReady,
+    Piece,
     Position,
     Refused,
     ReplicaRequest,
@@ -29,6 +31,7 @@ from systems.strong.messages import (
     Snapshot,
     Willing,
 )
+from systems.strong.pieces import Receiving
 
 KEPT_ENTRIES: Final = 128
 """This many executed entries are kept when a log is compacted, for replicas that missed only those."""
@@ -74,6 +77,7 @@ class Replica:
         self.ready = ready
         self.informed_by = 0
         """The version of the configuration that was in force after this replica had lost something, or 0."""
+        self._receiving = Receiving()
         self.committed = 0
         """Up to this index, entries are known to be acknowledged."""
         self._restore(snapshot or Snapshot(), entries or [])
@@ -88,12 +92,12 @@ class Replica:
             return Refused(self.epoch)
         return Willing() if self.ready or not fenced else NotReady(_LOST)
 
-    def place(self, request: Append | Install) -> Take | Restore | Diverged | Refused:
+    def place(self, request: Append | Install) -> Take | Restore | Diverged | Installing | Refused:
         """What to write before the request is answered; the answer itself if there is nothing to write."""
         if self._is_earlier(request):
             return Refused(self.epoch)
         if isinstance(request, Install):
-            return self._place_snapshot(request.snapshot)
+            return self._place_piece(request.piece)
         log, after, entries = self.log, request.previous.index, request.entries
         if not self._continues(request.previous):
             return Diverged(log.ends())
@@ -102,11 +106,11 @@ class Replica:
             after, entries = after + 1, entries[1:]
         return Take(after, entries, Matched(matched))
 
-    def _place_snapshot(self, snapshot: Snapshot) -> Take | Restore:
-        end = snapshot.ends[-1] if snapshot.ends else NOTHING
-        if self.log.has(end):  # it is late: what has come after it since must not be lost
-            return Take(end.index, [], Matched(end.index))
-        return Restore(snapshot, [], Matched(snapshot.index))
+    def _place_piece(self, piece: Piece) -> Take | Restore | Installing:
+        if self.log.has(piece.last):  # it is late: what has come after it since must not be lost
+            return Take(piece.last.index, [], Matched(piece.last.index))
+        snapshot = self._receiving.take(piece)
+        return Installing(self._receiving.offset) if snapshot is None else Restore(snapshot, [], Matched(snapshot.index))
 
     def beyond(self, request: Fence) -> Fenced | NotReady | Refused:
         """The answer: everything that this log has beyond the other one, if this one is more complete."""
@@ -130,6 +134,7 @@ class Replica:
     def restored(self, written: Restore) -> None:
         """This is on the disk."""
         self._restore(written.snapshot, written.entries)
+        self._receiving = Receiving()
 
     def teaches(self, request: Append | Install, matched: int) -> bool:
         """Whether a replica that had lost something has learned all of it from this request, which it has carried out.
@@ -156,9 +161,10 @@ class Replica:
         """The state that the executed entries led to."""
         return self.machine.snapshot(self.log.ends(self.machine.applied))
 
-    def forget(self) -> None:
-        """Drop executed entries that replicas will hardly ask for."""
-        self.log.forget(self.machine.applied - KEPT_ENTRIES)
+    def forget(self, needed_after: int | None) -> None:
+        """Drop executed entries that replicas will hardly ask for, and none after `needed_after`, if that is an index."""
+        until = self.machine.applied - KEPT_ENTRIES
+        self.log.forget(until if needed_after is None else min(until, needed_after))
 
     def _restore(self, snapshot: Snapshot, entries: list[Entry]) -> None:
         self.log = Log(snapshot.ends, entries)

@@ -81,8 +81,9 @@ class Storage:
         """Raises `OSError` if the disk cannot be written now."""
         self._write_promise(self._promised)
 
-    def take(self, replica: Replica, written: Take) -> None:
-        """Store entries, in place of all that the log had there. Raises `OSError`."""
+    def take(self, replica: Replica, written: Take, needed_after: Callable[[], int | None] = lambda: None) -> None:
+        """Store entries, in place of all that the log had there; if it is rewritten, it forgets none that is needed, after the
+        index asked for then. Raises `OSError`."""
         data = msgspec.json.encode(_Batch(written.after, written.entries))
         self._sure_until = min(written.after, written.after if self._sure_until is None else self._sure_until)
         if self._file.size_bytes + len(data) <= self._compact_at_bytes:
@@ -94,7 +95,7 @@ class Storage:
             self._sure_until = None
             return
         self._write_anew(_Checkpoint(*rewritten(replica, written)))
-        replica.forget()
+        replica.forget(needed_after())
 
     def restore(self, written: Restore) -> None:
         """Store a snapshot and the entries after it, in place of everything. Raises `OSError`."""

@@ -58,12 +58,12 @@ class Teller:
     def refuses(self, epoch: int, obeyed: int) -> None:
         self._tell("refused", Refused(group=GROUP, term=epoch, obeyed=obeyed))
 
-    def take(self, replica: Replica, written: Take) -> None:
-        """Store entries, and put them into the replica's log. Raises `OSError`."""
+    def take(self, replica: Replica, written: Take, needed_after: Callable[[], int | None] = lambda: None) -> None:
+        """Store entries, and put them into the replica's log; see `Storage.take`. Raises `OSError`."""
         if not written.entries:
             return
         last = replica.log.last.index
-        self._storage.take(replica, written)
+        self._storage.take(replica, written, needed_after)
         replica.took(written)
         if written.after < last:
             self._tell("truncated", Truncated(group=GROUP, index=written.after + 1))

@@ -82,7 +82,7 @@ SCENARIOS: dict[str, Callable[[Address], Awaitable[object]]] = {
     "quorum, all entries": lambda address: QuorumPeer(N2, address, TIMEOUT_S).entries(),
     "quorum, digests": lambda address: QuorumPeer(N2, address, TIMEOUT_S).ranges("n1", [""]),
     "raft": lambda address: RaftPeer(address, Timing(), cluster="c", name="n1").tell(),
-    "strong": lambda address: StrongPeer("c", "n2", address).ask(
+    "strong": lambda address: StrongPeer("c", "n2", address, most=1024).ask(
         Canvass(configuration=Configuration(1, 1, "n1", ("n1", "n2"))), TIMEOUT_S
     ),
     "eventual": lambda address: EventualPeer("c", "n2", address).states(["k"]),

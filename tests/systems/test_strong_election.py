@@ -59,12 +59,12 @@ class World:
             self.canvassed.append(name)
             return Willing()
 
-        return SimpleNamespace(ask=ask)
+        return SimpleNamespace(most=1024, ask=ask)
 
     def election(self, heard: Configuration | None = None, replica: Replica | None = None) -> Election:
         """The part of n1, which has heard what the keepers have and has lost nothing, unless it is said what else."""
 
-        def take(replica: Replica, written: Take) -> None:
+        def take(replica: Replica, written: Take, needed_after: object) -> None:
             if not self.takes_entries:
                 raise OSError("no space left for entries")
             replica.took(written)

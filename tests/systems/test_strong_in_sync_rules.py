@@ -23,6 +23,7 @@ from systems.strong.replica import KEPT_ENTRIES, Replica
 from systems.strong.shown import Shown
 
 NAMES = ("n1", "n2", "n3")
+MOST = 256 * 1024
 ENTRIES = [Entry(1, Command(Write("k", str(number)))) for number in range(3)]
 
 
@@ -90,7 +91,7 @@ def asked(kind: type[Primary], *up_to_date: str, added: bool = False) -> str | N
     """What is found of a primary with n2 in sync, when these backups have all of its log."""
     primary = kind("n1", replica(3), in_sync(1, "n1", "n2"), NAMES, all_in_sync=True, now_s=0.0)
     for other in up_to_date:
-        primary.send(other, 0.1)
+        primary.send(other, 0.1, MOST)
         primary.answered(other, Matched(3))
     if added:
         primary.kept(primary.next_configuration(0.1))
@@ -128,7 +129,7 @@ def mistold(kind: type[Replica], *, forgets: bool, ready: bool = True) -> str | 
     one = kind(entries=entries, epoch=1, ready=ready)
     one.commit(len(entries) - 2)
     if forgets:
-        one.forget()
+        one.forget(None)
         assert one.log.base
     return ImaginedTakeovers(2).broken({"n1": Shown(0, 0, one)}, [])
 

@@ -8,20 +8,23 @@ from systems.strong.invariant import NothingForgotten
 from systems.strong.late_rules import ImaginedLateness
 from systems.strong.lease import Lease, Watch
 from systems.strong.log import Log
-from systems.strong.messages import Begin, Command, Configuration, Entry, Matched, ReplicaAnswer, Snapshot
+from systems.strong.messages import Begin, Command, Configuration, Entry, Installing, Matched, Piece, ReplicaAnswer
+from systems.strong.pieces import Receiving
 from systems.strong.protocol import Primary
 from systems.strong.replica import Replica, Restore, Take
 from systems.strong.shown import Shown
 from systems.strong.waits import LeasesOfWhatIsKept
 
 NAMES = ("n1", "n2", "n3")
+MOST = 256 * 1024
 
 
 class TakesAnySnapshot(Replica):
     """A replica that puts each snapshot in place of its log."""
 
-    def _place_snapshot(self, snapshot: Snapshot) -> Take | Restore:
-        return Restore(snapshot, [], Matched(snapshot.index))
+    def _place_piece(self, piece: Piece) -> Take | Restore | Installing:
+        snapshot = Receiving().take(piece)
+        return Installing(len(piece.text)) if snapshot is None else Restore(snapshot, [], Matched(snapshot.index))
 
 
 class TakesAnyEntries(Log):
@@ -63,7 +66,7 @@ def primary(kind: type[Primary] = Primary, *, used: bool = True) -> Shown:
     held = replica(committed=0)
     found = kind("n1", held, Configuration(3, 1, "n1", NAMES, used), NAMES, all_in_sync=True, now_s=0.0)
     for other in ("n2", "n3"):
-        found.send(other, 0.0)
+        found.send(other, 0.0, MOST)
         found.answered(other, Matched(4))
     return Shown(1, 1, held, primary=found)
 

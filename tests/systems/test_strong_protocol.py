@@ -27,10 +27,12 @@ from systems.strong.messages import (
     Willing,
     Write,
 )
+from systems.strong.pieces import Sending
 from systems.strong.protocol import Canvassing, Primary, Takeover, claimed, first, may_claim
 from systems.strong.replica import Replica, Restore, Take
 
 NAMES = ("n1", "n2", "n3")
+MOST = 256 * 1024
 
 
 def entries(*epochs: int) -> list[Entry]:
@@ -130,7 +132,7 @@ def test_a_late_snapshot_takes_nothing_away() -> None:
     """It was sent twice, since it was not answered in time, and arrives again after entries that are acknowledged by now."""
     of, backup = replica(1, 1, 1), replica()
     of.commit(2)
-    install = Install(configuration=configuration(1), snapshot=of.snapshot(), committed=2, established=True)
+    install = Install(configuration=configuration(1), piece=Sending(of.snapshot()).piece(MOST), committed=2, established=True)
     placed = backup.place(install)
     assert isinstance(placed, Restore)
     backup.restored(placed)
@@ -156,7 +158,9 @@ def test_a_late_snapshot_teaches_nothing_to_one_that_has_lost_its_log_since() ->
     """What was acknowledged after it was sent, and before the loss, is not in it."""
     of, backup = replica(1, 1, 1), replica()
     of.commit(2)
-    late = Install(configuration=configuration(1, version=4), snapshot=of.snapshot(), committed=2, established=True)
+    late = Install(
+        configuration=configuration(1, version=4), piece=Sending(of.snapshot()).piece(MOST), committed=2, established=True
+    )
     assert taken(backup, append(1, NOTHING, 1, 1, 1, committed=3)) == Matched(3)
     backup.commit(3)
     lost = Replica(ready=False, epoch=1)
@@ -181,31 +185,31 @@ def primary(of: Replica, *, all_in_sync: bool = True, in_sync: tuple[str, ...] =
 
 def test_all_in_sync_are_waited_for() -> None:
     leading = primary(replica(1))
-    leading.send("n2", 0)
+    leading.send("n2", 0, MOST)
     leading.answered("n2", Matched(2))
     assert leading.committable(0) == 0
-    leading.send("n3", 0)
+    leading.send("n3", 0, MOST)
     leading.answered("n3", Matched(2))
     assert leading.committable(0) == 2
 
 
 def test_a_majority_is_waited_for() -> None:
     leading = primary(replica(1), all_in_sync=False)
-    leading.send("n2", 0)
+    leading.send("n2", 0, MOST)
     leading.answered("n2", Matched(2))
     assert leading.committable(0) == 2
 
 
 def test_entries_of_earlier_epochs_are_not_acknowledged_by_counting() -> None:
     leading = primary(replica(1), all_in_sync=False)
-    leading.send("n2", 0)
+    leading.send("n2", 0, MOST)
     leading.answered("n2", Matched(1))
     assert leading.committable(0) == 0
 
 
 def test_a_backup_that_lags_is_left_out_only_when_the_keepers_have_it_so() -> None:
     leading = primary(replica(1))
-    leading.send("n2", 9)
+    leading.send("n2", 9, MOST)
     leading.answered("n2", Matched(2))
     asked = leading.next_configuration(9)
     assert asked.in_sync == ("n1", "n2")
@@ -217,11 +221,11 @@ def test_a_backup_that_lags_is_left_out_only_when_the_keepers_have_it_so() -> No
 def test_one_that_is_to_be_in_sync_is_waited_for_from_when_that_is_asked_for() -> None:
     leading = primary(replica(1), in_sync=("n1", "n2"))
     for name in ("n2", "n3"):
-        leading.send(name, 9)
+        leading.send(name, 9, MOST)
         leading.answered(name, Matched(2))
     assert leading.next_configuration(9).in_sync == NAMES
     leading.replica.took(Take(2, entries(2), Matched(3)))
-    leading.send("n2", 9)
+    leading.send("n2", 9, MOST)
     leading.answered("n2", Matched(3))
     assert leading.committable(9) == 2
 
@@ -233,42 +237,42 @@ def test_a_primary_that_reaches_no_majority_leaves_in_sync_whoever_was() -> None
 
 def test_a_primary_that_stood_still_is_not_alone_before_it_has_asked_again() -> None:
     leading = primary(replica(1))
-    leading.send("n2", 0)
-    leading.send("n3", 0)
+    leading.send("n2", 0, MOST)
+    leading.send("n3", 0, MOST)
     assert not leading.is_alone(9)
     for now_s in (9.1, 9.2):
-        leading.send("n2", now_s)
-        leading.send("n3", now_s)
+        leading.send("n2", now_s, MOST)
+        leading.send("n3", now_s, MOST)
     assert leading.is_alone(9.3)
 
 
 def test_a_backup_that_parted_is_sent_what_comes_after_and_one_too_far_behind_a_snapshot() -> None:
     of = replica(1, 1, 1)
     leading = primary(of)
-    leading.send("n2", 0)
+    leading.send("n2", 0, MOST)
     leading.answered("n2", Diverged([Position(1, 2)]))
-    request = leading.send("n2", 0)
+    request = leading.send("n2", 0, MOST)
     assert isinstance(request, Append)
     assert (request.previous, len(request.entries)) == (Position(1, 2), 2)
     of.commit(3)
     of.log.forget(3)
-    assert isinstance(leading.send("n2", 0), Install)
+    assert isinstance(leading.send("n2", 0, MOST), Install)
 
 
 def test_nothing_is_acknowledged_before_the_keepers_have_it_that_something_may_be() -> None:
     of = replica()
     leading = Primary("n1", of, first("n1", NAMES), NAMES, all_in_sync=False, now_s=0)
     of.took(Take(0, [Entry(1, Command(Begin()))], Matched(1)))
-    leading.send("n2", 0)
+    leading.send("n2", 0, MOST)
     leading.answered("n2", Matched(1))
     assert leading.committable(0) == 0
     asked = leading.next_configuration(0)
     assert asked.used
-    leading.send("n2", 0)
+    leading.send("n2", 0, MOST)
     leading.kept(asked)
     leading.answered("n2", Matched(1))
     assert leading.committable(0) == 0  # it may have lost its disk since, and have been told that it lacks nothing
-    leading.send("n2", 0)
+    leading.send("n2", 0, MOST)
     leading.answered("n2", Matched(1))
     assert leading.committable(0) == 1
 
@@ -280,7 +284,7 @@ def test_the_keepers_are_not_told_that_something_may_be_acknowledged_before_a_ma
 
 def test_a_deposed_primary_is_told() -> None:
     leading = primary(replica(1))
-    leading.send("n2", 0)
+    leading.send("n2", 0, MOST)
     assert leading.answered("n2", NotReady("x"))
     assert not leading.answered("n2", Refused(3))
 
