@@ -7,6 +7,8 @@ from typing import Final
 import msgspec
 import pandas as pd
 
+from harness.model.columns import plain
+
 MOMENTS: Final = ("start", "over", "end")
 """When what a node holds is looked at; during the load, only what the machine gives it is."""
 
@@ -30,7 +32,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
 def looks_of(usage: pd.DataFrame) -> list[Look]:
     """Those at nodes, in their order."""
-    rows = usage[usage["moment"].isin(MOMENTS) & (usage["node"] != "")]
     names = Look.__struct_fields__
-    columns = [[None if value is pd.NA else value for value in rows[name].tolist()] for name in names]
-    return [Look(**dict(zip(names, values, strict=True))) for values in zip(*columns, strict=True)]
+    columns = [plain(usage[name]) for name in names]
+    looks = (Look(**dict(zip(names, values, strict=True))) for values in zip(*columns, strict=True))
+    return [look for look in looks if look.moment in MOMENTS and look.node]

@@ -15,6 +15,7 @@ from harness.checkers._search.rounds import decide
 from harness.checkers._search.smallest import Calls, first_contradiction, observing, smallest
 from harness.checkers._wording import listed, quoted
 from harness.checkers._zones import Integers
+from harness.model.columns import plain
 from harness.model.object_model import Call, Model
 
 _MOST_TOLD: Final = 12
@@ -37,13 +38,12 @@ class Judged:
 
 def judge(ops: pd.DataFrame, key: str, rows: Integers, model: Model, most_explored: int) -> Judged:
     """Judge the calls of one key, given as rows of `history.ops` that did not fail, within `most_explored` configurations."""
-    part = ops.iloc[rows]
-    kinds, kind = _kinds(part, model)
+    kinds, kind = _kinds(ops, rows, model)
     try:
         known = np.array([call.answered for call in kinds], dtype=bool)
         counts = (known | ~observing(model, kinds))[kind]
         rows, kind = rows[counts], kind[counts]
-        sent_ns, done_ns = part["sent_ns"].to_numpy()[counts], part["done_ns"].to_numpy()[counts]
+        sent_ns, done_ns = ops["sent_ns"].to_numpy()[rows], ops["done_ns"].to_numpy()[rows]
         calls = Calls(kinds=kinds, kind=kind, sent_ns=sent_ns, done_ns=done_ns)
         problem = calls.problem(model)
         decision = decide(problem, most_explored)
@@ -64,26 +64,20 @@ def judge(ops: pd.DataFrame, key: str, rows: Integers, model: Model, most_explor
     return Judged(explored=decision.explored, by_ns=int(done_ns[last]), tell=tell)
 
 
-def _kinds(part: pd.DataFrame, model: Model) -> tuple[list[Call], Numbers]:
-    """The calls that the model can tell apart, and which of them each row is."""
-    alike = getattr(model, "clients_alike", False)
-    answered = (part["outcome"] == "ok").to_numpy(dtype=bool)
-    codes = [pd.factorize(part[column])[0] for column in ("kind", "value")] + [answered]
-    if not alike:
-        codes.append(part["client"].to_numpy())
-    _, first, number = np.unique(np.column_stack(codes), axis=0, return_index=True, return_inverse=True)
-    examples = part.iloc[first]
-    columns = (examples[column].tolist() for column in ("client", "kind", "value"))
-    kinds = [
-        Call(
-            client=0 if alike else int(client),
-            kind=str(kind),
-            value=value if isinstance(value, str) else None,
-            answered=known,
-        )
-        for client, kind, value, known in zip(*columns, answered[first].tolist(), strict=True)
+def _kinds(ops: pd.DataFrame, rows: Integers, model: Model) -> tuple[list[Call], Numbers]:
+    """The calls that the model can tell apart, and which of them each of these rows is."""
+    kind, kinds = pd.factorize(ops["kind"].array[rows])
+    value, values = pd.factorize(ops["value"].array[rows])  # null becomes -1
+    answered = (ops["outcome"].array[rows] == "ok").astype(bool)
+    client = np.zeros(len(rows)) if getattr(model, "clients_alike", False) else ops["client"].to_numpy()[rows]
+    calls = np.column_stack([kind, value, answered, client]).astype(np.int64)
+    distinct, number = np.unique(calls, axis=0, return_inverse=True)
+    names, texts = plain(kinds), [*plain(values), None]
+    found = [
+        Call(client=client, kind=names[kind], value=texts[value], answered=bool(answered))
+        for kind, value, answered, client in distinct.tolist()
     ]
-    return kinds, number.reshape(-1).astype(np.int32)
+    return found, number.reshape(-1).astype(np.int32)
 
 
 def _sentence(ops: pd.DataFrame, key: str, rows: Sequence[int]) -> str:

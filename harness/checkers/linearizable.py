@@ -227,8 +227,8 @@ def _without_deletes_of_sets(kinds: frozenset[str]) -> frozenset[str]:
 
 def _is_of(ops: pd.DataFrame, kinds: Collection[str]) -> Booleans:
     kind = ops["kind"].cat  # a look at each category is much cheaper than one at each call
-    is_of: Booleans = np.append(kind.categories.isin(list(kinds)), False)[kind.codes.to_numpy()]  # False: of no kind
-    return is_of
+    is_of = np.array([name in kinds for name in kind.categories] + [False], dtype=bool)  # False: of no kind
+    return is_of[kind.codes.to_numpy()]
 
 
 def _models(kinds: list[frozenset[str]], model: Model | None) -> dict[frozenset[str], tuple[Model, ...]]:

@@ -50,6 +50,12 @@ def _column(texts: pa.ChunkedArray) -> pd.Series:
     return pd.Series(pd.array(texts, dtype="string[pyarrow]")).astype("string")
 
 
+def plain(values: pd.Series | pd.api.extensions.ExtensionArray) -> list[Any]:
+    """A column's values as Python's own, with None for null."""
+    found: list[Any] = pa.array(values, from_pandas=True).to_pylist()  # many times as fast as pandas' own `tolist`
+    return found
+
+
 def column(values: list[object], dtype: str | None) -> pd.Series:
     """A column of a list, in this dtype if all are of its very type or null; otherwise of plain objects, to be `converted`."""
     types = set(map(type, values))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 import pandas as pd
 
+from harness.model.columns import plain
+
 Parameter = bool | int | float | str | None
 
 
@@ -62,7 +64,7 @@ def row_of(window: FaultWindow) -> dict[str, object]:
 
 def windows_of(rows: pd.DataFrame) -> tuple[FaultWindow, ...]:
     """The rows of a history's `windows`, as windows."""
-    plain = rows.astype(object).where(rows.notna(), None).to_dict("records")
+    columns = {name: plain(rows[name]) for name in rows}
     return tuple(
         FaultWindow(
             kind=row["fault"] or "",
@@ -77,5 +79,5 @@ def windows_of(rows: pd.DataFrame) -> tuple[FaultWindow, ...]:
             acted=None if row["acted"] is None else bool(row["acted"]),
             evidence=row["evidence"] or "",
         )
-        for row in plain
+        for row in (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
     )

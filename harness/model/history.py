@@ -75,9 +75,10 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
-from harness.model.columns import column, constant, converted
+from harness.model.columns import column, constant, converted, plain
 from harness.model.errors import UsageError
 from harness.model.fault_window import FaultWindow, windows_of
 
@@ -202,7 +203,16 @@ class History:
         """The rows of `windows`, one by one."""
         return windows_of(self.windows)
 
+    @cached_property
+    def events_in_order(self) -> tuple[tuple[int, str, str, str | None], ...]:
+        """The rows of `events` by time, as plain tuples: several checks go through all of them."""
+        events = self.events.sort_values("at_ns", kind="stable")
+        return tuple(zip(*(plain(events[name]) for name in EVENTS), strict=True))
+
     @property
     def load(self) -> pd.DataFrame:
         """The operations of the load itself, without the final calls."""
-        return self.ops[self.ops["phase"] == "load"]
+        loaded = (self.ops["phase"] == "load").to_numpy(dtype=bool)
+        calls = int(np.count_nonzero(loaded))
+        # The final calls usually come last, and then the others need not be copied.
+        return self.ops.iloc[:calls] if loaded[:calls].all() else self.ops[loaded]

@@ -29,13 +29,12 @@ class Told(NamedTuple, Generic[T]):
 
 def told(history: History, kinds: Mapping[str, type[T]]) -> list[Told[T]]:
     """The events of these kinds by time. Raises `BrokenEvent` naming the first malformed one."""
-    events = history.events[history.events["kind"].isin(list(kinds)).to_numpy(dtype=bool)].sort_values("at_ns", kind="stable")
     found: list[Told[T]] = []
-    for at_ns, node, kind, detail in zip(
-        events["at_ns"].tolist(), events["node"].array, events["kind"].array, events["detail"].array, strict=True
-    ):
+    for at_ns, node, kind, detail in history.events_in_order:
+        if kind not in kinds:
+            continue
         try:
-            event = msgspec.json.decode(detail if isinstance(detail, str) else "", type=kinds[kind])
+            event = msgspec.json.decode(detail or "", type=kinds[kind])
         except msgspec.DecodeError as error:
             raise BrokenEvent(f"the event {kind} of {node} at {at_ns / 1e9:.3f} s says {detail}: {error}") from error
         found.append(Told(at_ns, str(node), event))

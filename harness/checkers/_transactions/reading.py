@@ -89,9 +89,10 @@ def keys_written(ops: pd.DataFrame) -> set[str]:
 
 def changed_by_transactions(ops: pd.DataFrame, names: pd.Index[str]) -> npt.NDArray[np.bool_]:
     """A mask of the keys with these names that transactions may have written: all, if one of those cannot be read."""
-    made = ops[((ops["kind"] == KIND) & (ops["outcome"] != "failed")).to_numpy(dtype=bool)]
-    if made.empty:
+    chosen = ((ops["kind"] == KIND) & (ops["outcome"] != "failed")).to_numpy(dtype=bool)
+    if not chosen.any():
         return np.zeros(len(names), dtype=bool)
+    made = ops[chosen]
     if made["value"].isna().any():
         return np.ones(len(names), dtype=bool)
     try:
