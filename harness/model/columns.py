@@ -10,7 +10,7 @@ import contextlib
 from functools import cache
 from numbers import Integral
 from types import NoneType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -61,10 +61,16 @@ def column(values: list[object], dtype: str | None) -> pd.Series:
     types = set(map(type, values))
     if dtype == "string" and types <= {str, NoneType}:
         return pd.Series(values, dtype="string")
-    if dtype in ("int64", "Int64") and types <= {int, NoneType} and (types == {int} or dtype == "Int64"):
+    if dtype == "category" and types == {str}:
+        texts = cast(list[str], values)
+        names = sorted(set(texts))
+        place = {name: number for number, name in enumerate(names)}
+        codes = [place[text] for text in texts]
+        return pd.Series(pd.Categorical.from_codes(codes, pd.Index(names, dtype="string")))
+    if dtype in _INTEGERS and types <= {int, NoneType} and (types == {int} or dtype == "Int64"):
         with contextlib.suppress(OverflowError):  # it is refused later, with its row
             numbers = np.array([0 if value is None else value for value in values], dtype=np.int64)
-            if dtype == "int64":
+            if dtype != "Int64":
                 return pd.Series(numbers, copy=False)
             missing = np.array([value is None for value in values])
             return pd.Series(pd.arrays.IntegerArray(numbers, missing), copy=False)
@@ -74,7 +80,7 @@ def column(values: list[object], dtype: str | None) -> pd.Series:
 def converted(values: pd.Series, name: str, dtype: str) -> pd.Series:
     """Convert a column to another dtype without loss. Raises `UsageError` that names the column, the row, and what to do."""
     wanted = _dtype(dtype)
-    if values.dtype == wanted and dtype != "category":
+    if _is_settled(values) if dtype == "category" else values.dtype == wanted:
         return values
     if dtype in _INTEGERS:
         return _integers(values, name, dtype)
@@ -91,6 +97,16 @@ def converted(values: pd.Series, name: str, dtype: str) -> pd.Series:
 @cache
 def _dtype(name: str) -> Any:
     return pandas_dtype(name)
+
+
+def _is_settled(values: pd.Series) -> bool:
+    """Whether the categories are texts in their order, and none is unused."""
+    if not isinstance(values.dtype, pd.CategoricalDtype) or values.cat.ordered:
+        return False
+    names, codes = values.cat.categories, values.cat.codes.to_numpy()
+    used = np.zeros(len(names) + 1, dtype=bool)
+    used[codes] = True  # -1, for null, is the last one
+    return bool(names.dtype == _dtype("string") and names.is_monotonic_increasing and used[:-1].all())
 
 
 # -------------------------------------------------------------------------------------------------------------- integers

@@ -71,8 +71,10 @@ the kernel's counts, `descriptors` and the `sockets` among them; and the node's 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -116,25 +118,27 @@ def frame(columns: dict[str, str], rows: pd.DataFrame | list[dict[str, object]] 
     """
     if rows is None or (isinstance(rows, list) and not rows):
         return _empty(tuple(columns.items())).copy()
-    found = rows if isinstance(rows, pd.DataFrame) else _of_rows(columns, rows)
-    if not found.columns.is_unique:
-        raise UsageError(f"The history has {found.columns[found.columns.duplicated()][0]!r} twice among its columns.")
-    return _completed(columns, found)
+    if isinstance(rows, list):
+        return _completed(columns, _of_rows(columns, rows), len(rows))
+    if not rows.columns.is_unique:
+        raise UsageError(f"The history has {rows.columns[rows.columns.duplicated()][0]!r} twice among its columns.")
+    index = pd.RangeIndex(len(rows))
+    return _completed(columns, {str(name): rows[name].set_axis(index) for name in rows}, len(rows))
 
 
 @cache
 def _empty(columns: tuple[tuple[str, str], ...]) -> pd.DataFrame:
-    return _completed(dict(columns), pd.DataFrame({name: pd.Series(dtype=object) for name, _ in columns}))
+    return _completed(dict(columns), {name: pd.Series(dtype=object) for name, _ in columns}, 0)
 
 
-def _completed(columns: dict[str, str], found: pd.DataFrame) -> pd.DataFrame:
-    index = pd.RangeIndex(len(found))
+def _completed(columns: dict[str, str], found: Mapping[str, pd.Series], length: int) -> pd.DataFrame:
+    index = pd.RangeIndex(length)
     made: dict[str, pd.Series] = {}
     for name in sorted(columns, key=lambda name: name in _COPIED):  # a copied column comes after its source
         dtype = columns[name]
         filling = made[_COPIED[name]] if name in _COPIED else _DEFAULTS.get(name)
         if name in found:
-            values = found[name].set_axis(index)
+            values = found[name]
             made[name] = converted(values if filling is None else _filled(values, filling), name, dtype)
         elif isinstance(filling, pd.Series):
             made[name] = converted(filling, name, dtype)
@@ -143,16 +147,14 @@ def _completed(columns: dict[str, str], found: pd.DataFrame) -> pd.DataFrame:
         elif dtype in ("Int64", "Float64", "boolean"):
             made[name] = pd.Series(None, index=index, dtype=dtype)
         else:
-            raise UsageError(
-                f"The history has no column {name!r} ({dtype}); it has {', '.join(map(str, found.columns)) or 'none'}."
-            )
+            raise UsageError(f"The history has no column {name!r} ({dtype}); it has {', '.join(map(str, found)) or 'none'}.")
     return pd.DataFrame({name: made[name] for name in columns}, index=index, copy=False)
 
 
-def _of_rows(columns: dict[str, str], rows: list[dict[str, object]]) -> pd.DataFrame:
+def _of_rows(columns: dict[str, str], rows: list[dict[str, object]]) -> dict[str, pd.Series]:
     """Rows as columns. pandas would turn integers beside a null into floating-point numbers."""
-    there = dict.fromkeys(name for row in rows for name in row)
-    return pd.DataFrame({name: column([row.get(name) for row in rows], columns.get(name)) for name in there}, copy=False)
+    there = dict.fromkeys(chain.from_iterable(rows))
+    return {name: column([row.get(name) for row in rows], columns.get(name)) for name in there}
 
 
 def _filled(values: pd.Series, filling: pd.Series | str | int) -> pd.Series:
