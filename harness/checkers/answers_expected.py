@@ -8,7 +8,9 @@ from typing import Final
 import msgspec
 import pandas as pd
 
-from harness.checkers._predictions import is_known
+from harness.checkers import one_of_the_right as several
+from harness.checkers import predictions_correct as predictions
+from harness.checkers._predictions import is_known, is_right
 from harness.checkers._wording import count
 from harness.model.canonical import canonical
 from harness.model.history import History
@@ -20,10 +22,10 @@ MOST_OPS: Final = 10
 def answers_expected(history: History) -> Verdict:
     """Every answered call that has an `expected` answer got it, for any kind of call.
 
-    Answers are compared as texts or, if both are JSON, as JSON values: 1.0 is 1. Right answers in two forms are for checks
-    of their own: predictions with a label and a score for `predictions_correct`, JSON arrays of several right answers for
-    `one_of_the_right`. A drill that has no checks is judged by this one if its workload says which answers are right.
-    Unknown if no such call was answered.
+    Answers are compared as texts or, if both are JSON, as JSON values: 1.0 is 1. If `expected` is a JSON array, one of its
+    elements is right as well; if it is a prediction, or one for each version of a model, so is what `predictions_correct` takes
+    for right. Those checks, and `one_of_the_right`, ask for more. A drill that has no checks is judged by this one if its
+    workload says which answers are right. Unknown if no such call was answered.
     """
     ops = history.ops
     answered = ops[judges(ops) & (ops["outcome"] == "ok").to_numpy(dtype=bool)]
@@ -35,7 +37,7 @@ def answers_expected(history: History) -> Verdict:
         for row, value, expected in zip(
             answered.index[differs], answered["value"][differs], answered["expected"][differs], strict=True
         )
-        if not _same(value, expected)
+        if not _is_right(value, expected)
     ]
     if not wrong:
         return Verdict(valid=True, why=f"each of {count(len(answered), 'answer')} is the expected one")
@@ -50,27 +52,24 @@ def answers_expected(history: History) -> Verdict:
 
 
 def applies(history: History) -> bool:
-    """Whether the right answer to a call was known."""
-    return bool(judges(history.ops).any())
+    """Whether the right answer to a call was known, and no check of that form of answers judges the call."""
+    ops = history.ops
+    others = ops["kind"].isin(predictions.KINDS) & ops["expected"].map(is_known).astype(bool)
+    if several.applies(history):
+        others |= several.judges(ops)
+    return bool((judges(ops) & ~others).any())
 
 
 def judges(ops: pd.DataFrame) -> pd.Series[bool]:
-    """The calls that have an expected answer that no check of its own form judges."""
-    own = {text: _is_plain(text) for text in ops["expected"].dropna().unique()}
-    return pd.Series([own.get(text, False) for text in ops["expected"]], index=ops.index, dtype=bool)
+    """The calls that have an expected answer."""
+    return ops["expected"].notna()
 
 
-def _is_plain(expected: str) -> bool:
-    try:
-        several = isinstance(msgspec.json.decode(expected), list)
-    except (msgspec.DecodeError, RecursionError):
-        return True
-    return not (several or is_known(expected))
-
-
-def _same(value: object, expected: object) -> bool:
+def _is_right(value: object, expected: str) -> bool:
     found = _json(value)
-    return found is not None and found == _json(expected)
+    if found is not None and found == _json(expected):
+        return True
+    return value in (elements := _elements(expected)) or found in elements or is_right(value, expected)
 
 
 @lru_cache(maxsize=100_000)
@@ -80,3 +79,13 @@ def _json(text: object) -> str | None:
         return canonical(msgspec.json.decode(text)) if isinstance(text, str) else None
     except (msgspec.DecodeError, RecursionError):
         return None
+
+
+@lru_cache(maxsize=100_000)
+def _elements(text: str) -> frozenset[str]:
+    """The elements of a JSON array as canonical JSON, texts also as they are; none if it is no array."""
+    try:
+        found = msgspec.json.decode(text, type=list[object])
+    except (msgspec.DecodeError, RecursionError):
+        return frozenset()
+    return frozenset(map(canonical, found)) | {one for one in found if isinstance(one, str)}

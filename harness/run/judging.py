@@ -43,8 +43,8 @@ CONDITIONS: Final = tuple(check.__name__ for check in (faults_acted, generator_k
 def beside(drill: Drill, history: History) -> tuple[Checker, ...]:
     """The checks of this run besides its drill's own: those of every run, and those that have something to judge in it."""
     settled = [all_settled] if settling.applies(history) else []  # not every system reports its pending work
-    # A workload that says which answers are right wants them compared, whether or not its drill names a check that does.
-    compared = [answers_expected] if not drill.checks and comparing.applies(history) else []
+    # A workload that says which answers are right wants them compared, although its drill names no check that does.
+    compared = [answers_expected] if not drill.checks and comparing.judges(history.ops).any() else []
     return tuple(checker for checker in (*ALWAYS, *settled, *compared) if checker not in drill.checks)
 
 

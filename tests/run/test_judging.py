@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
+from harness.checkers.answers_expected import answers_expected
 from harness.model.drill import Drill
 from harness.model.history import USAGE, frame
 from harness.model.load import Load
-from harness.run.judging import check_slos, conclude
+from harness.model.verdict import Checker
+from harness.run.judging import beside, check_slos, conclude
 from harness.run.spec import RunSpec
 from results.record.result import LoadLimits
 from tests.helpers.echo import Echo, Numbers
@@ -49,10 +52,25 @@ def test_an_slo_missed_without_a_single_call_is_told() -> None:
     assert (slo.ok, slo.value) == (False, 0.0)
 
 
-def test_a_drill_without_checks_is_judged_by_the_answers_that_its_workload_expects() -> None:
-    drill = Drill(system=Echo(), workload=Numbers(), load=Load(rate=500, clients=10, seconds=10))
+@pytest.mark.parametrize("expected", [None, "[]", '["other"]', '["other", "two"]', '{"label": 7, "score": 0.5}'])
+@pytest.mark.parametrize("checks", [(), []])
+def test_a_drill_without_checks_is_judged_by_the_answers_that_its_workload_expects(
+    checks: Sequence[Checker], expected: str | None
+) -> None:
+    """Whatever their form; None: as they were, but for one answer."""
+    drill = Drill(system=Echo(), workload=Numbers(), load=Load(rate=500, clients=10, seconds=10), checks=checks)
     history = crash()
-    ops = history.ops.assign(value=history.ops["value"].mask(history.ops.index == 7, "wrong"))
+    seventh = history.ops.index == 7
+    wrong = {"value": history.ops["value"].mask(seventh, "wrong")}
+    ops = history.ops.assign(**wrong if expected is None else {"expected": expected})
     result = conclude(RunSpec(name="t", title="t", drill=drill, seed=1), replace(history, ops=ops), datetime.now(UTC), 10.0)
     assert result.verdict == "fail"
     assert [found.name for found in result.checks if found.valid is False] == ["answers_expected"]
+
+
+def test_a_drill_without_checks_whose_workload_expects_nothing_is_not_judged_by_answers() -> None:
+    drill = Drill(system=Echo(), workload=Numbers(), load=Load(rate=500, clients=10, seconds=10))
+    history = crash()
+    unasked = replace(history, ops=history.ops.assign(expected=None))
+    assert answers_expected in beside(drill, history)
+    assert answers_expected not in beside(drill, unasked)

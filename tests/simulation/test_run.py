@@ -7,13 +7,21 @@ import os
 import subprocess
 import sys
 import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from random import Random
 
 import pytest
 
+from harness.model.drill import Drill
+from harness.model.load import Load
+from harness.model.system import Call
 from harness.run import catalog
 from harness.run.judging import ALWAYS, check
 from harness.run.schedule import plan
 from harness.simulation.record import Recorded, SimulatedRun
+from harness.simulation.seed_run import run_seed
+from tests.helpers.echo import Echo, Numbers
 
 DIGEST = """
 from harness.run import catalog
@@ -63,6 +71,21 @@ def test_the_same_seed_gives_the_same_run_whatever_the_process_and_another_one_a
     other = SimulatedRun(drill, plan(drill, 8), 8)
     other.carry_out()
     assert f"{other.world.digest} " not in digest("1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Misled:
+    """Numbers to be said again, of which something else is expected."""
+
+    def calls(self, random: Random) -> Iterator[Call]:
+        for call in Numbers().calls(random):
+            yield replace(call, expected='["something else"]')
+
+
+def test_answers_are_compared_with_what_the_workload_expects_if_the_drill_has_no_checks() -> None:
+    drill = Drill(system=Echo(replicas=1), workload=Misled(), load=Load(rate=100, seconds=0.5), checks=[])
+    outcome = run_seed("test/misled", drill, 1).outcome
+    assert (outcome.verdict, outcome.found) == ("fail", ("answers_expected",))
 
 
 def test_times_are_simulated_and_not_this_machines() -> None:
