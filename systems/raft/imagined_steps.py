@@ -102,12 +102,12 @@ def _keeps_its_term_to_itself(name: str, core: Core) -> str | None:
 
 def _hands_over_in_silence(name: str, core: Core) -> str | None:
     """A leader that is to hand over to a node that has its whole log tells it to campaign at once, each time it is asked."""
-    imagined, leader = core.imagined(), core.leading
-    if imagined is None or leader is None:
+    if (leader := core.leading) is None:
         return None
-    last = core.state.log.last_index
-    ready = next((other for other in core.state.voters if leader.matches.get(other) == last), None)
-    if ready is None:
+    last, matches = core.state.log.last_index, leader.matches
+    ready = next((other for other in core.state.voters if matches.get(other) == last), None)
+    imagined = None if ready is None else core.imagined()
+    if ready is None or imagined is None:
         return None
     for time in ("the first", "the second"):
         imagined.hand_over(core.state.now_ms, ready)

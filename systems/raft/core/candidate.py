@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from copy import copy
-
+from systems.raft.core.copies import twin
 from systems.raft.core.messages import Message, PreVote, PreVoteAnswer, Vote, VoteAnswer
 from systems.raft.core.role import RoleName, Turn
 from systems.raft.core.state import State
@@ -31,7 +30,7 @@ class Candidate:
 
     def imagined(self, state: State) -> Candidate:
         """A copy that goes on with another state: see `Core.imagined`."""
-        other = copy(self)
+        other = twin(self)
         other._state, other._granted = state, set(self._granted)
         return other
 

@@ -25,6 +25,7 @@ from random import Random
 from typing import Final
 
 from systems.raft.core.candidate import Candidate
+from systems.raft.core.copies import IMAGINED, twin
 from systems.raft.core.follower import Follower
 from systems.raft.core.leader import Leader, Refusal
 from systems.raft.core.log import Log
@@ -174,15 +175,15 @@ class Core:
 
         The copy shares the log, which no vote changes.
         """
-        asked = copy(self)
-        asked.state = copy(self.state)
-        asked.state.outbox, asked.state.random = [], Random(0)
+        asked = twin(self)
+        asked.state = twin(self.state)
+        asked.state.outbox, asked.state.random = [], IMAGINED
         asked.step(now_ms, candidate, request)
         return any(isinstance(sent.message, VoteAnswer) and sent.message.granted for sent in asked.state.outbox)
 
     def answers(self, now_ms: int, source: str, request: Append | Vote | PreVote) -> Sequence[Message]:
         """What this node would answer. A copy is asked, as a follower, so nothing happens to this node."""
-        asked, state = copy(self), self._imagined_state()
+        asked, state = twin(self), self._imagined_state()
         asked.state, asked._role = state, Follower(state)
         asked.step(now_ms, source, request)
         return [sent.message for sent in state.outbox if sent.target == source]
@@ -191,14 +192,14 @@ class Core:
         """A copy of a leader or candidate, to give messages to: nothing happens to this node. None of a follower."""
         if not isinstance(self._role, Leader | Candidate):
             return None
-        other, state = copy(self), self._imagined_state()
+        other, state = twin(self), self._imagined_state()
         other.state, other._role = state, self._role.imagined(state)
         return other
 
     def _imagined_state(self) -> State:
         """A copy of the state that can be changed, with nothing to send."""
-        state = copy(self.state)
-        state.log, state.outbox, state.random = copy(self.state.log), [], Random(0)
+        state = twin(self.state)
+        state.log, state.outbox, state.random = copy(self.state.log), [], IMAGINED
         return state
 
     # ------------------------------------------------------------------------------------------------------------- inputs

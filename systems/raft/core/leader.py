@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from copy import copy
 from typing import Final, Literal
 
+from systems.raft.core.copies import twin
 from systems.raft.core.messages import Append, Appended, CampaignNow, Entry, Installing, Members, Message, Snapshot
 from systems.raft.core.pieces import Sending
 from systems.raft.core.progress import Progress
@@ -130,9 +131,9 @@ class Leader:
 
     def imagined(self, state: State) -> Leader:
         """A copy that goes on with another state: see `Core.imagined`."""
-        other = copy(self)
+        other = twin(self)
         other._state, other.reads, other._early_reads = state, copy(self.reads), self._early_reads[:]
-        other._others = {name: copy(progress) for name, progress in self._others.items()}
+        other._others = {name: twin(progress) for name, progress in self._others.items()}
         return other
 
     # ------------------------------------------------------------------------------------------------- as any role's are
