@@ -24,6 +24,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
+import msgspec
+
 from systems.raft.core.candidate import Candidate
 from systems.raft.core.copies import IMAGINED, twin
 from systems.raft.core.follower import Follower
@@ -59,8 +61,7 @@ class NotLeading(Exception):
         self.leader = leader
 
 
-@dataclass(frozen=True, kw_only=True)
-class Output:
+class Output(msgspec.Struct, frozen=True, kw_only=True):
     """What to do, in the order of the fields."""
 
     vows: Vows | None = None
@@ -80,7 +81,10 @@ class Output:
 
     @property
     def empty(self) -> bool:
-        return self == Output()
+        return self == _NOTHING_TO_DO
+
+
+_NOTHING_TO_DO: Final = Output()
 
 
 @dataclass(frozen=True, kw_only=True)
