@@ -49,7 +49,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mutants", type=whole, default=50, metavar="N", help="number of mutants to draw (default: 50)")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="seed of the draw (default: 1)")
     parser.add_argument(
-        "--seeds", type=whole, default=5, metavar="N", help="simulate each drill with seeds 1 to N (default: 5)"
+        "--seeds", type=whole, default=5, metavar="N", help="simulate each drill with N seeds of its own (default: 5)"
     )
     parser.add_argument(
         "--again",

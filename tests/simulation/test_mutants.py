@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli.main import run
+from harness.simulation.mutation.killing import seeds_of
 from harness.simulation.mutation.mutants import mutants_of
 from harness.simulation.mutation.reach import reached
 
@@ -109,6 +110,11 @@ def test_form_feeds_and_other_ends_of_lines_of_a_text_are_no_lines_of_code() -> 
     source = 'name = "a\u2028b"\n\f\ndef f(a, b):\n    return a < b\n'
     [compared] = [mutant for mutant in mutants_of(source) if mutant.operator == "comparison"]
     assert (compared.before, compared.after) == ("a < b", "(a <= b)")
+
+
+def test_no_two_drills_are_tried_with_the_same_seed() -> None:
+    assert seeds_of(["a"], 3) == [("a", 1), ("a", 2), ("a", 3)]
+    assert seeds_of(["a", "b"], 2) == [("a", 1), ("b", 2), ("a", 3), ("b", 4)]
 
 
 @pytest.mark.slow

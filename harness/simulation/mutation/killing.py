@@ -57,13 +57,19 @@ class _Right(NamedTuple):
     lines: dict[str, set[int]]
 
 
+def seeds_of(drills: Sequence[str], seeds: int) -> list[tuple[str, int]]:
+    """Each drill with this many seeds, no two of them with the same: most of what a seed draws, such as which kinds of faults
+    there are and which settings the system has, it draws for every drill."""
+    return [(drill, 1 + number * len(drills) + place) for number in range(seeds) for place, drill in enumerate(drills)]
+
+
 class Killer:
     """Simulates drills in a copy of the code. Tries one mutant at a time."""
 
     def __init__(self, tree: Tree, files: Sequence[Path], drills: Sequence[str], seeds: int) -> None:
         self._tree = tree
         self._watched = tuple(str(tree.place(file)) for file in files)
-        self._wanted = [_Run(drill, seed) for seed in range(1, seeds + 1) for drill in drills]
+        self._wanted = [_Run(drill, seed) for drill, seed in seeds_of(drills, seeds)]
         self._right: dict[_Run, _Right] = {}
         self._kills: Counter[str] = Counter()
         self._tries: Counter[str] = Counter()
