@@ -259,6 +259,7 @@ class Server:
         replica = self.replica
         return Shown(
             states=replica.by_key,
+            tree=replica.tree,
             life=self._whose.life,
             had_by=replica.graves.had_by,
             session_reads=self._coordinator.session_reads,

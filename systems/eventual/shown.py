@@ -10,6 +10,7 @@ from systems.eventual.messages import State
 from systems.eventual.outbox import Outbox
 from systems.eventual.resolution import Resolution
 from systems.eventual.session_reads import SessionReads
+from systems.parts.merkle import MerkleTree
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +19,8 @@ class Shown:
 
     states: Mapping[str, State]
     """The state of each key that it holds."""
+    tree: MerkleTree | None = None
+    """The digests of these."""
     life: int = 0
     """A new one each time that it has lost what it held: see `identity`."""
     had_by: Callable[[str], Collection[str]] = field(default=lambda key: ())

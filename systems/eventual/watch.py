@@ -14,16 +14,18 @@ from systems.eventual.resolution import Resolution
 from systems.eventual.session_rules import DeniedIsGone
 from systems.eventual.shown import Shown
 from systems.eventual.write_rules import LaterWriteWins
+from systems.parts.merkle_rules import FindsAllDifferences
 from systems.parts.rules import Rule, first_broken
 
 
 class Watch:
-    """Checks what replicas hold, and the rules of their tombstones, of sessions, of writes and of hints."""
+    """Checks what replicas hold, and the rules of their tombstones, of sessions, of writes, of hints and of comparisons."""
 
     def __init__(self, resolution: Resolution, *, agreement: bool, grace_s: float) -> None:
         """For `agreement` see `EventualSafety`, for `grace_s` `DroppedAfterGrace`."""
         self._resolution = resolution
         self._safety = EventualSafety(agreement=agreement)
+        self._comparisons = FindsAllDifferences()
         self._rules: tuple[Rule[Shown], ...] = (
             DroppedForGood(resolution),
             CountedHaveHad(resolution),
@@ -39,7 +41,8 @@ class Watch:
         # One copy for all rules, which compare it with the next one: what nodes show goes on changing.
         shown = {name: replace(one, states=dict(one.states)) for name, one in cast(Mapping[str, Shown], states).items()}
         safety, rules = self._safety.broken(self._versions(shown)), first_broken(self._rules, shown)  # all of them have to look
-        return safety or rules
+        trees = {name: (state.tree, state.states) for name, state in shown.items() if state.tree is not None}
+        return safety or rules or self._comparisons.broken(trees)
 
     def apart(self, states: Mapping[str, object]) -> str | None:
         return self._safety.apart(self._versions(cast(Mapping[str, Shown], states)))
