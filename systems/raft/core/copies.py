@@ -16,11 +16,11 @@ def twin(thing: T) -> T:
 
 
 class _Fixed(Random):
-    """Draws the least number, so that one stream serves every copy and none depends on another."""
+    """Draws the least number each time, so that one stream serves every copy and none depends on another."""
 
     def randrange(self, start: int, stop: int | None = None, step: int = 1) -> int:
-        return 0
+        return 0 if stop is None else start
 
 
 IMAGINED: Final = _Fixed(0)
-"""The random stream of a copy. It only sets when the copy would begin an election, and no copy lives that long."""
+"""The random stream of a copy. All it decides is when the copy would begin an election, and no copy lives that long."""
