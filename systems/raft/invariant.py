@@ -203,11 +203,14 @@ class RaftSafety:
         return None
 
     def _begins(self, name: str, core: Core) -> str | None:
-        """What a snapshot or the base of a log says of the committed entry that it stands for is so.
+        """A log begins after an entry that is committed, and what a snapshot or the base of a log says of that entry is so.
 
         The entry itself is gone, and the members may have changed after it: a change that is not committed may be replaced.
         """
         snapshot, log = core.state.snapshot, core.state.log
+        begins, commit = log.base_index, core.state.commit
+        if begins > commit:
+            return f"{name}'s log begins after index {begins}, and it knows of committed entries up to {commit} only"
         said = [("log", log.base_index, log.base_term, log.members_at(log.base_index))]
         if snapshot is not None:
             said.append(("snapshot", snapshot.index, snapshot.term, snapshot.members))

@@ -57,3 +57,11 @@ def test_a_snapshot_of_an_entry_of_another_term() -> None:
     core = group.nodes["n2"].core
     core.state.snapshot = Snapshot(3, 2, core.members, "0,a,b")
     assert "of term 2 with n1 n2 n3: to n1 that is of term 1" in (group.safety.broken(group.shown) or "")
+
+
+def test_a_log_that_begins_after_what_its_node_knows_to_be_committed() -> None:
+    group = cut_off_while_n4_joins()
+    group.nodes["n2"].snapshot()
+    group.nodes["n2"].core.state.commit = 2
+    why = "n2's log begins after index 3, and it knows of committed entries up to 2 only"
+    assert group.safety.broken(group.shown) == why
