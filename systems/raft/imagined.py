@@ -7,6 +7,8 @@ run has thousands of elections:
 - A node that had a committed entry on its disk votes for no candidate that lacks it. Every majority that could elect one has
   such a node, whatever happened to their disks meanwhile.
 - A node that has heard a leader that reads by lease votes for nobody while that lease may hold, even if it has died since.
+- A lease counts from a moment since which so many have heard the leader that the others could elect nobody. If it counts from
+  later, the clocks' tolerance hides that for as long as answers are quick.
 - No majority would elect a candidate that lacks a committed entry, nor any candidate while a lease holds.
 """
 
@@ -107,6 +109,8 @@ class ImaginedElections:
         until_ms = None if leader is None else leader.lease_until_ms
         if until_ms is None or voters[name].now_ms >= until_ms:
             return None
+        if (why := _lease_begins_too_late(name, until_ms, voters)) is not None:
+            return why
         for other, voter in voters.items():
             state = voter.core.state
             if voter.core.leading is not None:
@@ -115,6 +119,20 @@ class ImaginedElections:
             elif not state.leader_lives(voter.now_ms) and _elected(other, voters, leader_silent=False):
                 return f"{other} would be elected while {name}, which leads term {core.term}, holds a lease"
         return None
+
+
+def _lease_begins_too_late(name: str, until_ms: int, voters: Mapping[str, Voter]) -> str | None:
+    """Whether those who have not heard a leader since its lease began could elect another one. A node that is down may have."""
+    core = voters[name].core
+    begins_ms = until_ms - (core.state.timing.lease_ms or 0)
+    others = {other: voters[other].core.state for other in core.state.voters if other in voters and other != name}
+    silent = [other for other, state in others.items() if state.heard_ms is None or state.heard_ms < begins_ms]
+    if len(silent) <= len(core.state.voters) // 2:
+        return None
+    return (
+        f"{name}, which leads term {core.term}, counts its lease from a moment since which {', '.join(silent)}, enough to elect"
+        " another node, have not heard it"
+    )
 
 
 def _has(core: Core, index: int, committed: Committed) -> bool:

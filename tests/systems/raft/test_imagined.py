@@ -196,6 +196,21 @@ def test_a_leader_that_is_cut_off_has_no_lease_when_another_one_is_elected() -> 
     assert group.leader != "n1"
 
 
+def test_a_lease_counts_from_a_moment_since_which_a_majority_has_heard_the_leader() -> None:
+    group = with_an_entry(timing=LEASED)
+    assert until_broken(group, 200) is None
+    group.partition(["n1", "n2"], ["n3"])
+    assert until_broken(group, 200) is None
+    leading = group.nodes["n1"].core.leading
+    assert leading is not None
+    leading.reads.confirmed_ms = group.now_ms + 1  # when n2 cannot have heard it yet
+    why = looked_at(group)
+    assert why is not None
+    assert why.startswith("n1, which leads term 1, counts its lease from a moment since which n2, n3, enough to elect")
+    group.kill("n2")
+    assert looked_at(group) is None  # it may have heard the leader just before
+
+
 def test_a_leader_that_hands_over_gives_its_lease_up() -> None:
     group = with_an_entry(timing=LEASED)
     group.hand_over("n1", "n2")
