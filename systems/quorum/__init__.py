@@ -193,6 +193,7 @@ class Quorum:
         return Watch(
             Placement(names[0], names, self.replicas),
             write=min(self.write, self.write_size),
+            read=None if self.unpromised else max(self.read, self.read_size),
             repairs=self.repair_every_s is not None,
             durable=not self.memory,
             tombstones_dropped=self.tombstone_grace_s is not None,

@@ -14,7 +14,6 @@ A request that had no quorum and certainly no effect is 503; one that may have h
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from random import Random
@@ -33,7 +32,8 @@ from systems.parts.owner import Owner, refusing_other_data
 from systems.parts.record_log import Damaged
 from systems.parts.sealing import DAMAGED, answer_to, is_sealed, opened
 from systems.quorum.bugs import BUGS
-from systems.quorum.comparing import Comparing, Undone, comparing
+from systems.quorum.comparing import Comparing, comparing
+from systems.quorum.finished import Finished
 from systems.quorum.messages import (
     ENTRIES_PATH,
     KEY_PATH,
@@ -62,9 +62,6 @@ from systems.quorum.upkeep import Digests, Upkeep
 
 RECOVER_AGAIN_S: Final = 0.02
 """How long a replica with a damaged log waits before it asks again the nodes that have not answered."""
-
-_UNDONE_SHOWN: Final = 100
-"""Far more compare-and-sets than end between two looks at what a node shows."""
 
 _OF_NODES: Final = frozenset({REPLICA_PATH, RANGES_PATH, ENTRIES_PATH})
 """Paths that are only for nodes of the same cluster; such a request names its recipient."""
@@ -149,7 +146,7 @@ class Server:
         node.show(self._shown)
         node.must_recover(self._forgotten)
         self._operations: dict[Operation, None] = {}
-        self._undone = deque[Undone](maxlen=_UNDONE_SHOWN)
+        self._finished = Finished()
         node.report_unsettled(self._unsettled)
 
     def handle(self, batch: RequestBatch) -> None:
@@ -323,8 +320,7 @@ class Server:
     def _carry_out(self, operation: Operation, done: Callable[[Outcome], None]) -> None:
         def finished(outcome: Outcome) -> None:
             del self._operations[operation]
-            if isinstance(operation, Comparing) and (undone := operation.undone) is not None:
-                self._undone.append(undone)
+            self._finished.add(operation, outcome)
             done(outcome)
 
         self._operations[operation] = None
@@ -343,7 +339,9 @@ class Server:
             changed=storage.changed,
             compared=self._upkeep.compared,
             changes=storage.changes,
-            undone=self._undone,
+            undone=self._finished.undone,
+            told=self._finished.told,
+            answers=self._finished.answers,
             comparing=[operation for operation in self._operations if isinstance(operation, Comparing)],
             floor=storage.replica.floor,
             rebuilt=self.rebuilt,

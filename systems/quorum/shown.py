@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from systems.parts.hints import Hint
 from systems.quorum.comparing import Comparing, Undone
+from systems.quorum.finished import Told
 from systems.quorum.messages import Entry, ReplicaRequest
 from systems.quorum.replica import Held, Release, Replica
 from systems.quorum.upkeep import Digests
@@ -27,6 +28,10 @@ class Shown:
     """How often it has begun to compare itself with each peer."""
     undone: Sequence[Undone] = ()
     """The last compare-and-sets of which it told the client that they have not taken effect."""
+    told: Sequence[Told] = ()
+    """What it answered clients with last …"""
+    answers: int = 0
+    """… and how many answers there were in all."""
     comparing: Sequence[Comparing] = ()
     """Those that are under way."""
     floor: int = 0

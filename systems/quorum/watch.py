@@ -12,6 +12,7 @@ from systems.quorum.invariant import OneValueAVersion
 from systems.quorum.placement import Placement
 from systems.quorum.rebuilding_rules import RebuildsAfterPhases, RebuiltRemembers
 from systems.quorum.shown import Shown
+from systems.quorum.told_rules import ToldIsFound
 from systems.quorum.upkeep_rules import ComparedInTurn, DigestsCoverEntries, DroppedForGood, KeptUntilTaken
 
 
@@ -19,9 +20,16 @@ class Watch:
     """Checks what nodes hold, and the rules of compare-and-set, of their background work, and of replicas that rebuild logs."""
 
     def __init__(
-        self, placement: Placement, *, write: int, repairs: bool, durable: bool, tombstones_dropped: bool
-    ) -> None:  # fmt: skip
-        """For the arguments see `OneValueAVersion`."""
+        self,
+        placement: Placement,
+        *,
+        write: int,
+        read: int | None = None,
+        repairs: bool,
+        durable: bool,
+        tombstones_dropped: bool,
+    ) -> None:
+        """For the arguments see `OneValueAVersion`. `read`: see `ToldIsFound`; None if quorums need not meet."""
         self._held = OneValueAVersion(
             placement, write=write, repairs=repairs, durable=durable, tombstones_dropped=tombstones_dropped
         )
@@ -38,6 +46,8 @@ class Watch:
         ]
         if durable:
             self._rules.append(KeptUntilTaken(tombstones_dropped=tombstones_dropped))
+        if durable and read is not None:
+            self._rules.append(ToldIsFound(placement, read=read, tombstones_dropped=tombstones_dropped))
 
     def broken(self, states: Mapping[str, object]) -> str | None:
         shown = cast(Mapping[str, Shown], states)
