@@ -1,4 +1,4 @@
-"""DiskFull: a disk without a free byte."""
+"""DiskFull: a disk without a free byte, or with only a few."""
 
 from __future__ import annotations
 
@@ -17,9 +17,14 @@ from harness.model.system import System
 class DiskFull(Fault):
     """Every write fails with ENOSPC; existing data can be read.
 
+    If the disk is `nearly` full, the end of a file still fits, and a file that is to replace another does not: a log goes on,
+    and its compaction fails.
+
     Models a volume filled by logs or by a backup. The program gets an error, and bad handling of such errors is behind most
     catastrophic failures: Yuan et al., "Simple Testing Can Prevent Most Critical Failures", OSDI 2014.
     """
+
+    nearly: bool = False
 
     aims_at: ClassVar[Aim] = "nodes"
     uses: ClassVar[Use | None] = "files"
@@ -28,9 +33,13 @@ class DiskFull(Fault):
         _steered.check(self, system)
 
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:
-        return _steered.begin(environment, targets, Setting.NO_SPACE, 1, Counter.REFUSED_WRITES)
+        return _steered.begin(environment, targets, self._setting, 1, Counter.REFUSED_WRITES)
 
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
         return _steered.end(
-            environment, targets, Setting.NO_SPACE, Counter.REFUSED_WRITES, injected, "writes refused with ENOSPC"
+            environment, targets, self._setting, Counter.REFUSED_WRITES, injected, "writes refused with ENOSPC"
         )
+
+    @property
+    def _setting(self) -> Setting:
+        return Setting.SCARCE_SPACE if self.nearly else Setting.NO_SPACE

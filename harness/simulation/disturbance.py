@@ -24,6 +24,9 @@ Kind = Literal[
 _FORGIVEN_S: Final = 0.5
 """A node may end by itself until this long after its disk has recovered: it may have been about to."""
 
+_ENDED_BY: Final = (Setting.SYNC_FAILS, Setting.NO_SPACE, Setting.SCARCE_SPACE)
+"""With these, a node may not be able to start: it has to write its log anew, and ends."""
+
 _DEATH_S: Final = 0.03
 """A node dies at any moment within this time: in the middle of a write, a sync, or a turn of the loop."""
 
@@ -184,7 +187,7 @@ class Disturbances:
     def _may_end(self, name: str) -> bool:
         """Whether a node may end: it may if its disk fails, because of the drill or of a disturbance."""
         page = self._cluster.hosts[name].control
-        return self._damaged.get(name, 0) > 0 or page[Setting.SYNC_FAILS] > 0 or page[Setting.NO_SPACE] > 0
+        return self._damaged.get(name, 0) > 0 or any(page[setting] > 0 for setting in _ENDED_BY)
 
     def _damage(self, node: str, by: int) -> None:
         self._damaged[node] = self._damaged.get(node, 0) + by

@@ -68,6 +68,23 @@ def test_full_disk_takes_nothing_and_leaves_no_half_written_record(tmp_path: Pat
     asyncio.run(scene())
 
 
+def test_nearly_full_disk_takes_the_end_of_a_file_and_none_that_is_to_replace_another(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with Stage.opened(tmp_path, Keeper()) as stage:
+
+            async def doing() -> None:
+                assert await write(stage, "two", synced=True) == "done"
+                assert await stage.ask("n1", "/replace?file=log&text=two") == "ENOSPC"
+                assert await stage.ask("n1", "/read?file=log") == "one.two"
+
+            await write(stage, "one.", synced=True)
+            _, healed = await stage.during(DiskFull("n1", nearly=True), "n1", doing)
+            assert (healed.acted, healed.text) == (True, "n1: 1 writes refused with ENOSPC")
+            assert await stage.ask("n1", "/replace?file=log&text=two") == "done"
+
+    asyncio.run(scene())
+
+
 def test_slow_disk_delays_each_read_and_sync_and_no_write(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path, Keeper()) as stage:

@@ -19,6 +19,7 @@ from harness.simulation.record import SimulatedRun
 from harness.simulation.seed_run import Judged, run_seed
 from harness.simulation.shrinking import shrink
 from harness.simulation.swarm import PLAIN, Conditions, Swarm
+from systems.parts.record_log import RecordLog
 from tests.helpers.wayward import Wayward
 from workloads.registers import Registers
 
@@ -106,6 +107,36 @@ def test_a_seed_that_takes_away_what_a_check_needs_is_not_unknown_for_that() -> 
     outcome = run_seed(name, calm, 1, swarm=Swarm(plain=False, windows=False)).outcome
     assert (outcome.verdict, outcome.why) == ("pass", "")
     assert "leader_completeness: no leader came" in run_seed(name, calm, 1, swarm=PLAIN).outcome.why
+
+
+@pytest.mark.slow
+def test_a_node_may_end_that_cannot_start_because_its_disk_is_nearly_full() -> None:
+    drill = catalog.find_drill("raft/not_compacted").drill
+    killed = tuple(Disturbance(kind="kill", at_s=1.5, for_s=0.05, node=name) for name in ("n1", "n2", "n3"))
+    outcome = run_seed("raft/not_compacted", drill, 1, swarm=Swarm(plain=False, disturbances=killed)).outcome
+    assert (outcome.verdict, outcome.why) == ("pass", "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["raft/not_compacted", "quorum/not_compacted"])
+def test_a_node_is_found_that_goes_on_after_a_compaction_that_its_disk_refused(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace_all = RecordLog.replace
+
+    def goes_on(log: RecordLog, data: bytes) -> None:
+        generation, started = log._generation, log.size_bytes > 0
+        try:
+            replace_all(log, data)
+        except OSError:
+            if not started:
+                raise
+            log._generation = generation
+
+    drill = catalog.find_drill(name).drill
+    assert run_seed(name, drill, 1).outcome.verdict == "pass"
+    monkeypatch.setattr(RecordLog, "replace", goes_on)
+    assert "remembers_after_crash" in run_seed(name, drill, 1).outcome.found
 
 
 def test_an_invariant_finds_what_no_read_has_shown() -> None:
