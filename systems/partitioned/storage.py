@@ -56,6 +56,8 @@ class Storage:
         self._lengths: dict[int, int] = {}
         """By segment, its length in bytes; only of segments that hold anything."""
         self._present = 0
+        self._copied: int | None = None
+        """The segment that is not in use any more and is yet to be emptied, if there is one."""
         self._number = 0
         self._waiting: list[tuple[Sequence[Held], Mapping[str, str | None], asyncio.Future[bool]]] = []
         self.notes: dict[str, str] = {}
@@ -69,7 +71,7 @@ class Storage:
 
         The data read may be only in the kernel's memory, because a sync may have failed before the restart: hence the rewrite.
         """
-        self._slots, self._places, self._lengths, self.held_bytes = SortedDict(), {}, {}, 0
+        self._slots, self._places, self._lengths, self.held_bytes, self._copied = SortedDict(), {}, {}, 0, None
         newest: dict[str, Entry] = {}
         notes: dict[str, tuple[int, str | None]] = {}
         old = [name for name in self._disk.names() if name.startswith("segment-")]
@@ -218,16 +220,19 @@ class Storage:
         if not closed:
             self._present = self._next()
             return
-        worst = min(closed, key=lambda number: len(self._places.get(number, ())) / (1 + self._lengths[number]))
-        kept = [Held(place, self._slots[place].entry) for place in sorted(self._places.get(worst, ()))]
+        worst = self._copied or min(closed, key=lambda number: len(self._places.get(number, ())) / (1 + self._lengths[number]))
         try:
-            self._write(kept, dict(self.notes))
+            if self._copied is None:  # copying it again, each time that it cannot be emptied, would fill the disk
+                kept = [Held(place, self._slots[place].entry) for place in sorted(self._places.get(worst, ()))]
+                self._write(kept, dict(self.notes))
+                self._copied = worst
             self._disk.replace(_name(worst), b"")
         except OSError as error:
             self._log(f"cannot clean segment {worst}: {error}")
             return
         del self._lengths[worst]
         self._places.pop(worst, None)
+        self._copied = None
 
 
 def size_of(held: Held) -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from harness.model.steering import PARTIAL
 from harness.node.crashpoints import MemoryFiles, crash_points
 from harness.node.disk import Disk
 from systems.partitioned.frames import Damaged, encode_line, lines
@@ -46,6 +48,39 @@ def test_what_was_put_is_there_after_a_restart_with_its_notes(tmp_path: Path) ->
     for again in (storage, opened(tmp_path), opened(tmp_path)):
         assert values(again) == {"a": "new", "b": None}
         assert again.notes == {"other": "y"}
+
+
+class NearlyFull(MemoryFiles):
+    """A disk on which the end of a file still fits, and a file that is to replace another does not."""
+
+    full = False
+
+    def append(self, name: str, data: bytes) -> None:
+        if self.full and name.endswith(PARTIAL):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        super().append(name, data)
+
+    def bytes(self) -> int:
+        return sum(self.size(name) or 0 for name in self.names())
+
+
+def test_a_segment_that_cannot_be_emptied_is_copied_once() -> None:
+    """Else each change adds all notes to a disk that is nearly full, and none of it is ever given back."""
+    files = NearlyFull()
+    storage = opened(Disk(files), segment_bytes=1000)
+    put(storage, [held("b", 1)], {"note": "x" * 300})
+    for counter in range(1, 30):
+        put(storage, [held("a", counter)])
+    files.full, before = True, files.bytes()
+    for counter in range(30, 80):
+        put(storage, [held("a", counter)])
+    assert files.bytes() - before < 4000
+    files.full = False
+    for counter in range(80, 200):
+        put(storage, [held("a", counter)])
+    assert files.bytes() < before + 3000
+    again = opened(Disk(files))
+    assert (values(again), again.notes) == ({"a": "v", "b": "v"}, {"note": "x" * 300})
 
 
 def test_older_entries_change_nothing(tmp_path: Path) -> None:
