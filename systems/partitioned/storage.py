@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from typing import Final, NamedTuple
 
 import msgspec
@@ -59,7 +60,8 @@ class Storage:
         self._copied: int | None = None
         """The segment that is not in use any more and is yet to be emptied, if there is one."""
         self._number = 0
-        self._waiting: list[tuple[Sequence[Held], Mapping[str, str | None], asyncio.Future[bool]]] = []
+        self._waiting: list[tuple[Sequence[Held], Mapping[str, str | None], asyncio.Future[bool] | None]] = []
+        """What is to be written, and who waits for that, if anybody."""
         self.notes: dict[str, str] = {}
         self.held_bytes = 0
         self.opened = False
@@ -146,6 +148,22 @@ class Storage:
             self._drop(place)
         return len(places)
 
+    @property
+    def on_their_way(self) -> list[Held]:
+        """The entries that are to be written next."""
+        return [one for held, _, _ in self._waiting for one in held]
+
+    def imagined(self, held: Sequence[Held]) -> Storage:
+        """A copy with these entries on their way to the disk, to discard some of it: nothing happens to this one.
+
+        Nothing must be written to it.
+        """
+        other = copy(self)
+        other._slots = SortedDict(self._slots)
+        other._places = {segment: set(places) for segment, places in self._places.items()}
+        other._waiting = [*self._waiting, (held, {}, None)]
+        return other
+
     def _has(self, held: Held) -> bool:
         return self._rules.newest_kept and held.entry.version <= self.entry(held.place).version
 
@@ -170,7 +188,7 @@ class Storage:
             self.failing = not written
             self._clean()
         for _, _, done in waiting:
-            if not done.done():  # the caller may be gone
+            if done is not None and not done.done():  # the caller may be gone
                 done.set_result(written)
 
     def _write(self, held: list[Held], notes: Mapping[str, str | None]) -> None:

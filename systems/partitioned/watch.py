@@ -7,7 +7,12 @@ from typing import cast
 
 from systems.partitioned.duties import NothingOverdue
 from systems.partitioned.invariant import OneOwnerWhoHasIt
-from systems.partitioned.own_rules import HoldsOnlyItsOwn, RefusesOnlyForAWhile, SparesOnlyTheSilent
+from systems.partitioned.own_rules import (
+    DiscardsWhatIsOnItsWay,
+    HoldsOnlyItsOwn,
+    RefusesOnlyForAWhile,
+    SparesOnlyTheSilent,
+)
 from systems.partitioned.partition_map import PartitionMap
 from systems.partitioned.rate_rules import CopiesKeepToTheirRate
 from systems.parts.rules import Rule, first_broken
@@ -21,6 +26,7 @@ class Watch:
         self._rules: tuple[Rule[Mapping[str, object]], ...] = (
             NothingOverdue(),
             HoldsOnlyItsOwn(),
+            DiscardsWhatIsOnItsWay(),
             RefusesOnlyForAWhile(),
             SparesOnlyTheSilent(),
             CopiesKeepToTheirRate(),

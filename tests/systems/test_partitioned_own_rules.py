@@ -1,16 +1,79 @@
-"""Whom a node of the partitioned store counts as silent: nodes to accept, and nodes to reject."""
+"""What a node of the partitioned store may keep, and whom it counts as silent: nodes to accept, and nodes to reject."""
 
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
+
+import pytest
 
 from harness.cluster.ports import HOST, reserved
 from harness.http.message import Request, Response
 from harness.http.server import listen
-from systems.partitioned.messages import Beat
-from systems.partitioned.own_rules import SparesOnlyTheSilent
+from harness.node.disk import Disk
+from systems.partitioned.messages import Beat, Entry, Held, Version
+from systems.partitioned.moving import first_map
+from systems.partitioned.own_rules import DiscardsWhatIsOnItsWay, SparesOnlyTheSilent
 from systems.partitioned.peer import SILENT_AFTER, Heard, Peer, answer
+from systems.partitioned.storage import Storage
 from systems.parts.owner import Owner
+from systems.parts.partitioning.members import Member
+
+
+class KeepsWhatComes(Storage):
+    """Discards only what is on the disk."""
+
+    def forget(self, low: str, high: str | None) -> int:
+        waiting = self._waiting
+        count = super().forget(low, high)
+        self._waiting = waiting
+        return count
+
+
+class DropsWhatComes(Storage):
+    """Discards everything that is on its way."""
+
+    def forget(self, low: str, high: str | None) -> int:
+        self._waiting = []
+        return super().forget(low, high)
+
+
+class KeepsTheFirst(Storage):
+    """Leaves the first entry of a range."""
+
+    def forget(self, low: str, high: str | None) -> int:
+        self._waiting = [([one for one in held if one.place != low], notes, done) for held, notes, done in self._waiting]
+        return 0
+
+
+def discarded(storage: Storage) -> str | None:
+    """What the rule finds of a node with four partitions."""
+    storage.open()
+    now = first_map("rendezvous", [Member("n1")], 1, 4, ())
+    places = [one.low for one in now.partitions] + ["3a", "b7"]
+    held = [Held(place, Entry(Version(1, "n1", 1, number), "v")) for number, place in enumerate(places)]
+    assert asyncio.run(storage.put(held))
+    rule = DiscardsWhatIsOnItsWay()
+    shown: dict[str, dict[str, object]] = {"n1": {"storage": storage, "map": now, "opened": True}, "coordinator": {"map": now}}
+    found = next((why for _ in range(16 * 5) if (why := rule.broken(shown)) is not None), None)
+    assert [one.place for one in storage.between("", None)] == sorted(places)  # nothing has happened to it
+    assert not storage.on_their_way
+    return found
+
+
+def test_a_node_discards_what_is_on_its_way_and_nothing_else(tmp_path: Path) -> None:
+    assert discarded(Storage(Disk(tmp_path), lambda text: None)) is None
+    assert DiscardsWhatIsOnItsWay().broken({"n1": {"storage": None, "map": None, "opened": False}}) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [(KeepsWhatComes, "n1 would keep '"), (KeepsTheFirst, "n1 would keep '"), (DropsWhatComes, "n1 would lose '")],
+)
+def test_a_node_that_keeps_something_or_loses_what_is_anothers(kind: type[Storage], why: str, tmp_path: Path) -> None:
+    found = discarded(kind(Disk(tmp_path), lambda text: None))
+    assert found is not None
+    assert found.startswith(why)
 
 
 def look(rule: SparesOnlyTheSilent, heard: Heard, start: int = 1) -> str | None:
