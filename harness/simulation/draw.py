@@ -18,6 +18,9 @@ _LAST_S: Final = 8.0
 
 _LOOPS: Final = 8
 
+_STUTTERS: Final = 0.25
+"""The share of seeds in which a node stutters."""
+
 Maker = Callable[[float, float], None]
 """Adds disturbances that begin at a time and last about as long as given, both in seconds."""
 
@@ -31,6 +34,18 @@ def draw(random: Random, drill: Drill) -> tuple[Disturbance, ...]:
         random.choice(makers)(at_s, random.choice((random.uniform(0.05, 0.4), random.uniform(0.3, 1.5))))
         at_s += random.expovariate(1 / mean_s)
     return tuple(sorted(drawn.found, key=lambda one: one.at_s))
+
+
+def stutters(random: Random, drill: Drill) -> tuple[Disturbance, ...]:
+    """Perhaps a node stops for a moment, again and again: what reaches it meanwhile, it then takes in one turn of its loop.
+
+    So what rarely comes together does, such as a request and the news that make it void.
+    """
+    if random.random() >= _STUTTERS:
+        return ()
+    drawn = _Drawn(random, drill)
+    drawn.stutter(_FIRST_S + random.uniform(0, 1), random.uniform(1, 4))
+    return tuple(drawn.found)
 
 
 def _damaged_by(drill: Drill) -> list[str]:
@@ -133,6 +148,14 @@ class _Drawn:
             self._add("die at sync", at_s, 0.05, node, nth=self._random.randint(1, 16))
             if (peer := peers[number % len(peers)]) != node:
                 self._add("cut", at_s, 0.2, node, peer)
+
+    def stutter(self, at_s: float, for_s: float) -> None:
+        """A node stops for some milliseconds, runs for some, and so on."""
+        node, until_s, mean_s = self._one(), at_s + for_s, self._random.choice((0.02, 0.1))
+        while at_s < until_s:
+            stopped_s = self._random.uniform(0.01, 0.04)
+            self._add("pause", at_s, stopped_s, node)
+            at_s += stopped_s + self._random.expovariate(1 / mean_s)
 
     def _wakes_alone(self, at_s: float, for_s: float) -> None:
         """A node is paused; when it wakes, clients reach it, and news from its peers does not."""

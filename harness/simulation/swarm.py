@@ -18,7 +18,7 @@ from harness.model.simulated import Varies, Withstands
 from harness.model.system import CLIENT
 from harness.simulation.cluster import SimulatedCluster
 from harness.simulation.disturbance import Disturbance
-from harness.simulation.draw import draw
+from harness.simulation.draw import draw, stutters
 
 _PLAIN_SHARE: Final = 0.2
 """The share of seeds that run the drill unchanged, and are judged by its SLOs, too."""
@@ -79,7 +79,9 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True):
         conditions = _far(_conditions(random, names), stream(seed, "far"), names)
         if isinstance(drill.system, Withstands) and "wrong clock" in drill.system.withstands:
             conditions = _coarse(conditions, stream(seed, "clocks"))
-        disturbances = draw(random, swarm.drill(drill, seed))
+        changed = swarm.drill(drill, seed)
+        found = [*draw(random, changed), *stutters(stream(seed, "stutters"), changed)]
+        disturbances = tuple(sorted(found, key=lambda one: one.at_s))
         return msgspec.structs.replace(swarm, conditions=conditions, disturbances=disturbances)
 
     def drill(self, drill: Drill, seed: int) -> Drill:
