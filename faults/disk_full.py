@@ -36,9 +36,7 @@ class DiskFull(Fault):
         return _steered.begin(environment, targets, self._setting, 1, Counter.REFUSED_WRITES)
 
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
-        return _steered.end(
-            environment, targets, self._setting, Counter.REFUSED_WRITES, injected, "writes refused with ENOSPC"
-        )
+        return _steered.end(environment, targets, self._setting, Counter.REFUSED_WRITES, injected, "writes refused with ENOSPC")
 
     @property
     def _setting(self) -> Setting:
