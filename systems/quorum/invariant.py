@@ -69,7 +69,7 @@ class OneValueAVersion:
             if (owed := self._owed.pop(name, None)) is not None and (why := self._lacks(name, entries, owed)) is not None:
                 return why
             last = self._last.setdefault(name, {})
-            for key in last.keys() - entries.keys():
+            for key in [key for key in last if key not in entries]:  # not a set: its order varies
                 gone = last.pop(key)
                 # It may have had the tombstone for a moment only: another one decides when it is dropped.
                 dropped = self._deleted.get(key, Version()) > gone.version
