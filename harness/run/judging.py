@@ -55,9 +55,7 @@ def check(history: History, checks: Iterable[Checker]) -> tuple[CheckResult, ...
         try:
             verdict = checker(history)
         except Exception as error:  # user code; the run is worth keeping even so
-            last = traceback.extract_tb(error.__traceback__)[-1]
-            where = f"{Path(last.filename).name}, line {last.lineno}"
-            verdict = Verdict(valid=None, why=f"the check itself failed: {type(error).__name__}: {error} ({where})")
+            verdict = Verdict(valid=None, why=f"the check itself failed: {raised(error)}")
         found.append(
             CheckResult(
                 name=checker.__name__,
@@ -69,6 +67,12 @@ def check(history: History, checks: Iterable[Checker]) -> tuple[CheckResult, ...
             )
         )
     return tuple(found)
+
+
+def raised(error: Exception) -> str:
+    """What an error of the user's code says, and the line that raised it."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({Path(last.filename).name}, line {last.lineno})"
 
 
 def check_slos(history: History, texts: Sequence[str], load: LoadLimits) -> tuple[Measurements, tuple[SLOResult, ...]]:

@@ -7,7 +7,7 @@ import contextlib
 import gc
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import itemgetter
@@ -30,6 +30,7 @@ from harness.node.context import NODE_PATH, NodePage
 from harness.run.driver import LOOK_EVERY_S, drive
 from harness.run.first_error import first_of
 from harness.run.generator_client import GeneratorClient
+from harness.run.judging import raised
 from harness.run.observer import NullObserver
 from harness.run.schedule import PlannedWindow
 from harness.run.settled import SETTLE_S, settled
@@ -70,6 +71,8 @@ class Recorded:
     start_ns: int
     broken: str | None = None
     """Why and when the system's invariant did not hold; None if it held, or there is none."""
+    invariant_raised: str | None = None
+    """The error that the system's invariant itself raised, and when: from then on nobody looked. None if it raised none."""
     forgotten: str | None = None
     """What a node would have forgotten after a crash at some moment, and when; None if nothing, or the system does not say."""
     not_agreed: str | None = None
@@ -99,6 +102,7 @@ class SimulatedRun:
         self._swarm = swarm
         self._invariant = drill.system.invariant() if isinstance(drill.system, HasInvariant) else None
         self._broken: str | None = None
+        self._invariant_raised: str | None = None
         self._drill = drill
         self._windows = windows
         self._seed = seed
@@ -172,6 +176,7 @@ class SimulatedRun:
             cluster=cluster,
             start_ns=start_ns,
             broken=self._broken,
+            invariant_raised=self._invariant_raised,
             forgotten=self._forgotten(),
             not_agreed=not_agreed_about,
             raised=self._raised(),
@@ -200,14 +205,23 @@ class SimulatedRun:
     def _look_at_invariant(self) -> None:
         if self._invariant is None or self._broken is not None:
             return
-        why = self._invariant.broken(self._states())
+        why = self._asked(self._invariant.broken)
         if why is not None:
             self._broken = f"at {self.world.now - BEGIN_S:.3f} s, {why}"
             self.world.note("invariant", "", why)
 
     def _apart(self) -> str | None:
-        invariant = self._invariant
-        return invariant.apart(self._states()) if isinstance(invariant, Agrees) else None
+        return self._asked(self._invariant.apart) if isinstance(self._invariant, Agrees) else None
+
+    def _asked(self, question: Callable[[Mapping[str, object]], str | None]) -> str | None:
+        """What the invariant says of the nodes now. It is not asked any more once it has raised an error."""
+        try:
+            return question(self._states())
+        except HarnessError:
+            raise
+        except Exception as error:  # user code; the run is worth judging even so
+            self._invariant, self._invariant_raised = None, f"at {self.world.now - BEGIN_S:.3f} s, {raised(error)}"
+            return None
 
     def _states(self) -> dict[str, object]:
         return {name: host.shown() for name, host in self.cluster.hosts.items() if host.shown is not None}

@@ -152,6 +152,8 @@ def _checks(drill: Drill, swarm: Swarm, recorded: Recorded) -> tuple[CheckResult
         (AGREES, recorded.not_agreed),
         (ANSWERS, recorded.unanswered),
     )
+    if (error := recorded.invariant_raised) is not None:
+        found += (CheckResult(name=INVARIANT, valid=None, why=f"the invariant itself failed: {error}"),)
     return found + tuple(CheckResult(name=name, valid=False, why=why) for name, why in told if why is not None)
 
 
