@@ -45,8 +45,8 @@ class Ours:
         self._checkpoints = Checkpoints(Disk(folder), trainer.identity(), Schedule(every=10))
         for step in (10, _STEP):
             parts = [part_of(tensors, rank, _RANKS) for rank in range(_RANKS)]
-            shards = [self._checkpoints.write_shard(step, rank, _RANKS, part) for rank, part in enumerate(parts)]
-            self._checkpoints.commit(step, shards, trainer.progress(), digest_of(tensors))
+            shards = [self._checkpoints.write_shard(step, f"rank{rank}", part) for rank, part in enumerate(parts)]
+            self._checkpoints.commit(step, "coordinator", shards, trainer.progress(), digest_of(tensors))
         newest = self._checkpoints.schedule.slot(_STEP)
         self.files = [file for file in sorted(folder.iterdir()) if file.name.startswith(newest)]
 
@@ -120,6 +120,7 @@ def stall(trainer: Trainer, folder: Path, every: int, saves: int) -> str:
     rows = torch.empty(trainer.order.shards, trainer.row)
     saver = Saver(
         Checkpoints(Disk(folder), trainer.identity(), Schedule(every=every)),
+        "rank0",
         written=lambda step, world, shard: None,
         failed=lambda step, why: None,
     )

@@ -192,8 +192,8 @@ def _work(folder: Path, steps: int) -> None:
         print(f"step {trainer.step - 1} {trainer.parameters_digest()}", flush=True)
         if checkpoints.schedule.due(trainer.step):
             saved_s = time.monotonic()
-            shard = checkpoints.write_shard(trainer.step, 0, 1, trainer.tensors())
-            checkpoints.commit(trainer.step, [shard], trainer.progress())
+            shard = checkpoints.write_shard(trainer.step, "rank0", trainer.tensors())
+            checkpoints.commit(trainer.step, "rank0", [shard], trainer.progress())
             saves_ms.append((time.monotonic() - saved_s) * 1e3)
     if saves_ms:
         print(f"saved {len(saves_ms)} checkpoints, median {statistics.median(saves_ms):.1f} ms", flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
@@ -11,6 +12,9 @@ from systems.parts.checkpoint.manifest import Shard
 from systems.parts.checkpoint.saver import Saver
 from systems.parts.checkpoint.store import Checkpoints
 from systems.training.trainer import Trainer
+
+_NAME: Final = "master"
+"""In the names of its files: a term has a folder of its own, and one master."""
 
 
 class Saving:
@@ -22,7 +26,7 @@ class Saving:
         self._told = told
         self._progress: dict[int, msgspec.Raw] = {}
         """The trainer's progress, by step: a save may still be under way when the next one is due and refused."""
-        self._saver = Saver(checkpoints, written=self._written, failed=self._failed)
+        self._saver = Saver(checkpoints, _NAME, written=self._written, failed=self._failed)
 
     def step_done(self, trainer: Trainer, progress: msgspec.Raw) -> float:
         """Begin a checkpoint if one is due, with its `progress`; returns for how many seconds the training stalled."""
@@ -37,7 +41,7 @@ class Saving:
 
     def _written(self, step: int, world: int, shard: Shard) -> None:
         try:
-            self._checkpoints.commit(step, [shard], self._progress.pop(step))
+            self._checkpoints.commit(step, _NAME, [shard], self._progress.pop(step))
         except OSError as error:
             self._not_saved(step, error.strerror or str(error))
         else:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 import msgspec
 
+from systems.parts.checkpoint.manifest import Withdrawn, is_withdrawn
 from systems.training.ledger import Ledger
 from systems.training.membership import Group
 from systems.training.messages import NO_STATE, Accused
@@ -31,7 +32,7 @@ class _Kept(msgspec.Struct, kw_only=True):
     out: set[str] = msgspec.field(default_factory=set)
     changed: dict[str, int] = msgspec.field(default_factory=dict)
     limits: dict[str, int] = msgspec.field(default_factory=dict)
-    voids: list[tuple[int, int]] = msgspec.field(default_factory=list)
+    withdrawn: list[Withdrawn] = msgspec.field(default_factory=list)
     withdraw: int | None = None
     finding: Finding | None = None
 
@@ -79,7 +80,7 @@ class Distrust:
         kept.finding = found
         if found.since is not None:
             kept.out |= set(found.names)
-            kept.voids.append((self._found_in, found.since))
+            kept.withdrawn.append(Withdrawn(generation=self._found_in, step=found.since))
             kept.withdraw = found.since if kept.withdraw is None else min(found.since, kept.withdraw)
             for name in self._ranks:
                 kept.limits[name] = min(found.since, kept.limits.get(name, found.since))
@@ -100,12 +101,17 @@ class Distrust:
 
     def void(self, generation: int, step: int) -> bool:
         """Whether a checkpoint begun in this generation may contain wrong steps."""
-        return any(generation <= other and step > since for other, since in self._kept.voids)
+        return is_withdrawn(self._kept.withdrawn, generation, step)
 
     @property
     def finding(self) -> Finding | None:
         """The last finding, until a group has trained without the ranks that it names."""
         return self._kept.finding
+
+    @property
+    def all_withdrawn(self) -> Sequence[Withdrawn]:
+        """The checkpoints that may contain wrong steps, of all findings so far."""
+        return self._kept.withdrawn
 
     @property
     def to_withdraw(self) -> int | None:

@@ -125,7 +125,7 @@ class Reign:
         if (after := self._distrust.to_withdraw) is None:
             return
         try:
-            steps = withdraw(self._node.shared(CHECKPOINTS), after)
+            steps = withdraw(self._node.shared(CHECKPOINTS), self._node.name, self._distrust.all_withdrawn)
             await self._distrust.withdrawn()
         except OSError as error:
             why = error.strerror or str(error)
@@ -206,7 +206,7 @@ class Reign:
         checkpoints = Checkpoints(self._node.shared(CHECKPOINTS), written.identity, self._schedule)
         try:
             shards = [part.shard for _, part in sorted(parts.items())]
-            checkpoints.commit(written.step, shards, written.progress, written.state)
+            checkpoints.commit(written.step, self._node.name, shards, written.progress, written.state, written.generation)
         except OSError as error:
             self._not_saved(written.step, error.strerror or str(error))
         else:

@@ -106,7 +106,7 @@ class Worker:
         self._agreed: _Agreed | None = None
         self._saving: dict[int, tuple[int, msgspec.Raw, str]] = {}
         """By step, since the saver was last idle: one is being written, and the later ones were refused meanwhile."""
-        self._saver = Saver(checkpoints, written=self._written, failed=self._not_saved, copied=trainer.copied)
+        self._saver = Saver(checkpoints, name, written=self._written, failed=self._not_saved, copied=trainer.copied)
 
     # ---------------------------------------------------------------------------------------------------- for others
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 import msgspec
 import torch
@@ -29,10 +30,21 @@ def opened(at: Disk, identity: Identity = IDENTITY, schedule: Schedule = SCHEDUL
     return Checkpoints(at, identity, schedule)
 
 
-def save(checkpoints: Checkpoints, step: int, world: int = 2) -> None:
-    tensors = state_at(step)
-    shards = [checkpoints.write_shard(step, rank, world, part_of(tensors, rank, world)) for rank in range(world)]
-    checkpoints.commit(step, shards, msgspec.Raw(msgspec.json.encode({"ledger": step * IDENTITY.batch})))
+def write(checkpoints: Checkpoints, step: int, ranks: Sequence[str] = ("rank0", "rank1")) -> list[Shard]:
+    """The parts of a checkpoint that is not committed yet."""
+    tensors, world = state_at(step), len(ranks)
+    return [checkpoints.write_shard(step, name, part_of(tensors, rank, world)) for rank, name in enumerate(ranks)]
+
+
+def commit(checkpoints: Checkpoints, step: int, shards: Sequence[Shard], by: str = "coordinator", generation: int = 1) -> None:
+    """Complete a checkpoint of these parts."""
+    progress = msgspec.Raw(msgspec.json.encode({"ledger": step * IDENTITY.batch}))
+    checkpoints.commit(step, by, shards, progress, generation=generation)
+
+
+def save(checkpoints: Checkpoints, step: int, world: int = 2, generation: int = 1) -> None:
+    shards = write(checkpoints, step, [f"rank{rank}" for rank in range(world)])
+    commit(checkpoints, step, shards, generation=generation)
 
 
 def loaded(disk: Disk) -> int | None:
@@ -54,6 +66,6 @@ class SlowFirst(Checkpoints):
         super().__init__(*settings)  # type: ignore[arg-type]
         self.go_on = threading.Event()
 
-    def write_shard(self, step: int, rank: int, world: int, tensors: Tensors) -> Shard:
+    def write_shard(self, step: int, by: str, tensors: Tensors) -> Shard:
         self.go_on.wait()
-        return super().write_shard(step, rank, world, tensors)
+        return super().write_shard(step, by, tensors)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,9 +12,12 @@ import torch
 
 from harness.node.crashpoints import MemoryFiles, crash_points
 from harness.node.disk import Disk
-from systems.parts.checkpoint.refusals import NoValidCheckpoint, OtherJob, StillNeeded
+from systems.parts.checkpoint.manifest import Withdrawn
+from systems.parts.checkpoint.refusals import Damaged, NoValidCheckpoint, OtherJob, StillNeeded
 from systems.parts.checkpoint.store import Checkpoints, Schedule, digest_of, part_of, withdraw
-from tests.helpers.checkpoints import IDENTITY, SCHEDULE, loaded, opened, save, state_at
+from tests.helpers.checkpoints import IDENTITY, SCHEDULE, commit, loaded, opened, save, state_at
+
+AFTER_10 = Withdrawn(generation=1, step=10)
 
 
 def in_memory(files: Mapping[str, bytes]) -> Disk:
@@ -50,13 +54,13 @@ def test_the_last_ones_are_kept_and_no_more(tmp_path: Path) -> None:
     assert len([name for name in disk.names() if name.endswith(".json")]) == SCHEDULE.keep + 1
     for step in (100, 90, 80):
         assert loaded(disk) == step
-        (tmp_path / f"{SCHEDULE.slot(step)}.json").unlink()
+        (tmp_path / f"{SCHEDULE.slot(step)}coordinator.json").unlink()
 
 
 def write_a_part(disk: Disk, step: int) -> bool:
     """Write one of two parts of a checkpoint that is not completed; False if that was refused."""
     try:
-        opened(disk).write_shard(step, 0, 2, part_of(state_at(step), 0, 2))
+        opened(disk).write_shard(step, "rank0", part_of(state_at(step), 0, 2))
     except StillNeeded:
         return False
     return True
@@ -70,7 +74,7 @@ def test_checkpoints_that_are_never_completed_leave_the_last_complete_one(keep: 
     refused = []
     for step in range(50, 200, 10):  # the disk of the other rank is full, or there is no coordinator
         try:
-            opened(disk, schedule=schedule).write_shard(step, 0, 2, part_of(state_at(step), 0, 2))
+            opened(disk, schedule=schedule).write_shard(step, "rank0", part_of(state_at(step), 0, 2))
         except StillNeeded as error:
             refused.append(step)
             assert str(error) == "it would overwrite step 40, the last one that is complete"
@@ -94,9 +98,9 @@ def test_a_training_that_has_gone_back_overwrites_what_it_did_not_resume_from() 
     disk = in_memory({})
     for step in (10, 20, 30):
         save(opened(disk), step)
-    withdraw(disk, 10)
+    withdraw(disk, "coordinator", [AFTER_10])
     for step in (20, 30, 40):
-        save(opened(disk), step)
+        save(opened(disk), step, generation=2)
         assert loaded(disk) == step
 
 
@@ -127,7 +131,7 @@ def test_what_was_refused_is_told(tmp_path: Path) -> None:
     disk = Disk(tmp_path)
     save(opened(disk), 10)
     save(opened(disk), 20)
-    shard = tmp_path / f"{SCHEDULE.slot(20)}-1of2.safetensors"
+    shard = tmp_path / f"{SCHEDULE.slot(20)}rank1.safetensors"
     shard.write_bytes(shard.read_bytes()[:-1])
     found = opened(disk).newest()
     assert found is not None
@@ -202,10 +206,10 @@ def manifest_first(checkpoints: Checkpoints, step: int) -> None:
     tensors = state_at(step)
     parts = [part_of(tensors, rank, 2) for rank in range(2)]
     elsewhere = opened(in_memory({}))
-    shards = [elsewhere.write_shard(step, rank, 2, part) for rank, part in enumerate(parts)]
-    checkpoints.commit(step, shards, msgspec.Raw(msgspec.json.encode({"ledger": step * IDENTITY.batch})))
+    shards = [elsewhere.write_shard(step, f"rank{rank}", part) for rank, part in enumerate(parts)]
+    commit(checkpoints, step, shards)
     for rank, part in enumerate(parts):
-        checkpoints.write_shard(step, rank, 2, part)
+        checkpoints.write_shard(step, f"rank{rank}", part)
 
 
 def test_a_manifest_that_is_written_first_names_what_is_not_there() -> None:
@@ -246,8 +250,8 @@ def test_a_copy_that_changed_before_it_was_written_is_refused(tmp_path: Path) ->
     tensors = state_at(20)
     state = digest_of(tensors)
     tensors["optimizer/weight/momentum"].view(torch.int32)[1, 2] ^= 1
-    shards = [checkpoints.write_shard(20, rank, 2, part_of(tensors, rank, 2)) for rank in range(2)]
-    checkpoints.commit(20, shards, msgspec.Raw(b"{}"), state)
+    shards = [checkpoints.write_shard(20, f"rank{rank}", part_of(tensors, rank, 2)) for rank in range(2)]
+    checkpoints.commit(20, "coordinator", shards, msgspec.Raw(b"{}"), state)
     found = checkpoints.newest()
     assert found is not None
     assert found.step == 10
@@ -258,23 +262,46 @@ def test_what_is_withdrawn_is_not_used_again_until_it_is_saved_again() -> None:
     disk = in_memory({})
     for step in (10, 20, 30):
         save(opened(disk), step)
-    assert sorted(withdraw(disk, 10)) == [20, 30]
+    assert withdraw(disk, "coordinator", [AFTER_10]) == [30, 20]
     assert loaded(disk) == 10
-    assert withdraw(disk, 10) == []
-    save(opened(disk), 20)
+    save(opened(disk), 20, generation=2)
     assert loaded(disk) == 20
-    assert sorted(withdraw(disk, 0)) == [10, 20]
+    assert withdraw(disk, "coordinator", [AFTER_10, Withdrawn(generation=2, step=0)]) == [30, 20, 10]
     assert loaded(disk) is None  # the training begins anew, which is right
 
 
 @pytest.mark.parametrize("after", [0, 10])
-def test_a_crash_while_checkpoints_are_withdrawn_leaves_each_used_or_not(after: int) -> None:
+def test_a_crash_while_checkpoints_are_withdrawn_leaves_all_used_or_none(after: int) -> None:
     disk = in_memory({})
     for step in (10, 20, 30):
         save(opened(disk), step)
-    for crash in crash_points(lambda disk: withdraw(disk, after), content(disk)):
+    found = [Withdrawn(generation=1, step=after)]
+    for crash in crash_points(lambda disk: withdraw(disk, "coordinator", found), content(disk)):
         left = loaded(crash.disk())
-        assert left in {None, 10, 20, 30}
+        assert left in {10 if after else None, 30}
         again = crash.disk()
-        withdraw(again, after)  # as the coordinator does when it is back
+        withdraw(again, "coordinator", found)  # as the coordinator does when it is back
         assert loaded(again) == (10 if after else None)
+
+
+def test_a_flipped_byte_never_makes_a_withdrawn_checkpoint_usable() -> None:
+    disk = in_memory({})
+    for step in (10, 20, 30):
+        save(opened(disk), step)
+    withdraw(disk, "coordinator", [AFTER_10])
+    files = content(disk)
+    name = "coordinator.withdrawn"
+    for at in range(len(files[name])):
+        flipped = bytearray(files[name])
+        flipped[at] ^= 1
+        with pytest.raises(Damaged, match=f"{name} says which checkpoints must not be used, but the list .* empty the folder"):
+            loaded(in_memory({**files, name: bytes(flipped)}))
+
+
+def test_a_checkpoint_of_an_earlier_format_is_refused_in_one_line() -> None:
+    body = (
+        b'{"step": 10, "format": 1, "identity": {"model": "m", "data": "d", "seed": 1, "shards": 1, "batch": 1}, "shards": []}'
+    )
+    earlier = hashlib.sha256(body).hexdigest().encode() + b"\n" + body
+    with pytest.raises(NoValidCheckpoint, match=r"0\.json: the manifest has format 1; this program reads format 2\. Restore"):
+        opened(in_memory({"every10-keep2-0.json": earlier})).newest()

@@ -7,7 +7,6 @@ import os
 import threading
 from pathlib import Path
 
-import msgspec
 import pytest
 import torch
 
@@ -16,7 +15,7 @@ from harness.node.files import Files
 from systems.parts.checkpoint.manifest import Shard
 from systems.parts.checkpoint.saver import Saver
 from systems.parts.checkpoint.store import Tensors
-from tests.helpers.checkpoints import IDENTITY, loaded, opened, state_at
+from tests.helpers.checkpoints import commit, loaded, opened, state_at
 
 
 class FailingFiles(Files):
@@ -51,11 +50,11 @@ class Job:
         self.checkpoints = opened(self.disk)
         self.alarms: list[str] = []
         self.saver = Saver(
-            self.checkpoints, written=self._written, failed=lambda step, why: self.alarms.append(f"{step}: {why}")
+            self.checkpoints, "rank0", written=self._written, failed=lambda step, why: self.alarms.append(f"{step}: {why}")
         )
 
     def _written(self, step: int, world: int, shard: Shard) -> None:
-        self.checkpoints.commit(step, [shard], msgspec.Raw(msgspec.json.encode({"ledger": step * IDENTITY.batch})))
+        commit(self.checkpoints, step, [shard])
 
     def save(self, step: int) -> None:
         tensors = state_at(step)
@@ -120,6 +119,7 @@ def test_a_save_whose_copy_failed_is_not_waited_for(tmp_path: Path) -> None:
     written: list[int] = []
     saver = Saver(
         opened(Disk(Files(tmp_path))),
+        "rank0",
         written=lambda step, world, shard: written.append(step),
         failed=lambda step, why: alarms.append(why),
         copied=copied,

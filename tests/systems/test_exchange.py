@@ -128,10 +128,10 @@ def test_state_is_saved_sent_and_taken_up(text: str, tmp_path: Path) -> None:
     assert not other.state.private
     checkpoints = Checkpoints(Disk(tmp_path), other.identity(), Schedule(every=1))
     shards = [
-        checkpoints.write_shard(1, rank, 2, part_of(each.tensors(), rank, 2) | each.private_tensors(f"rank{rank}"))
+        checkpoints.write_shard(1, f"rank{rank}", part_of(each.tensors(), rank, 2) | each.private_tensors(f"rank{rank}"))
         for rank, each in enumerate(trainers)
     ]
-    checkpoints.commit(1, shards, trainers[0].progress(), digest_of(trainers[0].tensors()))
+    checkpoints.commit(1, "coordinator", shards, trainers[0].progress(), digest_of(trainers[0].tensors()))
     found = checkpoints.newest()
     assert found is not None
     other.resume(found, "rank1")

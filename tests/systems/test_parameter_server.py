@@ -120,8 +120,8 @@ def updates_saved(folder: Path, term: int, steps: int) -> Path:
     root = folder / "shared" / f"checkpoints-{term}"
     checkpoints = Checkpoints(Disk(root), trainer.identity(), Schedule(every=1))
     state = trainer.ledger.state
-    shard = checkpoints.write_shard(steps, 0, 1, trainer.tensors())
-    checkpoints.commit(steps, [shard], msgspec.Raw(msgspec.json.encode(Progress(state.step, state.sha256))))
+    shard = checkpoints.write_shard(steps, "master", trainer.tensors())
+    checkpoints.commit(steps, "master", [shard], msgspec.Raw(msgspec.json.encode(Progress(state.step, state.sha256))))
     return root / shard.name
 
 
@@ -140,7 +140,7 @@ def test_a_term_whose_checkpoints_are_all_damaged_leaves_those_of_the_term_befor
     third_term(tmp_path)
     kinds = [(one["kind"], msgspec.json.decode(str(one["detail"]))) for one in rows(tmp_path).events]
     [(_, refused), (_, resumed)] = kinds
-    assert (refused["step"], refused["file"]) == (2, "checkpoints-2/every1-keep2-2.json")
+    assert (refused["step"], refused["file"]) == (2, "checkpoints-2/every1-keep2-2-master.json")
     assert (resumed["step"], resumed["of_generation"]) == (1, 1)
     older.unlink()
     with pytest.raises(NoValidCheckpoint, match=r"None of 2 checkpoints .*checkpoints-2/.*checkpoints-1/"):

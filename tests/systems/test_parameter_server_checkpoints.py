@@ -15,52 +15,17 @@ import torch
 from harness.model.training_events import NotSaved, Saved
 from harness.node.context import NodeContext
 from harness.node.disk import Disk
-from harness.node.files import Files
 from systems.parameter_server.bugs import CORRECT
 from systems.parameter_server.checkpoints import TermCheckpoints
 from systems.parameter_server.saving import Saving
 from systems.parameter_server.term import Settings
 from systems.parts.checkpoint.manifest import Identity
 from systems.training.trainer import Trainer
+from tests.helpers.freezing_files import FreezingFiles
 
 KEEP = 2
 OPERATIONS = 10
 """Of a save: the tensors and the manifest each truncate, append, sync, rename and sync the folder."""
-
-
-class FreezingFiles(Files):
-    """Files that freeze their user before the `nth` operation from now on, until it thaws."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
-        self.nth = 0
-        self.frozen, self.thawed = threading.Event(), threading.Event()
-
-    def append(self, name: str, data: bytes) -> None:
-        self._count()
-        super().append(name, data)
-
-    def truncate(self, name: str, length: int) -> None:
-        self._count()
-        super().truncate(name, length)
-
-    def sync(self, name: str) -> None:
-        self._count()
-        super().sync(name)
-
-    def rename(self, name: str, new: str) -> None:
-        self._count()
-        super().rename(name, new)
-
-    def sync_folder(self) -> None:
-        self._count()
-        super().sync_folder()
-
-    def _count(self) -> None:
-        self.nth -= 1
-        if self.nth == 0:
-            self.frozen.set()
-            assert self.thawed.wait(60)
 
 
 def kept(term: int, disk: Callable[[str], Disk]) -> TermCheckpoints:

@@ -67,8 +67,8 @@ def test_resumes_from_a_checkpoint_at_exactly_the_next_step(tmp_path: Path, mode
     for _ in range(3):
         step([trainer])
     checkpoints = Checkpoints(Disk(tmp_path), trainer.identity(), Schedule(every=3))
-    shards = [checkpoints.write_shard(3, rank, 2, part_of(trainer.tensors(), rank, 2)) for rank in range(2)]
-    checkpoints.commit(3, shards, trainer.progress())
+    shards = [checkpoints.write_shard(3, f"rank{rank}", part_of(trainer.tensors(), rank, 2)) for rank in range(2)]
+    checkpoints.commit(3, "coordinator", shards, trainer.progress())
     found = checkpoints.newest()
     assert found is not None
     resumed = Trainer(model, 1)

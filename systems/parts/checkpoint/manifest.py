@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, TypeVar
 
 import msgspec
 
 from systems.parts.checkpoint.refusals import Damaged, OtherJob
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 NO_PROGRESS: Final = msgspec.Raw(b"null")
 _DIGEST_CHARACTERS: Final = 64
+
+T = TypeVar("T")
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,9 +55,17 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """A checksum of all the tensors together, taken before they were copied for writing; empty if there is none.
 
     It catches a bit that flips in the copy, which the files' hashes cannot: they are computed from the copy."""
-    withdrawn: bool = False
-    """Whether the checkpoint turned out, after it was made, to be unusable."""
+    generation: int = 0
+    """That of the group that made it."""
     format: int = FORMAT
+
+
+class Withdrawn(msgspec.Struct, frozen=True, kw_only=True):
+    """Checkpoints that turned out to be unusable: those with more steps, of this generation and all earlier ones."""
+
+    generation: int
+    step: int
+    """The last one that is not spoilt."""
 
 
 def shard_of(name: str, data: bytes) -> Shard:
@@ -64,22 +75,30 @@ def shard_of(name: str, data: bytes) -> Shard:
 
 def encode(manifest: Manifest) -> bytes:
     """The file's content: the SHA-256 of the JSON as 64 hexadecimal digits, a line break, and the JSON."""
-    body = msgspec.json.encode(manifest)
-    return _digest(body).encode() + b"\n" + body
+    return _sealed(msgspec.json.encode(manifest))
 
 
 def decode(data: bytes) -> Manifest:
     """Decode a manifest file. Raises `Damaged` if a byte differs from what `encode` wrote."""
-    digest, separator, body = data[:_DIGEST_CHARACTERS], data[_DIGEST_CHARACTERS : _DIGEST_CHARACTERS + 1], data[65:]
-    if separator != b"\n" or _digest(body).encode() != digest:
-        raise Damaged("the manifest does not match its own SHA-256")
-    try:
-        manifest = msgspec.json.decode(body, type=Manifest)
-    except msgspec.MsgspecError as error:
-        raise Damaged(f"the manifest cannot be read: {error}") from error
+    manifest = _opened("manifest", data, Manifest)
     if manifest.format != FORMAT:
         raise Damaged(f"the manifest has format {manifest.format}; this program reads format {FORMAT}")
     return manifest
+
+
+def encode_withdrawn(withdrawn: Iterable[Withdrawn]) -> bytes:
+    """The content of a file that says which checkpoints are withdrawn, in the form of a manifest's."""
+    return _sealed(msgspec.json.encode(tuple(withdrawn)))
+
+
+def decode_withdrawn(data: bytes) -> tuple[Withdrawn, ...]:
+    """Decode such a file. Raises `Damaged` if a byte differs from what `encode_withdrawn` wrote."""
+    return _opened("list", data, tuple[Withdrawn, ...])
+
+
+def is_withdrawn(withdrawn: Iterable[Withdrawn], generation: int, step: int) -> bool:
+    """Whether a checkpoint that this generation's group made is withdrawn."""
+    return any(generation <= one.generation and step > one.step for one in withdrawn)
 
 
 def check_shard(shard: Shard, data: bytes | None) -> bytes:
@@ -108,6 +127,20 @@ _WORDS: Final = {
     "model": "model", "data": "data", "seed": "seed", "shards": "number of virtual shards", "batch": "batch size",
     "world": "number of ranks", "exchange": "exchange of gradients",
 }  # fmt: skip
+
+
+def _sealed(body: bytes) -> bytes:
+    return _digest(body).encode() + b"\n" + body
+
+
+def _opened(what: str, data: bytes, kind: type[T]) -> T:
+    digest, separator, body = data[:_DIGEST_CHARACTERS], data[_DIGEST_CHARACTERS : _DIGEST_CHARACTERS + 1], data[65:]
+    if separator != b"\n" or _digest(body).encode() != digest:
+        raise Damaged(f"the {what} does not match its own SHA-256")
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.MsgspecError as error:
+        raise Damaged(f"the {what} cannot be read: {error}") from error
 
 
 def _digest(data: bytes) -> str:

@@ -21,7 +21,7 @@ NOTHING: Final[Tensors] = MappingProxyType({})
 
 
 class Saver:
-    """Saves one rank's part. The training waits only while the part is copied, never for the disk.
+    """Saves the part of the rank of this name. The training waits only while the part is copied, never for the disk.
 
     `written(step, world, shard)` is called when the part is on the disk, `failed(step, why)` if it will not be, for example
     because there is no memory for the copy, because the disk refused it, or because the previous save is still running.
@@ -32,19 +32,21 @@ class Saver:
     def __init__(
         self,
         checkpoints: Checkpoints,
+        name: str,
         *,
         written: Callable[[int, int, Shard], None],
         failed: Callable[[int, str], None],
         copied: Callable[[Tensors], None] = lambda tensors: None,
     ) -> None:
         self._checkpoints = checkpoints
+        self._name = name
         self._written = written
         self._failed = failed
         self._copied = copied
         self._buffers: dict[str, torch.Tensor] = {}
         self._idle = threading.Event()
         self._idle.set()
-        self._work: queue.SimpleQueue[tuple[int, int, int, Tensors] | None] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[tuple[int, int, Tensors] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write_all, name="checkpoint saver", daemon=True)
         self._thread.start()
 
@@ -65,7 +67,7 @@ class Saver:
             self._failed(step, "Cannot allocate memory for the copy")
             return time.perf_counter() - begun_s
         self._idle.clear()
-        self._work.put((step, rank, world, copies))
+        self._work.put((step, world, copies))
         return time.perf_counter() - begun_s
 
     def wait(self, timeout_s: float) -> bool:
@@ -91,9 +93,9 @@ class Saver:
 
     def _write_all(self) -> None:
         while (work := self._work.get()) is not None:
-            step, rank, world, tensors = work
+            step, world, tensors = work
             try:
-                self._written(step, world, self._checkpoints.write_shard(step, rank, world, tensors))
+                self._written(step, world, self._checkpoints.write_shard(step, self._name, tensors))
             except OSError as error:
                 self._failed(step, error.strerror or str(error))
             except StillNeeded as error:

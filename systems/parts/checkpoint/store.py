@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,7 +13,7 @@ from safetensors.torch import load, save
 from harness.node.disk import Disk
 from systems.parts import checksums
 from systems.parts.checkpoint import manifest as manifests
-from systems.parts.checkpoint.manifest import NO_PROGRESS, Identity, Manifest, Shard
+from systems.parts.checkpoint.manifest import NO_PROGRESS, Identity, Manifest, Shard, Withdrawn, is_withdrawn
 from systems.parts.checkpoint.refusals import CheckpointError, Damaged, NoValidCheckpoint, OtherJob, Refusal, StillNeeded
 
 Tensors = Mapping[str, torch.Tensor]
@@ -24,6 +23,7 @@ PRIVATE: Final = "private/"
 
 _MANIFEST: Final = ".json"
 _SHARD: Final = ".safetensors"
+_WITHDRAWN: Final = ".withdrawn"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,15 +46,7 @@ class Schedule:
 
         Another schedule has other names, so it never overwrites what this one keeps.
         """
-        return self._slot(step // self.every % (self.keep + 1))
-
-    @property
-    def slots(self) -> Sequence[str]:
-        """All slots."""
-        return [self._slot(number) for number in range(self.keep + 1)]
-
-    def _slot(self, number: int) -> str:
-        return f"every{self.every}-keep{self.keep}-{number}"
+        return f"every{self.every}-keep{self.keep}-{step // self.every % (self.keep + 1)}-"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,36 +72,50 @@ class Checkpoints:
         self.identity = identity
         self.schedule = schedule
 
-    def write_shard(self, step: int, rank: int, world: int, tensors: Tensors) -> Shard:
+    def write_shard(self, step: int, by: str, tensors: Tensors) -> Shard:
         """Write one rank's tensors to the disk; they count once a manifest names them.
+
+        `by` is the rank's name; no two ranks share one, in whatever generation.
 
         Raises `StillNeeded` if that would overwrite the newest complete checkpoint: those since then were not completed, and
         this one may not be either.
         """
         self._check_not_needed(step)
-        name = f"{self.schedule.slot(step)}-{rank}of{world}{_SHARD}"
+        name = f"{self.schedule.slot(step)}{by}{_SHARD}"
         data = save(dict(tensors))
         self._disk.replace(name, data)
         return manifests.shard_of(name, data)
 
-    def commit(self, step: int, shards: Sequence[Shard], progress: msgspec.Raw = NO_PROGRESS, state: str = "") -> Manifest:
+    def commit(
+        self,
+        step: int,
+        by: str,
+        shards: Sequence[Shard],
+        progress: msgspec.Raw = NO_PROGRESS,
+        state: str = "",
+        generation: int = 0,
+    ) -> Manifest:
         """Make a checkpoint of shards that are all on the disk: from now on it is the newest.
 
-        `state` is the `digest_of` all tensors except private ones, taken before they were copied.
+        `by` is the name of the node that commits. `state` is the `digest_of` all tensors except private ones, taken before they
+        were copied, and `generation` that of the group that wrote the shards.
         """
-        manifest = Manifest(identity=self.identity, step=step, shards=tuple(shards), progress=progress, state=state)
-        self._disk.replace(f"{self.schedule.slot(step)}{_MANIFEST}", manifests.encode(manifest))
+        manifest = Manifest(
+            identity=self.identity, step=step, shards=tuple(shards), progress=progress, state=state, generation=generation
+        )
+        self._disk.replace(f"{self.schedule.slot(step)}{by}{_MANIFEST}", manifests.encode(manifest))
         return manifest
 
     def newest(self) -> Checkpoint | None:
         """The newest sound checkpoint; None if there is none, or only withdrawn ones.
 
         Raises `NoValidCheckpoint` if there are some but none is sound, `OtherJob` if the newest readable one belongs to another
-        job.
+        job, `Damaged` if it cannot be told which are withdrawn.
         """
         refused: list[Refusal] = []
+        withdrawn = _all_withdrawn(self._disk)
         for name, manifest in self._candidates(refused):
-            if manifest.withdrawn:
+            if is_withdrawn(withdrawn, manifest.generation, manifest.step):
                 continue
             try:
                 manifests.check_identity(manifest.identity, self.identity)
@@ -125,15 +131,15 @@ class Checkpoints:
         return None
 
     def _check_not_needed(self, step: int) -> None:
-        complete: dict[str, int] = {}
-        for slot in self.schedule.slots:
-            with contextlib.suppress(CheckpointError, OSError):
-                manifest = manifests.decode(self._disk.read(f"{slot}{_MANIFEST}") or b"")
-                if manifest.step < step and not manifest.withdrawn:  # the training did not resume from a later one
-                    complete[slot] = manifest.step
-        slot = self.schedule.slot(step)
-        if slot in complete and complete[slot] == max(complete.values()):
-            raise StillNeeded(f"it would overwrite step {complete[slot]}, the last one that is complete")
+        withdrawn = _all_withdrawn(self._disk)
+        for name, manifest in _newest_first(self._disk, []):
+            slot = self.schedule.slot(manifest.step)
+            if manifest.step >= step or not name.startswith(slot):  # the training did not resume from a later one
+                continue
+            if not is_withdrawn(withdrawn, manifest.generation, manifest.step):
+                if slot == self.schedule.slot(step):
+                    raise StillNeeded(f"it would overwrite step {manifest.step}, the last one that is complete")
+                return
 
     def _candidates(self, refused: list[Refusal]) -> Iterable[tuple[str, Manifest]]:
         """The readable manifests with their file names, in the order in which they are tried."""
@@ -152,20 +158,35 @@ class Checkpoints:
             raise Damaged("what was written is not what the job held")
 
 
-def withdraw(disk: Disk, after: int) -> list[int]:
-    """Withdraw every checkpoint with more than `after` steps, so that it is not used; returns their steps.
+def withdraw(disk: Disk, by: str, withdrawn: Sequence[Withdrawn]) -> list[int]:
+    """Withdraw checkpoints, even those that a frozen node has yet to commit; returns the steps of those that are there.
 
+    `by` is the name of the node that withdraws them. `withdrawn` includes all that it withdrew before: that list is replaced.
     Raises `OSError` if writing fails.
     """
-    found = [(name, one) for name, one in _newest_first(disk, []) if one.step > after and not one.withdrawn]
-    for name, manifest in found:
-        disk.replace(name, manifests.encode(msgspec.structs.replace(manifest, withdrawn=True)))
-    return [manifest.step for _, manifest in found]
+    disk.replace(f"{by}{_WITHDRAWN}", manifests.encode_withdrawn(withdrawn))
+    there = [one for _, one in _newest_first(disk, []) if is_withdrawn(withdrawn, one.generation, one.step)]
+    return sorted({one.step for one in there}, reverse=True)
 
 
 def digest_of(tensors: Tensors) -> str:
     """The checksum of tensors that a manifest keeps as `state`."""
     return f"{checksums.of_tensors(tensors):016x}"
+
+
+def _all_withdrawn(disk: Disk) -> list[Withdrawn]:
+    """What any node has withdrawn. Raises `Damaged`, `OSError`."""
+    withdrawn: list[Withdrawn] = []
+    for name in disk.names():
+        if name.endswith(_WITHDRAWN):
+            try:
+                withdrawn += manifests.decode_withdrawn(disk.read(name) or b"")
+            except Damaged as error:
+                raise Damaged(
+                    f"{name} says which checkpoints must not be used, but {error}. Restore it from a copy, or empty the folder"
+                    " to start at step 0."
+                ) from None
+    return withdrawn
 
 
 def _newest_first(disk: Disk, refused: list[Refusal]) -> Iterator[tuple[str, Manifest]]:
@@ -179,7 +200,7 @@ def _newest_first(disk: Disk, refused: list[Refusal]) -> Iterator[tuple[str, Man
                 refused.append(Refusal(file=name, why=str(error)))
             except OSError as error:
                 refused.append(Refusal(file=name, why=error.strerror or str(error)))
-    yield from sorted(found, key=lambda pair: pair[1].step, reverse=True)
+    yield from sorted(found, key=lambda pair: (pair[1].step, pair[1].generation), reverse=True)
 
 
 def part_of(tensors: Tensors, rank: int, world: int) -> dict[str, torch.Tensor]:
