@@ -38,7 +38,10 @@ class HasCores(Protocol):
 
 
 class Invariant(Protocol):
-    """Something that always holds over all nodes at once. Each run has its own instance, which may keep state."""
+    """Something that always holds over all nodes at once. Each run has its own instance, which may keep state.
+
+    If it raises an error, it is asked no more, and the run's verdict is unknown.
+    """
 
     def broken(self, states: Mapping[str, object]) -> str | None:
         """Why it does not hold, None if it does. `states`: what each running node shows (`node.show`)."""
