@@ -62,7 +62,7 @@ class Phases(msgspec.Struct, frozen=True, kw_only=True):
     joined_s: float | None
     """Every rank had a new process that was joining the group."""
     first_step_s: float | None
-    """Every rank had done a step that it began after the fault."""
+    """Every rank had done a step that it began after the fault; one that got a new process, in that."""
     caught_up_s: float | None
     """Every rank was past the furthest step that any had reached before the fault."""
 
@@ -153,8 +153,10 @@ def phases(
         ),
         default=0,
     )
-    first = [_first_done_ns(placed, rank, injected_ns) for rank in stepping(placed, ranks)]
-    further = [_first_done_ns(placed, rank, injected_ns, least=before) for rank in stepping(placed, ranks)]
+    renewed = {one.rank for one in new}  # what their old processes did after the fault, before they were ended, is no recovery
+    recovering = [one for one in placed if one.process in new or one.process.rank not in renewed]
+    first = [_first_done_ns(recovering, rank, injected_ns) for rank in stepping(placed, ranks)]
+    further = [_first_done_ns(recovering, rank, injected_ns, least=before) for rank in stepping(placed, ranks)]
     return Phases(
         window=window,
         noticed_s=after(min((at for at in gone if at >= injected_ns), default=None)),

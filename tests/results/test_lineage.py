@@ -222,3 +222,13 @@ def test_the_phases_of_a_recovery() -> None:
     lost = found[:2]
     never = phases("w0", 395 * MS, lost, place(lost), 2, [1], 800 * MS, finished=False)
     assert (never.restarted_s, never.joined_s, never.first_step_s, never.caught_up_s) == (None, None, None, None)
+
+
+def test_what_a_rank_does_after_a_fault_before_it_is_ended_and_started_again_is_no_recovery() -> None:
+    """Ranks that do not wait for each other: rank 0 does ten steps more after rank 1 was killed, and both restart in turn."""
+    old = [process(0, 10, 100, "m0", models(0, 40), gone_ms=510), process(1, 11, 100, "m0", models(0, 30), gone_ms=400)]
+    new = [process(0, 20, 1500, "m20", models(20, 40)), process(1, 21, 1400, "m20", models(20, 40))]
+    back = phases("w0", 395 * MS, [*old, *new], place([*old, *new]), 2, [1], None, finished=True)
+    assert back.joined_s == pytest.approx(1.095)
+    assert back.first_step_s == pytest.approx(1.115)
+    assert back.caught_up_s == pytest.approx((1500 + 100 - 395) / 1000)
