@@ -9,7 +9,12 @@ Only long messages tell: if a short one is not answered, the link is cut, or the
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from collections.abc import Iterator
 from typing import Final
+
+from harness.http.message import TimedOut
 
 LEAST: Final = 1024
 """No message needs to be shorter than this, in bytes: less than a packet."""
@@ -20,6 +25,18 @@ class Pace:
 
     def __init__(self, most: int) -> None:
         self.most = self._limit = max(most, LEAST)
+
+    @contextlib.contextmanager
+    def timed(self, size: int, timeout_s: float) -> Iterator[None]:
+        """Send a message of so many bytes inside, and wait there for its answer, `timeout_s` at most. Errors pass through."""
+        clock = asyncio.get_running_loop().time
+        sent_s = clock()
+        try:
+            yield
+        except TimedOut:
+            self.late(size)
+            raise
+        self.answered(size, clock() - sent_s, timeout_s)
 
     def answered(self, size: int, took_s: float, timeout_s: float) -> None:
         """A message of so many bytes was answered after so long; its sender would have waited for `timeout_s`."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from harness.http.message import TimedOut, TransportError
+from harness.http.message import TransportError
 from harness.model.system import Address
 from systems.parts.pace import Pace
 from systems.parts.sealing import SealedClient
@@ -45,21 +45,18 @@ class Peer:
 
         `limit` is told how much to send at once from now on, in bytes, whenever that changes.
         """
-        clock = asyncio.get_running_loop().time
         while True:
             await self._awake.wait()
             messages = self.take()
             if not messages:
                 continue
             body = msgspec.json.encode(Batch(self._cluster, self._name, messages))
-            sent_s, most = clock(), self._pace.most
+            most = self._pace.most
             try:
-                response = await self._client.request("POST", RAFT_PATH, body, timeout_s=self._timeout_s)
-                received = response.decode(list[Message]) if response.status == 200 else []
-                self._pace.answered(len(body), clock() - sent_s, self._timeout_s)
-            except TransportError as error:
-                if isinstance(error, TimedOut):
-                    self._pace.late(len(body))
+                with self._pace.timed(len(body), self._timeout_s):
+                    response = await self._client.request("POST", RAFT_PATH, body, timeout_s=self._timeout_s)
+                    received = response.decode(list[Message]) if response.status == 200 else []
+            except TransportError:
                 self.take()  # messages that queued behind a failed request are stale
                 received = []
             if self._pace.most != most:

@@ -87,7 +87,7 @@ class Config(msgspec.Struct, frozen=True):
     keepers: tuple[str, ...]
     all_in_sync: bool
     compact_at_kib: int
-    piece_kib: int = 256
+    piece_kib: int
     bug: str | None = None
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final, cast
 from urllib.parse import quote
 
 import msgspec
 
-from harness.http.message import Request, Response, TimedOut, TransportError
+from harness.http.message import Request, Response, TransportError
 from harness.model.system import Address
 from systems.parts.owner import Owner
 from systems.parts.pace import Pace
@@ -34,15 +33,11 @@ class Peer:
 
     async def ask(self, request: ReplicaRequest, timeout_s: float) -> ReplicaAnswer | None:
         """The answer; None if no usable one came, in which case the request may have been carried out anyway."""
-        body, clock = msgspec.json.encode(request), asyncio.get_running_loop().time
-        sent_s = clock()
+        body = msgspec.json.encode(request)
         try:
-            response = await self._client.request("POST", REPLICA_PATH, body, timeout_s=timeout_s, headers=self._headers)
-            self._pace.answered(len(body), clock() - sent_s, timeout_s)
+            with self._pace.timed(len(body), timeout_s):
+                response = await self._client.request("POST", REPLICA_PATH, body, timeout_s=timeout_s, headers=self._headers)
             return response.decode(_ANSWER) if response.status == 200 else None
-        except TimedOut:
-            self._pace.late(len(body))
-            return None
         except TransportError:
             return None
 

@@ -74,7 +74,7 @@ class Cluster:
             peers=peers,
         )  # fmt: skip
         node = NodeContext(spec)
-        config = Config(cluster="c", replicas=NAMES, keepers=(), all_in_sync=True, compact_at_kib=1024)
+        config = Config(cluster="c", replicas=NAMES, keepers=(), all_in_sync=True, compact_at_kib=1024, piece_kib=256)
         server = Server(node, config, self.keeper)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(server.keep())
