@@ -45,7 +45,8 @@ from systems.raft.core.core import NotLeading
 from systems.raft.core.state import Timing
 from systems.raft.messages import RAFT_PATH, NotDone
 from systems.raft.outcomes import carried_out, received
-from systems.raft.replica import Replica, Unknown
+from systems.raft.proposals import Unknown
+from systems.raft.replica import Replica
 
 _LOOK_S: Final = 0.05
 """How often the leader looks for leases that have expired."""

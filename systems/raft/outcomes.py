@@ -8,7 +8,8 @@ from collections.abc import Awaitable
 from harness.http.message import Request, Response
 from systems.raft.core.core import NotLeading
 from systems.raft.messages import Batch, NotDone
-from systems.raft.replica import Answer, Replica, Unknown
+from systems.raft.proposals import Answer, Unknown
+from systems.raft.replica import Replica
 
 
 async def carried_out(answering: Awaitable[Response], patience_s: float) -> Response:

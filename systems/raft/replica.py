@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic
 
 import msgspec
 
@@ -24,21 +24,16 @@ from systems.raft.invariant import Shown, fingerprint
 from systems.raft.machine import StateMachine
 from systems.raft.messages import Batch, Status
 from systems.raft.peer import Peer
+from systems.raft.proposals import Answer, Proposals
 from systems.raft.reads import Reads
 from systems.raft.rules import CORRECT, Rules
 from systems.raft.storage import Storage
 from systems.raft.telling import Telling
 
-Answer = TypeVar("Answer")
-
-TICK_S: Final = 0.01
+_SAVE_AGAIN_S: Final = 0.01
 _ASK_AGAIN_S: Final = 0.05
 _KEEP: Final = 200
 """How many entries are kept although a snapshot holds them, so that a node that is a little behind needs no snapshot."""
-
-
-class Unknown(Exception):
-    """It is not known whether a command was, or will be, carried out."""
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -79,8 +74,7 @@ class Replica(Generic[Answer]):
             name: Peer(address, timing, cluster=cluster, name=node.name, checked=rules.checksums_checked)
             for name, address in (node.peers if peers is None else peers).items()
         }
-        self._proposed: dict[int, tuple[int, asyncio.Future[Answer]]] = {}
-        """By index: the entry's term, and the future of its answer."""
+        self._proposals = Proposals[Answer](rules)
         self._reads = Reads()
         self._pumped: asyncio.Event | None = None
         """Set by the next `_pump`, if that is scheduled."""
@@ -138,7 +132,8 @@ class Replica(Generic[Answer]):
         """
         self._machine.check(data)
         entry = self._ready().propose(self._now_ms(), data)
-        return await self._committed(entry)
+        self._schedule()
+        return await self._proposals.outcome(entry)  # type: ignore[return-value]  # a command has an answer
 
     async def confirm(self) -> None:
         """Return once everything that was committed when this was called is applied; then read. Raises `NotLeading`."""
@@ -153,7 +148,8 @@ class Replica(Generic[Answer]):
     async def change(self, members: Members) -> None:
         """Return when the group has these members. Raises `NotLeading`, `Unknown`, and `ValueError` for an invalid change."""
         entry = self._ready().change(self._now_ms(), members)
-        await self._committed(entry)
+        self._schedule()
+        await self._proposals.outcome(entry)
 
     def hand_over(self, target: str) -> None:
         """Transfer leadership to another voter soon. Raises `NotLeading`, and `ValueError` if that is not possible."""
@@ -197,7 +193,7 @@ class Replica(Generic[Answer]):
     def unsettled(self) -> dict[str, int]:
         """For `NodeContext.report_unsettled`."""
         return {
-            "proposals under way": len(self._proposed),
+            "proposals under way": len(self._proposals),
             "reads under way": len(self._reads),
             "damaged logs": int(self._core is None),
             "disks that take nothing": int(self._unsaved is not None),
@@ -218,7 +214,7 @@ class Replica(Generic[Answer]):
                 tasks.create_task(peer.carry(partial(self._step, name), partial(self._limit, name)))
             while True:
                 self._tick()
-                await asyncio.sleep(TICK_S)
+                await asyncio.sleep(self._until_due_s())
 
     async def _recover(self) -> None:
         """Return when the node may take part again. See `core.recovery`."""
@@ -283,6 +279,12 @@ class Replica(Generic[Answer]):
         if self._core is not None and self._unsaved is None:
             self._core.tick(self._now_ms())
         self._pump()
+
+    def _until_due_s(self) -> float:
+        """How long to wait for the next tick: a heartbeat at most, because a message may make one due sooner."""
+        if self._core is None or self._unsaved is not None:
+            return _SAVE_AGAIN_S
+        return min(max(self._core.due_ms - self._now_ms(), 1), self._timing.heartbeat_ms) / 1000
 
     def _schedule(self) -> None:
         """Pump after everything else that arrived in this turn of the loop, with one sync for all of it."""
@@ -358,22 +360,13 @@ class Replica(Generic[Answer]):
         except ValueError as error:  # every node skips it, now and whenever the log is replayed
             self._node.log(f"entry {entry.index} is not a command, and has no effect: {error}")
         self._telling.applied(entry)
-        term, waiting = self._proposed.pop(entry.index, (0, None))
-        if waiting is None or waiting.done():
-            return
-        if term == entry.term or not self._rules.entries_known_by_term:
-            waiting.set_result(answer)  # type: ignore[arg-type]  # a change of members has no answer
-        else:
-            waiting.set_exception(NotLeading(self.leader, "another leader has put another entry in its place"))
+        self._proposals.applied(entry, answer, self.leader)
 
     def _restore(self, snapshot: Snapshot) -> None:
         kept = msgspec.json.decode(snapshot.data, type=_Kept)
         self._machine.restore(kept.machine)
         self.applied, self._digest = snapshot.index, kept.digest
-        for index in [index for index in self._proposed if index <= snapshot.index]:
-            _, waiting = self._proposed.pop(index)
-            if not waiting.done():
-                waiting.set_exception(Unknown("this node was told what became of it only in sum"))
+        self._proposals.skipped(snapshot.index)
 
     def _compact(self, core: Core) -> None:
         log = core.state.log
@@ -387,13 +380,3 @@ class Replica(Generic[Answer]):
         except OSError as error:
             self._node.log(f"the disk takes nothing, so this node keeps still: {error}")
             self._unsaved = Output()
-
-    async def _committed(self, entry: Entry) -> Answer:
-        waiting: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._proposed[entry.index] = (entry.term, waiting)
-        self._schedule()
-        try:
-            return await waiting
-        finally:
-            if self._proposed.get(entry.index, (0, None))[1] is waiting:
-                del self._proposed[entry.index]

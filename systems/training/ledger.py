@@ -12,7 +12,8 @@ import msgspec
 from harness.node.disk import Disk
 from systems.raft.core.core import NotLeading
 from systems.raft.messages import Command, Write
-from systems.raft.replica import Replica, Unknown
+from systems.raft.proposals import Unknown
+from systems.raft.replica import Replica
 from systems.raft.store import Answer, KeyValues
 
 

@@ -34,6 +34,10 @@ class Candidate:
         other._state, other._granted = state, set(self._granted)
         return other
 
+    @property
+    def due_ms(self) -> int:
+        return self._gives_up_at_ms
+
     def tick(self) -> Turn | None:
         """If no node was elected in time, the vote was split or messages were lost: ask again."""
         return Turn.ASK if self._state.now_ms >= self._gives_up_at_ms else self._won()

@@ -151,6 +151,11 @@ class Core:
         return self._role.name
 
     @property
+    def due_ms(self) -> int:
+        """The time from which `tick` may do something, if no message arrives before."""
+        return self._role.due_ms
+
+    @property
     def term(self) -> int:
         return self.state.term
 
@@ -278,17 +283,22 @@ class Core:
         reads: Sequence[ReadReady] = ()
         if (leader := self.leading) is not None:
             reads, leader.reads.ready = leader.reads.ready, []
+        vows = state.vows if state.vows != self._saved_vows else None
+        last = state.log.last_index
+        log_is_done = state.unsaved_from > last and self._handed_out >= state.commit
+        if log_is_done and not (vows or state.installed or state.outbox or self._led or reads):
+            return _NOTHING_TO_DO
         output = Output(
-            vows=state.vows if state.vows != self._saved_vows else None,
+            vows=vows,
             installed=state.installed,
-            entries=tuple(state.log.slice(state.unsaved_from, state.log.last_index)),
+            entries=tuple(state.log.slice(state.unsaved_from, last)),
             messages=tuple(state.outbox),
             led=self._led,
             committed=tuple(state.log.slice(max(self._handed_out, state.log.base_index) + 1, state.commit)),
             reads=tuple(reads),
         )
         self._saved_vows, self._led, self._handed_out = state.vows, None, state.commit
-        state.installed, state.outbox, state.unsaved_from = None, [], state.log.last_index + 1
+        state.installed, state.outbox, state.unsaved_from = None, [], last + 1
         return output
 
     def saved(self) -> None:

@@ -20,6 +20,10 @@ class Follower:
         """Restart the election timer: a leader was heard, or a candidate got this node's vote."""
         self._campaigns_at_ms = self._state.election_timeout_ms()
 
+    @property
+    def due_ms(self) -> int:
+        return self._campaigns_at_ms
+
     def tick(self) -> Turn | None:
         state = self._state
         if state.now_ms < self._campaigns_at_ms:

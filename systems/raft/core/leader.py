@@ -138,6 +138,10 @@ class Leader:
 
     # ------------------------------------------------------------------------------------------------- as any role's are
 
+    @property
+    def due_ms(self) -> int:
+        return self._heartbeat_at_ms
+
     def tick(self) -> Turn | None:
         state = self._state
         if not self._is_heard():

@@ -29,6 +29,10 @@ class Role(Protocol):
 
     name: RoleName
 
+    @property
+    def due_ms(self) -> int:
+        """The time from which `tick` may do something, if no message arrives before."""
+
     def tick(self) -> Turn | None:
         """Time has passed."""
 
