@@ -45,6 +45,11 @@ def is_known(expected: object) -> bool:
     return _right(expected) is not None
 
 
+def told(ops: pd.DataFrame) -> pd.Series[bool]:
+    """The predictions whose right answer is known."""
+    return (ops["kind"] == "predict") & ops["expected"].map(is_known).astype(bool)
+
+
 def is_right(answer: object, expected: object) -> bool:
     """Whether an answer is the right one, if there are versions that of the version that it names; both as texts."""
     return _same(_answer(answer), _right(expected))

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final
 
 import msgspec
 import pandas as pd
 
-from harness.checkers import one_of_the_right as several
-from harness.checkers import predictions_correct as predictions
-from harness.checkers._predictions import is_known, is_right
+from harness.checkers._predictions import is_right
 from harness.checkers._wording import count
 from harness.model.canonical import canonical
 from harness.model.history import History
-from harness.model.verdict import Verdict
+from harness.model.verdict import Checker, Verdict
 
 MOST_OPS: Final = 10
 
@@ -24,11 +24,49 @@ def answers_expected(history: History) -> Verdict:
 
     Answers are compared as texts or, if both are JSON, as JSON values: 1.0 is 1. If `expected` is a JSON array, one of its
     elements is right as well; if it is a prediction, or one for each version of a model, so is what `predictions_correct` takes
-    for right. Those checks, and `one_of_the_right`, ask for more. A drill that has no checks is judged by this one if its
-    workload says which answers are right. Unknown if no such call was answered.
+    for right. Those checks, and `one_of_the_right`, ask for more. If its workload says which answers are right, a drill is
+    judged by this check even if it does not name it, except for the calls whose answers a check of the drill compares itself:
+    `compares(ops)` in that check's module says which these are. Unknown if no such call was answered.
     """
+    return _compared(history, judges(history.ops))
+
+
+def answers_expected_beside(others: Sequence[Checker]) -> Checker:
+    """`answers_expected` for the calls whose answers none of the other checks compares."""
+
+    def answers_expected(history: History) -> Verdict:
+        return _compared(history, left_by(others, history.ops))
+
+    return answers_expected
+
+
+def left_by(others: Sequence[Checker], ops: pd.DataFrame) -> pd.Series[bool]:
+    """The calls that have an expected answer with which none of these checks compares theirs."""
+    left = judges(ops)
+    for other in others if left.any() else ():
+        left &= ~_rows_compared_by(other, ops)
+    return left
+
+
+def applies_beside(others: Sequence[Checker], history: History) -> bool:
+    """Whether these checks leave answers to compare. If one of them cannot tell, so that `answers_expected` says why."""
+    try:
+        return bool(left_by(others, history.ops).any())
+    except Exception:  # `compares` may be user code; it raises the same again when the history is judged
+        return True
+
+
+def _rows_compared_by(checker: Checker, ops: pd.DataFrame) -> pd.Series[bool]:
+    """What `compares(ops)` beside a checker says; its module may be a drill's file, which cannot be imported."""
+    compares: Callable[[pd.DataFrame], pd.Series[bool]] | None
+    compares = getattr(inspect.unwrap(checker), "__globals__", {}).get("compares")
+    return pd.Series(False, index=ops.index) if compares is None else compares(ops)
+
+
+def _compared(history: History, chosen: pd.Series[bool]) -> Verdict:
+    """Compare the answers of these calls with the expected ones."""
     ops = history.ops
-    answered = ops[judges(ops) & (ops["outcome"] == "ok").to_numpy(dtype=bool)]
+    answered = ops[chosen & (ops["outcome"] == "ok").to_numpy(dtype=bool)]
     if answered.empty:
         return Verdict(valid=None, why="no call whose right answer was known was answered")
     differs = (answered["value"] != answered["expected"]).fillna(True).to_numpy(dtype=bool)
@@ -51,18 +89,12 @@ def answers_expected(history: History) -> Verdict:
     )
 
 
-def applies(history: History) -> bool:
-    """Whether the right answer to a call was known, and no check of that form of answers judges the call."""
-    ops = history.ops
-    others = ops["kind"].isin(predictions.KINDS) & ops["expected"].map(is_known).astype(bool)
-    if several.applies(history):
-        others |= several.judges(ops)
-    return bool((judges(ops) & ~others).any())
-
-
 def judges(ops: pd.DataFrame) -> pd.Series[bool]:
     """The calls that have an expected answer."""
     return ops["expected"].notna()
+
+
+compares = judges
 
 
 def _is_right(value: object, expected: str) -> bool:

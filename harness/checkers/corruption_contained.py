@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from harness.checkers._predictions import Rows, judged
+from harness.checkers._predictions import Rows, judged, told
 from harness.checkers._starvation import Starvation, starvation, starved
 from harness.checkers._wording import count, listed
 from harness.model.history import History
@@ -26,6 +26,8 @@ LEAST_CALLS: Final = 20
 
 LEAST_WRONG: Final = 3
 """With fewer wrong answers from a node, the check does not say until when it gave them."""
+
+compares = told
 
 MOST_OPS: Final = 10
 

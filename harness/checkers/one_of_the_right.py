@@ -76,6 +76,9 @@ def judges(ops: pd.DataFrame) -> pd.Series[bool]:
     return pd.Series([bool(_right(text)) for text in ops["expected"]], index=ops.index, dtype=bool)
 
 
+compares = judges
+
+
 def _rank(value: object, expected: object) -> int | None:
     answer, right = _value(value), _right(expected)
     return right.index(answer) if answer in right else None

@@ -62,3 +62,8 @@ def applies(history: History) -> bool:
     """Whether the right answers are given by version."""
     predictions = history.ops[history.ops["kind"] == "predict"]
     return any(comes_by_version(text) for text in predictions["expected"].unique())
+
+
+def compares(ops: pd.DataFrame) -> pd.Series[bool]:
+    """The calls whose right answers came by version."""
+    return ops["kind"].isin(KINDS) & ops["expected"].map(comes_by_version).astype(bool)

@@ -6,12 +6,14 @@ from typing import Final
 
 import pandas as pd
 
-from harness.checkers._predictions import Rows, judged
+from harness.checkers._predictions import Rows, judged, told
 from harness.checkers._wording import count, listed
 from harness.model.history import History
 from harness.model.verdict import Verdict
 
 KINDS: Final = ("predict",)
+
+compares = told
 
 MOST_OPS: Final = 10
 """How many wrong answers a verdict shows."""

@@ -21,6 +21,7 @@ import systems as systems_package
 import workloads as workloads_package
 from harness import checkers as checkers_package
 from harness import roots
+from harness.checkers.answers_expected import answers_expected_beside, applies_beside
 from harness.model.bug import BugCatalog
 from harness.model.drill import Drill
 from harness.model.errors import HarnessError, UsageError, hint
@@ -306,9 +307,10 @@ def checkers_for(history: History) -> list[Checker]:
     """The checkers that have something to judge in a history: those whose module's `applies(history)` is true.
 
     A checker whose module has no `applies` must be asked for by name. One whose module has `unasked` is narrower unless it is
-    asked for.
+    asked for. `answers_expected` compares the answers that no other one compares.
     """
-    return [_unasked(checker) for checker in checkers().values() if _applies(checker, history)]
+    chosen = [_unasked(checker) for checker in checkers().values() if _applies(checker, history)]
+    return [*chosen, answers_expected_beside(chosen)] if applies_beside(chosen, history) else chosen
 
 
 def _unasked(checker: Checker) -> Checker:

@@ -11,10 +11,9 @@ from typing import Final
 import msgspec
 
 from harness.checkers import all_settled as settling
-from harness.checkers import answers_expected as comparing
 from harness.checkers._starvation import disturbed
 from harness.checkers.all_settled import all_settled
-from harness.checkers.answers_expected import answers_expected
+from harness.checkers.answers_expected import answers_expected_beside, applies_beside
 from harness.checkers.calls_done import calls_done
 from harness.checkers.faults_acted import faults_acted
 from harness.checkers.generator_kept_up import generator_kept_up
@@ -43,9 +42,9 @@ CONDITIONS: Final = tuple(check.__name__ for check in (faults_acted, generator_k
 def beside(drill: Drill, history: History) -> tuple[Checker, ...]:
     """The checks of this run besides its drill's own: those of every run, and those that have something to judge in it."""
     settled = [all_settled] if settling.applies(history) else []  # not every system reports its pending work
-    # A workload that says which answers are right wants them compared, although its drill names no check that does.
-    compared = [answers_expected] if not drill.checks and comparing.judges(history.ops).any() else []
-    return tuple(checker for checker in (*ALWAYS, *settled, *compared) if checker not in drill.checks)
+    # A workload that says which answers are right wants them compared, even if no check of its drill does that.
+    compared = [answers_expected_beside(drill.checks)] if applies_beside(drill.checks, history) else []
+    return (*(checker for checker in (*ALWAYS, *settled) if checker not in drill.checks), *compared)
 
 
 def check(history: History, checks: Iterable[Checker]) -> tuple[CheckResult, ...]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
+from harness.checkers.answers_expected import answers_expected, answers_expected_beside
 from harness.model.errors import HarnessError, UsageError
 from harness.model.history import History
 from harness.model.verdict import Checker, Verdict
@@ -22,7 +24,13 @@ _UNKNOWN_LOAD: Final = LoadLimits(seconds=0.0, timeout_ms=math.inf)
 def judge_again(result: Result, history: History) -> tuple[tuple[CheckResult, ...], tuple[SLOResult, ...]]:
     """The verdicts of a run's checks and SLOs on its history now."""
     own, why = _own_checkers(result)
-    found = check(history, [_checker(made.name, own, why) for made in result.checks])
+    checkers: list[Checker] = []
+    for made in result.checks:  # those that its drill names come first
+        one = _checker(made.name, own, why)
+        if one is answers_expected and not made.asked:
+            one = _beside(tuple(checkers), why)
+        checkers.append(one)
+    found = check(history, checkers)
     checks = tuple(msgspec.structs.replace(one, asked=made.asked) for one, made in zip(found, result.checks, strict=True))
     _, slos = check_slos(history, [slo.text for slo in result.slos], result.load or _UNKNOWN_LOAD)
     return checks, slos
@@ -39,6 +47,16 @@ def _checker(name: str, own: dict[str, list[Checker]], why: str) -> Checker:
         return catalog.find_checker(name)
     except UsageError:
         return _missing(name, why)
+
+
+def _beside(named: Sequence[Checker], why: str) -> Checker:
+    """`answers_expected` beside a drill's own checks; unknown if one of them is lost: it may have compared answers itself."""
+    lost = any(one.__module__ == __name__ for one in named)
+    return (
+        _missing(answers_expected.__name__, f"a check of the drill may compare the answers itself: {why}")
+        if lost
+        else answers_expected_beside(named)
+    )
 
 
 def _own_checkers(result: Result) -> tuple[dict[str, list[Checker]], str]:

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from harness.checkers.answers_expected import answers_expected, applies
+from harness.checkers.answers_expected import answers_expected, left_by
+from harness.checkers.corruption_contained import corruption_contained
+from harness.checkers.linearizable import linearizable
+from harness.checkers.nodes_stayed_up import nodes_stayed_up
+from harness.checkers.one_of_the_right import one_of_the_right
+from harness.checkers.one_version_each import one_version_each
+from harness.checkers.predictions_correct import predictions_correct
+from harness.checkers.version_kept import version_kept
 from harness.model.history import History
+from harness.model.verdict import Checker
 from tests.helpers.transcript import history
 
 PREDICTION = '{"label": 7, "score": 0.5}'
@@ -70,20 +78,38 @@ def test_an_answer_is_wrong_if_it_is_in_every_meaning_that_the_expected_one_can_
     assert answers_expected(asked(wrong, expected)).valid is False
 
 
+def left_of(checker: Checker) -> set[str]:
+    """Which of these calls a check leaves to be compared, by their keys."""
+    rows: list[dict[str, object]] = [
+        {"kind": "get", "key": "unknown", "expected": None},
+        {"kind": "get", "key": "text", "expected": "7"},
+        {"kind": "get", "key": "list", "expected": "[1,2]"},
+        {"kind": "get", "key": "empty list", "expected": "[]"},
+        {"kind": "get", "key": "prediction of another kind", "expected": PREDICTION},
+        {"kind": "predict", "key": "prediction", "expected": PREDICTION},
+        {"kind": "predict", "key": "by version", "expected": BY_VERSION},
+        {"kind": "predict", "key": "no prediction", "expected": "7"},
+    ]
+    common: dict[str, object] = {"client": 1, "value": "x", "outcome": "ok", "sent_ns": 0, "done_ns": 1}
+    ops = History.of([common | row for row in rows]).ops
+    return set(ops["key"][left_by([checker], ops)])
+
+
+ALL = {"text", "list", "empty list", "prediction of another kind", "prediction", "by version", "no prediction"}
+
+
 @pytest.mark.parametrize(
-    ("expected", "kind", "others_do"),
+    ("checker", "compared"),
     [
-        ("[1,2]", "get", True),
-        (PREDICTION, "predict", True),
-        (BY_VERSION, "predict", True),
-        (None, "get", True),
-        ("[1]", "get", False),
-        ("[]", "get", False),
-        (PREDICTION, "get", False),
-        ("7", "predict", False),
+        (nodes_stayed_up, set()),
+        (linearizable, set()),
+        (version_kept, set()),
+        (one_of_the_right, {"list"}),
+        (predictions_correct, {"prediction", "by version"}),
+        (corruption_contained, {"prediction", "by version"}),
+        (one_version_each, {"by version"}),
+        (answers_expected, ALL),
     ],
 )
-def test_it_applies_by_itself_to_calls_that_no_check_of_their_own_form_judges(
-    expected: str | None, kind: str, others_do: bool
-) -> None:
-    assert applies(asked("x", expected, kind=kind)) is not others_do
+def test_it_is_left_the_answers_that_another_check_does_not_compare(checker: Checker, compared: set[str]) -> None:
+    assert left_of(checker) == ALL - compared

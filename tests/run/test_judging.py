@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from harness.checkers.answers_expected import answers_expected
+from harness.checkers.corruption_contained import corruption_contained
+from harness.checkers.nodes_stayed_up import nodes_stayed_up
+from harness.checkers.version_kept import version_kept
 from harness.model.drill import Drill
-from harness.model.history import USAGE, frame
+from harness.model.history import USAGE, History, frame
 from harness.model.load import Load
-from harness.model.verdict import Checker
-from harness.run.judging import beside, check_slos, conclude
+from harness.model.verdict import Checker, Verdict
+from harness.run import catalog
+from harness.run.judging import beside, check, check_slos, conclude
 from harness.run.spec import RunSpec
 from results.record.result import LoadLimits
 from tests.helpers.echo import Echo, Numbers
@@ -68,9 +73,92 @@ def test_a_drill_without_checks_is_judged_by_the_answers_that_its_workload_expec
     assert [found.name for found in result.checks if found.valid is False] == ["answers_expected"]
 
 
+def _content(history: History) -> Verdict:
+    """A user's own check that does not look at answers."""
+    return Verdict(valid=True, why="fine")
+
+
+def _drill(*checks: Checker) -> Drill:
+    return Drill(system=Echo(), workload=Numbers(), load=Load(rate=500, clients=10, seconds=10), checks=checks)
+
+
+def _invalid(checks: Sequence[Checker], history: History) -> list[str]:
+    found = check(history, (*checks, *beside(_drill(*checks), history)))
+    return [one.name for one in found if one.valid is False]
+
+
+@pytest.mark.parametrize("checks", [(nodes_stayed_up,), (_content,), (lambda _: Verdict(valid=True, why=""),), (version_kept,)])
+def test_checks_that_do_not_look_at_answers_do_not_keep_wrong_ones_from_being_found(checks: Sequence[Checker]) -> None:
+    right = crash()
+    wrong = replace(right, ops=right.ops.assign(value=right.ops["value"].mask(right.ops.index == 7, "wrong")))
+    assert _invalid(checks, right) == []
+    assert _invalid(checks, wrong) == ["answers_expected"]
+    assert _invalid((*checks, answers_expected), wrong) == ["answers_expected"]
+
+
+RIGHT, WRONG = '{"label": 7, "score": 0.5}', '{"label": 8, "score": 0.5}'
+
+
+def _predictions(kind: str = "predict") -> History:
+    """A wrong prediction while bits are flipped, then right ones; and a wrong answer to another kind of call."""
+    rows = [("n1", WRONG, 0.1, kind)] + [("n1", RIGHT, 0.2 + at / 100, "predict") for at in range(200)]
+    ops = [
+        {"client": 1, "kind": kind, "key": "x", "value": value, "expected": RIGHT, "outcome": "ok", "node": node}
+        | {"sent_ns": round(at_s * S), "done_ns": round(at_s * S) + 1}
+        for node, value, at_s, kind in rows
+    ]
+    flips = {
+        "label": "w0",
+        "fault": "FlipBits",
+        "selector": "n1",
+        "targets": "n1",
+        "from_s": 0.0,
+        "to_s": 1.0,
+        "injected_ns": 0,
+    }
+    return History.of(ops, windows=[flips | {"healed_ns": S, "acted": True, "evidence": "flipped"}])
+
+
+def test_a_prediction_that_a_check_of_the_drill_excuses_is_not_wrong_after_all() -> None:
+    """Bits were flipped: `corruption_contained` allows the first wrong answer. It says nothing of other kinds of calls."""
+    assert _invalid((corruption_contained,), _predictions()) == []
+    assert _invalid((nodes_stayed_up,), _predictions()) == ["answers_expected"]
+    assert _invalid((corruption_contained,), _predictions("classify")) == ["answers_expected"]
+
+
+def test_a_check_in_a_drills_file_may_compare_answers_itself(tmp_path: Path) -> None:
+    history = _predictions()
+    file = tmp_path / "close.py"
+    compares = "return ops['kind'] == 'predict'"
+    file.write_text(OWN.format(compares=compares))
+    assert _invalid(catalog.load_drill(file).drill.checks, history) == []
+    assert _invalid(catalog.load_drill(file).drill.checks, _predictions("classify")) == ["answers_expected"]
+    file.write_text(OWN.format(compares="return ops['sort'] == 'predict'"))
+    drill = catalog.load_drill(file).drill
+    [told] = [one for one in check(history, beside(drill, history)) if one.name == "answers_expected"]
+    assert (told.valid, told.why.partition(" (")[0]) == (None, "the check itself failed: KeyError: 'sort'")
+
+
+OWN = '''
+"""A drill whose check compares answers."""
+from harness.model.drill import Drill
+from harness.model.load import Load
+from harness.model.verdict import Verdict
+from tests.helpers.echo import Echo, Numbers
+
+def close_enough(history):
+    return Verdict(valid=True, why="close")
+
+def compares(ops):
+    {compares}
+
+drill = Drill(system=Echo(), workload=Numbers(), load=Load(rate=10, seconds=1), checks=[close_enough])
+'''
+
+
 def test_a_drill_without_checks_whose_workload_expects_nothing_is_not_judged_by_answers() -> None:
     drill = Drill(system=Echo(), workload=Numbers(), load=Load(rate=500, clients=10, seconds=10))
     history = crash()
     unasked = replace(history, ops=history.ops.assign(expected=None))
-    assert answers_expected in beside(drill, history)
-    assert answers_expected not in beside(drill, unasked)
+    assert "answers_expected" in {one.__name__ for one in beside(drill, history)}
+    assert "answers_expected" not in {one.__name__ for one in beside(drill, unasked)}

@@ -9,7 +9,7 @@ import pytest
 
 from harness.checkers.linearizable import linearizable
 from harness.model.invocation import Invocation
-from harness.run import catalog
+from harness.run import catalog, judging
 from harness.run.judging import check
 from harness.run.rejudging import judge_again
 from harness.run.runner import run
@@ -38,10 +38,12 @@ def test_a_run_is_judged_by_the_checks_that_its_drill_chose(tmp_path: Path) -> N
     result, history = load_run(done.run_dir)
     checks, slos = judge_again(result, history)
     by_name = {one.name: one for one in checks}
-    own = by_name.pop(everything_echoes.__name__)
-    assert own.valid is None
-    assert "no checker has this name, and the drill cannot be loaded: No drill called 'test/drill'" in own.why
-    assert by_name == {one.name: one for one in result.checks if one.name != own.name}
+    own, beside = by_name.pop(everything_echoes.__name__), by_name.pop("answers_expected")
+    assert own.valid is beside.valid is None
+    lost = "no checker has this name, and the drill cannot be loaded: No drill called 'test/drill'"
+    assert lost in own.why
+    assert f"a check of the drill may compare the answers itself: {lost}" in beside.why
+    assert by_name == {one.name: one for one in result.checks if one.name not in (own.name, beside.name)}
     assert slos == result.slos
 
 
@@ -72,6 +74,36 @@ def test_a_drills_own_check_is_found_in_its_file(tmp_path: Path) -> None:
     [lost, kept] = judge_again(result, history)[0]
     assert (lost.valid, lost.why) == (None, f"neither the catalogue nor {file} has it any more")
     assert kept == made[1]
+
+
+COMPARING = '''
+"""A drill with a check that compares answers itself, and takes any for right."""
+from harness.model.drill import Drill
+from harness.model.load import Load
+from harness.model.verdict import Verdict
+from tests.helpers.echo import Echo, Numbers
+
+def any_is_right(history):
+    return Verdict(valid=True, why="all fine")
+
+def compares(ops):
+    return ops["kind"] == "predict"
+
+drill = Drill(system=Echo(), workload=Numbers(), load=Load(rate=10, seconds=1), checks=[any_is_right])
+'''
+
+
+def test_answers_that_the_drills_own_check_compares_are_left_to_it_again(tmp_path: Path) -> None:
+    file = tmp_path / "comparing.py"
+    file.write_text(COMPARING)
+    history = transcript("c1 predict x 1 0..1 ok expected=2\nc1 get x 2 2..3 ok expected=2")
+    drill = catalog.load_drill(file).drill
+    named = check(history, drill.checks)
+    beside = [msgspec.structs.replace(one, asked=False) for one in check(history, judging.beside(drill, history))]
+    made = (*named, *beside)
+    assert {one.name: one.valid for one in made}["answers_expected"] is True
+    result = concluded(history, checks=made, invocation=Invocation(drill=str(file), seed=7))
+    assert judge_again(result, history)[0] == made
 
 
 BOUNDED = '''
