@@ -48,6 +48,8 @@ class Drill:
     def __post_init__(self) -> None:
         for name, example in (("faults", 'Kill("n1").between(2, 4)'), ("checks", "linearizable"), ("slos", '"p99 < 50ms"')):
             object.__setattr__(self, name, _listed(name, getattr(self, name), example))
+        for check in self.checks:
+            _check_checker(check)
         for text in self.slos:
             if SLO.parse(text).of_steps and not isinstance(self.system, HasSteps):
                 raise UsageError(f"The SLO {text!r} is about training steps; {type(self.system).__name__} does not train.")
@@ -113,6 +115,15 @@ def _listed(name: str, values: Sequence[object], example: str) -> tuple[object, 
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise UsageError(f"Drill({name}={values!r}): expected a list, such as {name}=[{example}].")
     return tuple(values)
+
+
+def _check_checker(check: object) -> None:
+    """Raise `UsageError` unless this is a function with a name, by which results know it."""
+    if not (callable(check) and isinstance(getattr(check, "__name__", None), str)):
+        raise UsageError(
+            f"Drill(checks=[{check!r}]): a check is a function from a history to a Verdict, with a name of its own."
+            " Import it, as in `from harness.checkers.linearizable import linearizable`, or define it with `def`."
+        )
 
 
 def check_fault(fault: Fault, system: System, *, namespaces: bool = False) -> None:

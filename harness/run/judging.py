@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import msgspec
+import numpy as np
 
 from harness.checkers import all_settled as settling
 from harness.checkers._starvation import disturbed
@@ -51,10 +53,7 @@ def check(history: History, checks: Iterable[Checker]) -> tuple[CheckResult, ...
     """Each checker's verdict on a history."""
     found = []
     for checker in checks:
-        try:
-            verdict = checker(history)
-        except Exception as error:  # user code; the run is worth keeping even so
-            verdict = Verdict(valid=None, why=f"the check itself failed: {raised(error)}")
+        verdict = _verdict(checker, history)
         found.append(
             CheckResult(
                 name=checker.__name__,
@@ -68,9 +67,40 @@ def check(history: History, checks: Iterable[Checker]) -> tuple[CheckResult, ...
     return tuple(found)
 
 
+def _verdict(checker: Checker, history: History) -> Verdict:
+    """A checker's verdict, in plain values. It may be user code: if it fails, the verdict is unknown, and the run is kept."""
+    verdict: object
+    try:
+        verdict = checker(history)
+    except Exception as error:
+        return _failed(raised(error))
+    if not isinstance(verdict, Verdict):
+        return _failed(f"it returned {verdict!r}, not a Verdict")
+    if not (verdict.valid is None or isinstance(verdict.valid, bool | np.bool_)):
+        return _failed(f"its verdict has valid={verdict.valid!r}, which must be True, False or None")
+    if not isinstance(verdict.why, str):
+        return _failed(f"its verdict has why={verdict.why!r}, which must be a text")
+    rows = range(len(history.ops))
+    if odd := [op for op in verdict.ops if not _is_row(op, rows)]:
+        return _failed(
+            f"its verdict has {odd[0]!r} among its ops, which must be rows of history.ops, of which there are {len(rows):,}"
+        )
+    valid = None if verdict.valid is None else bool(verdict.valid)  # numpy's own types cannot be stored
+    return replace(verdict, valid=valid, ops=tuple(map(int, verdict.ops)))
+
+
+def _is_row(op: object, rows: range) -> bool:
+    return isinstance(op, int | np.integer) and int(op) in rows
+
+
+def _failed(why: str) -> Verdict:
+    return Verdict(valid=None, why=f"the check itself failed: {why}")
+
+
 def raised(error: Exception) -> str:
-    """What an error of the user's code says, and the line that raised it."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
+    """What an error of the user's code says, and its line, which is not in a package that the code uses, such as pandas."""
+    frames = traceback.extract_tb(error.__traceback__)
+    last = next((frame for frame in reversed(frames) if "site-packages" not in frame.filename), frames[-1])
     return f"{type(error).__name__}: {error} ({Path(last.filename).name}, line {last.lineno})"
 
 

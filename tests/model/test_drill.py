@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import pytest
@@ -64,6 +65,8 @@ def test_a_drill_that_makes_sense() -> None:
         ({"faults": Kill("n1").between(1, 2)}, r"expected a list, such as faults=\[Kill"),
         ({"slos": "p99 < 1s"}, r"slos='p99 < 1s'\): expected a list, such as slos=\[\"p99 < 50ms\"\]"),
         ({"checks": linearizable}, r"expected a list, such as checks=\[linearizable\]"),
+        ({"checks": ["linearizable"]}, r"checks=\['linearizable'\]\): a check is a function .* Import it, as in"),
+        ({"checks": [partial(linearizable)]}, r"a check is a function .* with a name of its own.*define it with `def`"),
         ({"slos": ["p99 <"]}, r"p99 <\n *\^"),
         ({"slos": ["p98 < 1 parsec"]}, r"\^"),
         ({"caught_by": linearizable}, r"is not among checks=\[…\]"),

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from harness.checkers.answers_expected import answers_expected
@@ -20,7 +23,7 @@ from harness.model.verdict import Checker, Verdict
 from harness.run import catalog
 from harness.run.judging import beside, check, check_slos, conclude
 from harness.run.spec import RunSpec
-from results.record.result import LoadLimits
+from results.record.result import LoadLimits, decode, encode
 from tests.helpers.echo import Echo, Numbers
 from tests.helpers.synthetic import crash
 
@@ -136,7 +139,7 @@ def test_a_check_in_a_drills_file_may_compare_answers_itself(tmp_path: Path) -> 
     file.write_text(OWN.format(compares="return ops['sort'] == 'predict'"))
     drill = catalog.load_drill(file).drill
     [told] = [one for one in check(history, beside(drill, history)) if one.name == "answers_expected"]
-    assert (told.valid, told.why.partition(" (")[0]) == (None, "the check itself failed: KeyError: 'sort'")
+    assert (told.valid, told.why) == (None, "the check itself failed: KeyError: 'sort' (close.py, line 12)")
 
 
 OWN = '''
@@ -162,3 +165,35 @@ def test_a_drill_without_checks_whose_workload_expects_nothing_is_not_judged_by_
     unasked = replace(history, ops=history.ops.assign(expected=None))
     assert "answers_expected" in {one.__name__ for one in beside(drill, history)}
     assert "answers_expected" not in {one.__name__ for one in beside(drill, unasked)}
+
+
+@pytest.mark.parametrize(
+    ("returned", "why"),
+    [
+        (True, "it returned True, not a Verdict"),
+        (None, "it returned None, not a Verdict"),
+        (Verdict(valid=cast(bool, pd.NA), why="x"), "its verdict has valid=<NA>, which must be True, False or None"),
+        (Verdict(valid=cast(bool, "no"), why="x"), "its verdict has valid='no', which must be True, False or None"),
+        (Verdict(valid=True, why=cast(str, 7)), "its verdict has why=7, which must be a text"),
+        (Verdict(valid=False, why="x", ops=(0, 10**6)), "its verdict has 1000000 among its ops, which must be rows"),
+        (Verdict(valid=False, why="x", ops=(-1,)), "its verdict has -1 among its ops, which must be rows"),
+        (Verdict(valid=False, why="x", ops=cast(tuple[int], ("a",))), "its verdict has 'a' among its ops, which must be rows"),
+    ],
+)
+def test_a_check_that_returns_no_verdict_makes_the_run_unknown(returned: object, why: str) -> None:
+    [found] = check(crash(), [lambda _: cast(Verdict, returned)])
+    assert found.valid is None
+    assert found.why.startswith(f"the check itself failed: {why}")
+
+
+def test_a_verdict_may_hold_numbers_of_numpy() -> None:
+    history = crash()
+
+    def alike(history: History) -> Verdict:
+        rows = np.flatnonzero(history.ops["kind"] == "read")
+        return Verdict(valid=cast(bool, (history.ops["kind"] == "none").all()), why="none alike", ops=tuple(rows[:2]))
+
+    drill = _drill(alike)
+    result = conclude(RunSpec(name="t", title="t", drill=drill, seed=1), history, datetime.now(UTC), 10.0)
+    assert decode(encode(result), "here") == result
+    assert (result.verdict, result.checks[0].valid, result.checks[0].ops) == ("fail", False, (0, 5))
