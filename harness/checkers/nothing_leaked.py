@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from harness.checkers._looks import Look, looks_of
@@ -15,6 +17,9 @@ ALLOWANCE: Final = 16
 """How many more of each kind a node may have than soon after its start: what it opens when first needed, and health checks in
 progress. A leak grows with the load, and exceeds this in any drill with enough traffic to show it."""
 
+KEPT_PER_CALL: Final = 4
+"""How many connections to each of its peers a node with a pool of its own may keep for each call that was under way at once."""
+
 
 def nothing_leaked(history: History) -> Verdict:
     """When everything is over and healed, no node has lost track of connections, or has files, tasks or requests piling up.
@@ -22,33 +27,54 @@ def nothing_leaked(history: History) -> Verdict:
     Two looks at the same process are compared: soon after its start and at the end, which may be some seconds after the last
     call if there is still something to find. A node may have 16 more than at its start of each of these: sockets that it
     neither accepted, nor uses, nor keeps idle; other open files; idle connections, by address, beyond the most that were ever
-    in use at once; requests to others in progress; tasks. Sockets of a node that opens its connections by other means than
-    this project's clients are not judged. Unknown if a node could not be looked at, or is still working on what it was asked.
+    in use at once; requests to others in progress; tasks. A node that opens its connections by other means than this
+    project's clients does not say which ones it uses: to each of its peers it may have four more for each client, and for each
+    call without an answer. Nodes that do not report what they hold, as foreign programs, are not judged, and the verdict
+    names them. Unknown if a node could not be looked at, or is still working on what it was asked.
     """
-    return leaked(looks_of(history.usage))
+    looks = looks_of(history.usage)
+    verdict = leaked(looks, _may_keep(history))
+    started = history.events["node"][history.events["kind"] == "started"].unique()
+    unseen = sorted({*map(str, started)} - {look.node for look in looks})
+    if not (verdict.valid and unseen):
+        return verdict
+    return replace(verdict, why=f"{verdict.why}; not judged, because they do not report what they hold: {listed(unseen)}")
 
 
-def leaked(looks: Sequence[Look]) -> Verdict:
-    """The same, judged from the looks themselves."""
+def _may_keep(history: History) -> dict[str, int]:
+    """How many connections of its own each node may keep in a pool. Nothing can be said if clients made no calls."""
+    ops = history.ops
+    if ops.empty:
+        return {}
+    at_once = ops["client"].nunique() + int((ops["outcome"] == "unknown").sum())
+    peers = history.links["link"].str.partition(">")[0].value_counts()
+    nodes = set(history.usage["node"].unique()) - {CLIENT}
+    return {str(node): KEPT_PER_CALL * at_once * max(1, int(peers.get(node, 0))) for node in nodes}
+
+
+def leaked(looks: Sequence[Look], may_keep: Mapping[str, int] | None = None) -> Verdict:
+    """The same, judged from the looks themselves, and from how many connections of its own each node may keep, if known."""
+    kept = may_keep or {}
     ends = [look for look in looks if look.moment == "end"]
     if not ends:
         return Verdict(valid=None, why="what the nodes held in the end was not recorded")
     starts = {look.pid: look for look in reversed(looks) if look.moment == "start" and _whole(look)}
     overs = {look.pid: look for look in looks if look.moment == "over" and _whole(look)}
     seen = [end for end in ends if _whole(end) and end.pid in starts]
-    told = [why for end in seen if (why := _piled_up(starts[end.pid], end, overs.get(end.pid)))]
+    told = [why for end in seen if (why := _piled_up(starts[end.pid], end, overs.get(end.pid), kept))]
     if told:
         return Verdict(valid=False, why="; ".join(told))
     blind = [end.node for end in ends if not _whole(end) or end.pid not in starts]
     if blind:
         return Verdict(valid=None, why=f"what {listed(blind)} held could not be seen")
-    working = [why for end in seen if (why := _piled_up(starts[end.pid], end, None))]
+    working = [why for end in seen if (why := _piled_up(starts[end.pid], end, None, kept))]
     if working:
         return Verdict(valid=True, why=f"nothing leaked, and some work is not done yet: {'; '.join(working)}")
     most = max(ends, key=lambda look: look.descriptors or 0)
     return Verdict(valid=True, why=f"nothing piled up on {count(len(ends), 'node')}; {most.node} has the most: {_held(most)}")
 
 
+_OWN: Final = "sockets that it opened by its own means"
 _WORK: Final = ("requests under way", "tasks")
 
 
@@ -67,9 +93,10 @@ def _held(look: Look) -> str:
 def _counts(look: Look) -> dict[str, int]:
     sockets = look.sockets or 0
     known = (look.accepted or 0) + (look.in_use or 0) + (look.idle or 0)
+    unknown = max(0, sockets - known)  # the kernel and the node are asked one after the other: a connection may come in between
     return {
-        # The kernel and the node are asked one after the other: a connection may come in between.
-        "sockets that it lost track of": max(0, sockets - known) if look.opened else 0,
+        "sockets that it lost track of": unknown if look.opened else 0,
+        _OWN: 0 if look.opened else unknown,
         "open files": (look.descriptors or 0) - sockets,
         # Each client of a load has connections of its own, which it cannot lend to another one.
         "idle connections that it has no use for": 0 if look.node == CLIENT else look.surplus or 0,
@@ -78,12 +105,13 @@ def _counts(look: Look) -> dict[str, int]:
     }
 
 
-def _piled_up(start: Look, end: Look, over: Look | None) -> str | None:
+def _piled_up(start: Look, end: Look, over: Look | None, may_keep: Mapping[str, int]) -> str | None:
     """What is too much, except work that has become less since everything was over."""
     before, at_first, at_end = _counts(start), {} if over is None else _counts(over), _counts(end)
     fewer = {what for what in _WORK if at_end[what] < at_first.get(what, 0)}
     more = {what: now - before[what] for what, now in at_end.items() if what not in fewer}
-    told = [f"{number} {what}" for what, number in more.items() if number > ALLOWANCE]
+    beyond = dict.fromkeys(more, ALLOWANCE) | {_OWN: ALLOWANCE + may_keep.get(end.node, sys.maxsize)}
+    told = [f"{number} {what}" for what, number in more.items() if number > beyond[what]]
     return f"{end.node} ended with {', '.join(told)} more than at its start: {_held(end)}" if told else None
 
 

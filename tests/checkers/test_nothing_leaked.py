@@ -68,9 +68,44 @@ def test_what_counts_is_the_same_process() -> None:
     assert judged(*begun, look("end", counts={"tasks": 40}, pid=9))[0] is True
 
 
-def test_sockets_opened_by_other_means_are_not_judged() -> None:
-    start, end = {"opened": 0}, {"opened": 0, "sockets": 100, "descriptors": 108}
-    assert judged(look("start", counts=start), look("end", counts=end))[0] is True
+def used(sockets: int, node: str = "n1", unanswered: int = 0, peers: int = 1, calls: int = 1) -> tuple[bool | None, str]:
+    """A node whose connections are of its own making, `sockets` more at the end, with three clients."""
+    ops: list[Row] = [
+        {"client": at % 3, "kind": "get", "key": "x", "value": "", "outcome": "ok" if at < 300 else "unknown"}
+        | {"sent_ns": at, "done_ns": at + 1}
+        for at in range(300 * (calls > 0) + unanswered)
+    ]
+    links = [{"link": f"{node}>p{number}", "connections": 1, "received_bytes": 1, "sent_bytes": 1} for number in range(peers)]
+    links += [{"link": "client>n1", "connections": 3, "received_bytes": 1, "sent_bytes": 1}]
+    end = {"opened": 0, "sockets": 4 + sockets, "descriptors": 12 + sockets}
+    rows = [look("start", node, {"opened": 0}), look("end", node, end)]
+    verdict = nothing_leaked(History.of(ops, links=links, usage=rows))
+    return verdict.valid, verdict.why
+
+
+@pytest.mark.parametrize(
+    ("unanswered", "peers", "most"),
+    [(0, 1, 4 * 3), (0, 0, 4 * 3), (0, 2, 2 * 4 * 3), (10, 1, 4 * 13)],
+)
+def test_a_node_may_keep_as_many_own_connections_as_calls_at_once_can_use(unanswered: int, peers: int, most: int) -> None:
+    assert used(ALLOWANCE + most, unanswered=unanswered, peers=peers)[0] is True
+    valid, why = used(ALLOWANCE + most + 1, unanswered=unanswered, peers=peers)
+    assert valid is False
+    assert f"n1 ended with {ALLOWANCE + most + 1} sockets that it opened by its own means more than at its start" in why
+
+
+def test_a_nodes_own_connections_are_not_judged_without_calls_and_the_generators_never() -> None:
+    assert used(10_000, calls=0)[0] is True
+    assert used(10_000, node="client")[0] is True
+
+
+def test_nodes_that_do_not_report_what_they_hold_are_named() -> None:
+    started: list[Row] = [{"at_ns": 0, "node": node, "kind": "started", "detail": "pid 7"} for node in ("db", "n1", "cache")]
+    history = History.of([], events=started, usage=[look("start"), look("end")])
+    verdict = nothing_leaked(history)
+    assert verdict.valid is True
+    assert verdict.why.startswith("nothing piled up on 1 node")
+    assert verdict.why.endswith("; not judged, because they do not report what they hold: cache, db")
 
 
 def test_the_load_s_clients_each_have_a_connection_of_their_own() -> None:
