@@ -47,7 +47,7 @@ def _may_keep(history: History) -> dict[str, int]:
     if ops.empty:
         return {}
     at_once = ops["client"].nunique() + int((ops["outcome"] == "unknown").sum())
-    peers = history.links["link"].str.partition(">")[0].value_counts()
+    peers = history.links["link"].str.split(">").str[0].value_counts()
     nodes = set(history.usage["node"].unique()) - {CLIENT}
     return {str(node): KEPT_PER_CALL * at_once * max(1, int(peers.get(node, 0))) for node in nodes}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ import numpy as np
 
 from harness.checkers import all_settled as settling
 from harness.checkers._starvation import disturbed
+from harness.checkers._wording import listed
 from harness.checkers.all_settled import all_settled
 from harness.checkers.answers_expected import answers_expected_beside, applies_beside
 from harness.checkers.calls_done import calls_done
@@ -86,7 +88,17 @@ def _verdict(checker: Checker, history: History) -> Verdict:
             f"its verdict has {odd[0]!r} among its ops, which must be rows of history.ops, of which there are {len(rows):,}"
         )
     valid = None if verdict.valid is None else bool(verdict.valid)  # numpy's own types cannot be stored
-    return replace(verdict, valid=valid, ops=tuple(map(int, verdict.ops)))
+    why = f"{verdict.why}{_other_kinds(checker, history)}" if valid is None else verdict.why
+    return replace(verdict, valid=valid, why=why, ops=tuple(map(int, verdict.ops)))
+
+
+def _other_kinds(checker: Checker, history: History) -> str:
+    """For a check that cannot decide: what it would judge, if there is no call of such a kind. A name may be misspelled."""
+    kinds = getattr(inspect.unwrap(checker), "__globals__", {}).get("KINDS")
+    there = list(map(str, history.ops["kind"].unique()))
+    if not isinstance(kinds, tuple) or not there or set(kinds) & set(there):
+        return ""
+    return f"; it judges calls of kind {listed(sorted(kinds))}, and here are only {listed(sorted(there))}"
 
 
 def _is_row(op: object, rows: range) -> bool:

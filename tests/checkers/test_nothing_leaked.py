@@ -76,7 +76,6 @@ def used(sockets: int, node: str = "n1", unanswered: int = 0, peers: int = 1, ca
         for at in range(300 * (calls > 0) + unanswered)
     ]
     links = [{"link": f"{node}>p{number}", "connections": 1, "received_bytes": 1, "sent_bytes": 1} for number in range(peers)]
-    links += [{"link": "client>n1", "connections": 3, "received_bytes": 1, "sent_bytes": 1}]
     end = {"opened": 0, "sockets": 4 + sockets, "descriptors": 12 + sockets}
     rows = [look("start", node, {"opened": 0}), look("end", node, end)]
     verdict = nothing_leaked(History.of(ops, links=links, usage=rows))

@@ -15,6 +15,7 @@ import pytest
 from harness.checkers.answers_expected import answers_expected
 from harness.checkers.corruption_contained import corruption_contained
 from harness.checkers.nodes_stayed_up import nodes_stayed_up
+from harness.checkers.nothing_lost import nothing_lost
 from harness.checkers.version_kept import version_kept
 from harness.model.drill import Drill
 from harness.model.history import USAGE, History, frame
@@ -26,6 +27,7 @@ from harness.run.spec import RunSpec
 from results.record.result import LoadLimits, decode, encode
 from tests.helpers.echo import Echo, Numbers
 from tests.helpers.synthetic import crash
+from tests.helpers.transcript import history as transcript
 
 S = 1_000_000_000
 
@@ -197,3 +199,13 @@ def test_a_verdict_may_hold_numbers_of_numpy() -> None:
     result = conclude(RunSpec(name="t", title="t", drill=drill, seed=1), history, datetime.now(UTC), 10.0)
     assert decode(encode(result), "here") == result
     assert (result.verdict, result.checks[0].valid, result.checks[0].ops) == ("fail", False, (0, 5))
+
+
+def test_a_check_that_finds_no_call_of_its_kinds_says_which_there_are() -> None:
+    misnamed = transcript("c1 put x 1 0..1 ok\nc1 get x 1 2..3 ok")
+    [found] = check(misnamed, [nothing_lost])
+    assert found.valid is None
+    assert found.why.endswith("; it judges calls of kind read, write, and here are only get, put")
+    [found] = check(transcript("c1 put x 1 0..1 ok\nc1 read x 1 2..3 ok"), [nothing_lost])
+    assert found.valid is None
+    assert "it judges" not in found.why
