@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from harness.model.steering import PARTIAL
@@ -64,12 +65,17 @@ class Disk:
             self._keep_name(name)
             self._files.sync(name)
 
-    def replace(self, name: str, data: bytes) -> None:
-        """Replace a whole file atomically. The new one is durable when this returns."""
+    def replace(self, name: str, data: bytes, *, check: Callable[[], None] = lambda: None) -> None:
+        """Replace a whole file atomically. The new one is durable when this returns.
+
+        `check` is called at the last moment, when the new content is on the disk beside the old file: if it raises, the old
+        file stays.
+        """
         partial = _checked(name) + PARTIAL
         self._files.truncate(partial, 0)
         self._files.append(partial, data)
         self._files.sync(partial)
+        check()
         self._lengths.pop(name, None)
         self._torn.discard(name)
         self._unnamed.add(name)

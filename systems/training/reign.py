@@ -10,6 +10,7 @@ import msgspec
 
 from harness.model import training_events as events
 from harness.node.context import NodeContext
+from systems.parts.checkpoint.refusals import TooLate
 from systems.parts.checkpoint.store import Checkpoints, Schedule, withdraw
 from systems.training.asking import Ranks
 from systems.training.distrust import Distrust, Finding
@@ -209,6 +210,8 @@ class Reign:
             checkpoints.commit(written.step, self._node.name, shards, written.progress, written.state, written.generation)
         except OSError as error:
             self._not_saved(written.step, error.strerror or str(error))
+        except TooLate as error:
+            self._not_saved(written.step, str(error))
         else:
             self._note(events.Saved(generation=self.generation, step=written.step))
 

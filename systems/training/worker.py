@@ -370,7 +370,8 @@ class Worker:
         if self._saver.wait(0):
             self._saving.clear()  # none of them is being written any more
         self._saving[step] = generation, self._trainer.progress(), digest_of(tensors)
-        return self._saver.save(step, group.rank, group.world, tensors, self._trainer.private_tensors(self._name))
+        own = self._trainer.private_tensors(self._name)
+        return self._saver.save(step, group.rank, group.world, tensors, own, generation=generation)
 
     def _written(self, step: int, world: int, shard: Shard) -> None:
         generation, progress, state = self._saving[step]

@@ -30,10 +30,10 @@ def opened(at: Disk, identity: Identity = IDENTITY, schedule: Schedule = SCHEDUL
     return Checkpoints(at, identity, schedule)
 
 
-def write(checkpoints: Checkpoints, step: int, ranks: Sequence[str] = ("rank0", "rank1")) -> list[Shard]:
+def write(checkpoints: Checkpoints, step: int, ranks: Sequence[str] = ("rank0", "rank1"), generation: int = 1) -> list[Shard]:
     """The parts of a checkpoint that is not committed yet."""
     tensors, world = state_at(step), len(ranks)
-    return [checkpoints.write_shard(step, name, part_of(tensors, rank, world)) for rank, name in enumerate(ranks)]
+    return [checkpoints.write_shard(step, name, part_of(tensors, rank, world), generation) for rank, name in enumerate(ranks)]
 
 
 def commit(checkpoints: Checkpoints, step: int, shards: Sequence[Shard], by: str = "coordinator", generation: int = 1) -> None:
@@ -43,7 +43,7 @@ def commit(checkpoints: Checkpoints, step: int, shards: Sequence[Shard], by: str
 
 
 def save(checkpoints: Checkpoints, step: int, world: int = 2, generation: int = 1) -> None:
-    shards = write(checkpoints, step, [f"rank{rank}" for rank in range(world)])
+    shards = write(checkpoints, step, [f"rank{rank}" for rank in range(world)], generation)
     commit(checkpoints, step, shards, generation=generation)
 
 
@@ -66,6 +66,6 @@ class SlowFirst(Checkpoints):
         super().__init__(*settings)  # type: ignore[arg-type]
         self.go_on = threading.Event()
 
-    def write_shard(self, step: int, by: str, tensors: Tensors) -> Shard:
+    def write_shard(self, step: int, by: str, tensors: Tensors, generation: int = 0) -> Shard:
         self.go_on.wait()
-        return super().write_shard(step, by, tensors)
+        return super().write_shard(step, by, tensors, generation)

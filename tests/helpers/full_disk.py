@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from harness.node.disk import Disk
@@ -16,7 +17,7 @@ class DiskThatFills(Disk):
         super().__init__(folder)
         self.full = False
 
-    def replace(self, name: str, data: bytes) -> None:
+    def replace(self, name: str, data: bytes, *, check: Callable[[], None] = lambda: None) -> None:
         if self.full:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        super().replace(name, data)
+        super().replace(name, data, check=check)

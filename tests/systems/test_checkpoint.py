@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -12,16 +13,29 @@ import torch
 
 from harness.node.crashpoints import MemoryFiles, crash_points
 from harness.node.disk import Disk
-from systems.parts.checkpoint.manifest import Withdrawn
-from systems.parts.checkpoint.refusals import Damaged, NoValidCheckpoint, OtherJob, StillNeeded
-from systems.parts.checkpoint.store import Checkpoints, Schedule, digest_of, part_of, withdraw
-from tests.helpers.checkpoints import IDENTITY, SCHEDULE, commit, loaded, opened, save, state_at
+from systems.parts.checkpoint.manifest import Manifest, Shard, Withdrawn, encode
+from systems.parts.checkpoint.refusals import Damaged, NoValidCheckpoint, OtherJob, StillNeeded, TooLate
+from systems.parts.checkpoint.store import Schedule, digest_of, part_of, withdraw
+from tests.helpers.checkpoints import IDENTITY, SCHEDULE, commit, loaded, opened, save, state_at, write
 
 AFTER_10 = Withdrawn(generation=1, step=10)
 
 
 def in_memory(files: Mapping[str, bytes]) -> Disk:
     return Disk(MemoryFiles(files))
+
+
+def damage(disk: Disk, name: str) -> None:
+    """Flip the last bit of a file."""
+    data = disk.read(name) or b""
+    disk.replace(name, data[:-1] + bytes([data[-1] ^ 1]))
+
+
+def manifest_of(disk: Disk, step: int, shards: Sequence[Shard], generation: int = 1) -> None:
+    """Write a manifest without looking."""
+    progress = msgspec.Raw(msgspec.json.encode({"ledger": step * IDENTITY.batch}))
+    manifest = Manifest(identity=IDENTITY, step=step, shards=tuple(shards), progress=progress, generation=generation)
+    disk.replace(f"{SCHEDULE.slot(step)}coordinator.json", encode(manifest))
 
 
 def content(disk: Disk) -> dict[str, bytes]:
@@ -57,13 +71,12 @@ def test_the_last_ones_are_kept_and_no_more(tmp_path: Path) -> None:
         (tmp_path / f"{SCHEDULE.slot(step)}coordinator.json").unlink()
 
 
-def write_a_part(disk: Disk, step: int) -> bool:
-    """Write one of two parts of a checkpoint that is not completed; False if that was refused."""
-    try:
-        opened(disk).write_shard(step, "rank0", part_of(state_at(step), 0, 2))
-    except StillNeeded:
-        return False
-    return True
+def uncommitted(disk: Disk, step: int, ranks: tuple[str, ...] = ("rank0", "rank1"), generation: int = 1) -> list[Shard]:
+    """The parts that these of two ranks write while the disk of any other is full; none if that is refused."""
+    parts = {f"rank{rank}": part_of(state_at(step), rank, 2) for rank in range(2)}
+    with suppress(StillNeeded):
+        return [opened(disk).write_shard(step, name, parts[name], generation) for name in ranks]
+    return []
 
 
 @pytest.mark.parametrize("keep", [1, 2, 3])
@@ -88,7 +101,7 @@ def test_one_checkpoint_that_is_not_completed_costs_no_other_one() -> None:
     disk = in_memory({})
     save(opened(disk), 10)
     save(opened(disk), 20)
-    assert write_a_part(disk, 30)
+    assert uncommitted(disk, 30, ("rank0",))
     for step in (40, 50, 60):
         save(opened(disk), step)
         assert loaded(disk) == step
@@ -102,6 +115,68 @@ def test_a_training_that_has_gone_back_overwrites_what_it_did_not_resume_from() 
     for step in (20, 30, 40):
         save(opened(disk), step, generation=2)
         assert loaded(disk) == step
+
+
+def test_a_checkpoint_that_is_completed_when_its_files_are_overwritten_does_not_count_as_complete() -> None:
+    disk = in_memory({})
+    for step in (10, 20, 30):
+        save(opened(disk), step)
+    late = uncommitted(disk, 40)
+    for step in (50, 60, 70, 80):  # rank1's disk is full, and rank0 overwrites what it wrote at step 40
+        uncommitted(disk, step, ("rank0",))
+    with pytest.raises(TooLate, match="a file of it is no longer there"):  # its coordinator was frozen, and thaws
+        commit(opened(disk), 40, late)
+    manifest_of(disk, 40, late)  # … or it was frozen after it had looked
+    for step in (90, 100, 110, 120):
+        uncommitted(disk, step, ("rank0",))
+        assert loaded(disk) == 30
+
+
+def test_a_checkpoint_that_is_completed_while_its_file_is_about_to_be_overwritten_is_not_overwritten() -> None:
+    class Late(Disk):
+        """A coordinator completes step 40 when all of rank0's new file is written, and not yet in place."""
+
+        def replace(self, name: str, data: bytes, *, check: Callable[[], None] = lambda: None) -> None:
+            def look() -> None:
+                manifest_of(disk, 40, late)
+                check()
+
+            super().replace(name, data, check=look)
+
+    files = MemoryFiles({})
+    disk = Disk(files)
+    for step in (10, 20, 30):
+        save(opened(disk), step)
+    late = uncommitted(disk, 40)
+    with pytest.raises(StillNeeded, match="it would overwrite step 40, the last one that is complete"):
+        opened(Late(files)).write_shard(70, "rank0", part_of(state_at(70), 0, 2), 1)
+    assert loaded(disk) == 40
+
+
+def test_a_checkpoint_that_is_completed_late_leaves_a_later_one_of_the_same_coordinator_alone() -> None:
+    disk = in_memory({})
+    for step in (10, 20, 30):
+        save(opened(disk), step)
+    late = uncommitted(disk, 40)
+    for step in (50, 60, 70):
+        commit(opened(disk), step, write(opened(disk), step, ("rank2", "rank3"), 2), generation=2)
+    with pytest.raises(TooLate, match="step 70 is complete and in its place"):
+        commit(opened(disk), 40, late)
+    assert loaded(disk) == 70
+
+
+def test_the_last_sound_one_is_not_overwritten_because_of_later_ones_that_were_found_to_be_damaged() -> None:
+    disk = in_memory({})
+    for step in (30, 40, 50):
+        save(opened(disk), step)
+    damage(disk, f"{SCHEDULE.slot(50)}rank1.safetensors")
+    training = opened(disk)
+    found = training.newest()
+    assert found is not None
+    assert found.step == 40
+    with pytest.raises(StillNeeded, match="it would overwrite step 40"):  # those since then were not even begun
+        training.write_shard(70, "rank0", part_of(state_at(70), 0, 2), 2)
+    assert loaded(disk) == 40
 
 
 def test_another_schedule_overwrites_nothing_of_this_one() -> None:
@@ -201,22 +276,19 @@ class FolderNotSynced(MemoryFiles):
         """Left out."""
 
 
-def manifest_first(checkpoints: Checkpoints, step: int) -> None:
+def manifest_first(disk: Disk, step: int) -> None:
     """The manifest names files that are about to be written."""
-    tensors = state_at(step)
-    parts = [part_of(tensors, rank, 2) for rank in range(2)]
-    elsewhere = opened(in_memory({}))
-    shards = [elsewhere.write_shard(step, f"rank{rank}", part) for rank, part in enumerate(parts)]
-    commit(checkpoints, step, shards)
-    for rank, part in enumerate(parts):
-        checkpoints.write_shard(step, f"rank{rank}", part)
+    elsewhere = in_memory({})
+    save(opened(elsewhere), step)
+    for name in ("coordinator.json", "rank0.safetensors", "rank1.safetensors"):
+        disk.replace(f"{SCHEDULE.slot(step)}{name}", elsewhere.read(f"{SCHEDULE.slot(step)}{name}") or b"")
 
 
 def test_a_manifest_that_is_written_first_names_what_is_not_there() -> None:
     disk = in_memory({})
     save(opened(disk), 10)
     told = set()
-    for crash in crash_points(lambda disk: manifest_first(opened(disk), 20), content(disk)):
+    for crash in crash_points(lambda disk: manifest_first(disk, 20), content(disk)):
         found = opened(crash.disk()).newest()
         assert found is not None
         told |= {refusal.why for refusal in found.refused}
@@ -242,6 +314,25 @@ def test_a_folder_that_is_not_synced_loses_what_was_said_to_be_saved() -> None:
 
 
 # --------------------------------------------------------------------------------------------- states, and what is withdrawn
+
+
+def test_a_training_whose_only_trusted_checkpoint_has_made_way_for_spoilt_ones_begins_anew() -> None:
+    disk = in_memory({})
+    for step in (30, 40, 50):
+        save(opened(disk), step)
+    assert uncommitted(disk, 60, ("rank0",))  # over step 30's, when it is found that all later ones are spoilt
+    withdraw(disk, "coordinator", [Withdrawn(generation=1, step=35)])
+    assert loaded(disk) is None
+
+
+def test_a_training_whose_only_trusted_checkpoint_is_damaged_leaves_it_to_the_user_to_begin_anew() -> None:
+    disk = in_memory({})
+    for step in (30, 40, 50):
+        save(opened(disk), step)
+    damage(disk, f"{SCHEDULE.slot(30)}rank1.safetensors")
+    withdraw(disk, "coordinator", [Withdrawn(generation=1, step=35)])
+    with pytest.raises(NoValidCheckpoint, match=r"step 30 \(.*rank1.safetensors does not match its SHA-256"):
+        loaded(disk)
 
 
 def test_a_copy_that_changed_before_it_was_written_is_refused(tmp_path: Path) -> None:

@@ -34,7 +34,8 @@ class Job:
 
     def save(self, steps: range) -> None:
         for step in steps:
-            commit(self.checkpoints, step, write(self.checkpoints, step, self._ranks), self._coordinator, self._generation)
+            shards = write(self.checkpoints, step, self._ranks, self._generation)
+            commit(self.checkpoints, step, shards, self._coordinator, self._generation)
 
 
 def of(disk: Disk, keep: int) -> Checkpoints:
@@ -85,7 +86,7 @@ def test_a_rank_that_thaws_in_the_middle_of_its_part_leaves_the_next_groups_chec
         Job(folder, keep, 1, ("rank0", "rank1"), "coordinator1").save(range(10, 30, 10))
         after = Job(folder, keep, 2, ("rank0", "rank2"), "coordinator1")
         part = part_of(state_at(30), 1, 2)
-        with frozen(folder, nth, lambda disk, part=part: of(disk, keep).write_shard(30, "rank1", part)):  # type: ignore[misc]
+        with frozen(folder, nth, lambda disk, part=part: of(disk, keep).write_shard(30, "rank1", part, 1)):  # type: ignore[misc]
             after.save(range(30, last + 1, 10))
         check_newest(after.disk, keep, last)
 

@@ -54,7 +54,7 @@ class Job:
         )
 
     def _written(self, step: int, world: int, shard: Shard) -> None:
-        commit(self.checkpoints, step, [shard])
+        commit(self.checkpoints, step, [shard], generation=0)
 
     def save(self, step: int) -> None:
         tensors = state_at(step)

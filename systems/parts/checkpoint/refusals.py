@@ -36,6 +36,14 @@ class StillNeeded(CheckpointError):
     """A checkpoint that must not be overwritten yet: the newest complete one."""
 
 
+class Overwritten(Damaged):
+    """A checkpoint of which a file has made way for a later checkpoint's, as it should once there are newer ones."""
+
+
+class TooLate(CheckpointError):
+    """A checkpoint that must not be completed any more: later ones are in its place."""
+
+
 class NoValidCheckpoint(CheckpointError):
     """There are checkpoints, but none is sound. Starting over would throw the training away, so the user must decide."""
 

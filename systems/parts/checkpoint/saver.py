@@ -46,14 +46,14 @@ class Saver:
         self._buffers: dict[str, torch.Tensor] = {}
         self._idle = threading.Event()
         self._idle.set()
-        self._work: queue.SimpleQueue[tuple[int, int, Tensors] | None] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[tuple[int, int, int, Tensors] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write_all, name="checkpoint saver", daemon=True)
         self._thread.start()
 
-    def save(self, step: int, rank: int, world: int, tensors: Tensors, own: Tensors = NOTHING) -> float:
+    def save(self, step: int, rank: int, world: int, tensors: Tensors, own: Tensors = NOTHING, *, generation: int = 0) -> float:
         """Save this rank's part of the job's tensors, and all of its own; returns how long the caller was blocked, in seconds.
 
-        The tensors may be changed as soon as this returns.
+        `generation` is that of the rank's group. The tensors may be changed as soon as this returns.
         """
         begun_s = time.perf_counter()
         if not self._idle.is_set():
@@ -67,7 +67,7 @@ class Saver:
             self._failed(step, "Cannot allocate memory for the copy")
             return time.perf_counter() - begun_s
         self._idle.clear()
-        self._work.put((step, world, copies))
+        self._work.put((step, world, generation, copies))
         return time.perf_counter() - begun_s
 
     def wait(self, timeout_s: float) -> bool:
@@ -93,9 +93,9 @@ class Saver:
 
     def _write_all(self) -> None:
         while (work := self._work.get()) is not None:
-            step, world, tensors = work
+            step, world, generation, tensors = work
             try:
-                self._written(step, world, self._checkpoints.write_shard(step, self._name, tensors))
+                self._written(step, world, self._checkpoints.write_shard(step, self._name, tensors, generation))
             except OSError as error:
                 self._failed(step, error.strerror or str(error))
             except StillNeeded as error:

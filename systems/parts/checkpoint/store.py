@@ -14,7 +14,17 @@ from harness.node.disk import Disk
 from systems.parts import checksums
 from systems.parts.checkpoint import manifest as manifests
 from systems.parts.checkpoint.manifest import NO_PROGRESS, Identity, Manifest, Shard, Withdrawn, is_withdrawn
-from systems.parts.checkpoint.refusals import CheckpointError, Damaged, NoValidCheckpoint, OtherJob, Refusal, StillNeeded
+from systems.parts.checkpoint.refusals import (
+    CheckpointError,
+    Damaged,
+    NoValidCheckpoint,
+    OtherJob,
+    Overwritten,
+    Refusal,
+    StillNeeded,
+    TooLate,
+)
+from systems.parts.checkpoint.stamps import Stamp, stamp_of
 
 Tensors = Mapping[str, torch.Tensor]
 
@@ -71,19 +81,22 @@ class Checkpoints:
         self._disk = disk
         self.identity = identity
         self.schedule = schedule
+        self._unsound: set[tuple[str, Stamp]] = set()
+        """Manifests, by name and stamp, whose files `newest` found to be damaged."""
 
-    def write_shard(self, step: int, by: str, tensors: Tensors) -> Shard:
+    def write_shard(self, step: int, by: str, tensors: Tensors, generation: int = 0) -> Shard:
         """Write one rank's tensors to the disk; they count once a manifest names them.
 
-        `by` is the rank's name; no two ranks share one, in whatever generation.
+        `by` is the rank's name; no two ranks share one, in whatever generation, which is that of its group.
 
         Raises `StillNeeded` if that would overwrite the newest complete checkpoint: those since then were not completed, and
         this one may not be either.
         """
         self._check_not_needed(step)
         name = f"{self.schedule.slot(step)}{by}{_SHARD}"
-        data = save(dict(tensors))
-        self._disk.replace(name, data)
+        data = save(dict(tensors), Stamp(generation=generation, step=step).metadata())
+        # Once more when all is written, which takes long: a coordinator that was frozen may have completed one meanwhile.
+        self._disk.replace(name, data, check=lambda: self._check_not_needed(step))
         return manifests.shard_of(name, data)
 
     def commit(
@@ -99,34 +112,45 @@ class Checkpoints:
 
         `by` is the name of the node that commits. `state` is the `digest_of` all tensors except private ones, taken before they
         were copied, and `generation` that of the group that wrote the shards.
+
+        Raises `TooLate` if later checkpoints have taken the place of a shard, or of this node's manifest: word of the shards
+        came late, or the node was held up.
         """
         manifest = Manifest(
             identity=self.identity, step=step, shards=tuple(shards), progress=progress, state=state, generation=generation
         )
-        self._disk.replace(f"{self.schedule.slot(step)}{by}{_MANIFEST}", manifests.encode(manifest))
+        name = f"{self.schedule.slot(step)}{by}{_MANIFEST}"
+        if not self._holds(manifest):
+            raise TooLate("a file of it is no longer there")
+        before = next((one for other, one in _newest_first(self._disk, []) if other == name), None)
+        if before is not None and _stamp(before) > _stamp(manifest) and self._holds(before):
+            raise TooLate(f"step {before.step} is complete and in its place")
+        self._disk.replace(name, manifests.encode(manifest))
         return manifest
 
     def newest(self) -> Checkpoint | None:
-        """The newest sound checkpoint; None if there is none, or only withdrawn ones.
+        """The newest sound checkpoint; None if there is none, or only withdrawn ones and older ones that were overwritten.
 
         Raises `NoValidCheckpoint` if there are some but none is sound, `OtherJob` if the newest readable one belongs to another
         job, `Damaged` if it cannot be told which are withdrawn.
         """
         refused: list[Refusal] = []
-        withdrawn = _all_withdrawn(self._disk)
+        withdrawn, passed, overwritten = _all_withdrawn(self._disk), 0, 0
         for name, manifest in self._candidates(refused):
             if is_withdrawn(withdrawn, manifest.generation, manifest.step):
+                passed += 1
                 continue
             try:
                 manifests.check_identity(manifest.identity, self.identity)
                 return self._load(manifest, refused)
-            except Damaged as error:
-                refused.append(Refusal(step=manifest.step, file=name, why=str(error)))
-            except OSError as error:
-                refused.append(Refusal(step=manifest.step, file=name, why=error.strerror or str(error)))
+            except (Damaged, OSError) as error:
+                why = (error.strerror if isinstance(error, OSError) else "") or str(error)
+                refused.append(Refusal(step=manifest.step, file=name, why=why))
+                overwritten += isinstance(error, Overwritten)
+                self._unsound.add((name, _stamp(manifest)))
             except OtherJob as error:
                 raise OtherJob(f"{name}, step {manifest.step}: {error}") from None
-        if refused:
+        if len(refused) > overwritten or (refused and not passed):
             raise NoValidCheckpoint(refused)
         return None
 
@@ -136,10 +160,15 @@ class Checkpoints:
             slot = self.schedule.slot(manifest.step)
             if manifest.step >= step or not name.startswith(slot):  # the training did not resume from a later one
                 continue
-            if not is_withdrawn(withdrawn, manifest.generation, manifest.step):
+            usable = (name, _stamp(manifest)) not in self._unsound and self._holds(manifest)
+            if usable and not is_withdrawn(withdrawn, manifest.generation, manifest.step):
                 if slot == self.schedule.slot(step):
                     raise StillNeeded(f"it would overwrite step {manifest.step}, the last one that is complete")
                 return
+
+    def _holds(self, manifest: Manifest) -> bool:
+        """Whether the files that a manifest names are still those of its checkpoint, damaged or not."""
+        return all(stamp_of(self._disk, shard.name) == _stamp(manifest) for shard in manifest.shards)
 
     def _candidates(self, refused: list[Refusal]) -> Iterable[tuple[str, Manifest]]:
         """The readable manifests with their file names, in the order in which they are tried."""
@@ -148,7 +177,13 @@ class Checkpoints:
     def _load(self, manifest: Manifest, refused: Sequence[Refusal]) -> Checkpoint:
         tensors: dict[str, torch.Tensor] = {}
         for shard in manifest.shards:
-            tensors |= load(manifests.check_shard(shard, self._disk.read(shard.name)))
+            try:
+                tensors |= load(manifests.check_shard(shard, self._disk.read(shard.name)))
+            except Damaged:
+                later = stamp_of(self._disk, shard.name)
+                if later is not None and later > _stamp(manifest):
+                    raise Overwritten(f"{shard.name} has made way for step {later.step}") from None
+                raise
         self._check_state(manifest, tensors)
         return Checkpoint(step=manifest.step, tensors=tensors, progress=manifest.progress, refused=tuple(refused))
 
@@ -172,6 +207,10 @@ def withdraw(disk: Disk, by: str, withdrawn: Sequence[Withdrawn]) -> list[int]:
 def digest_of(tensors: Tensors) -> str:
     """The checksum of tensors that a manifest keeps as `state`."""
     return f"{checksums.of_tensors(tensors):016x}"
+
+
+def _stamp(manifest: Manifest) -> Stamp:
+    return Stamp(generation=manifest.generation, step=manifest.step)
 
 
 def _all_withdrawn(disk: Disk) -> list[Withdrawn]:
