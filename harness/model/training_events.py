@@ -15,7 +15,7 @@
 | `not saved` | a checkpoint could not be made | `{"step": 100, "why": "No space left on device"}` |
 | `checkpoint refused` | a checkpoint was found but is not used | `{"step": 100, "file": "every10-1.json", "why": "…"}` |
 | `taken back` | checkpoints later than this one are withdrawn | `{"step": 100, "withdrawn": [110, 120]}` |
-| `not withdrawn` | they could not be marked as withdrawn yet | `{"step": 100, "why": "Input/output error"}` |
+| `not withdrawn` | the disk has not taken the list of them yet | `{"step": 100, "why": "Input/output error"}` |
 | `accused` | a rank has found others to be wrong | `{"ranks": ["rank1"], "why": "…"}` |
 | `named` | all other ranks have accused a rank | `{"rank": "rank1", "by": ["rank0"], "why": "…"}` |
 | `undecided` | members disagree, and it is unknown who is right | `{"why": "…"}` |

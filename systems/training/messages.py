@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from systems.parts.checkpoint.manifest import Identity, Shard
+from systems.parts.checkpoint.manifest import Identity, Shard, Withdrawn
 
 BEAT, WATCH, PREPARE, FORM, REACH, STORE, WRITTEN, ACCUSE, STEP, STATUS, HEARD = (
     "/beat", "/watch", "/prepare", "/form", "/reach", "/store", "/written", "/accuse", "/step", "/status", "/heard",
@@ -60,6 +60,8 @@ class Form(msgspec.Struct, frozen=True, kw_only=True):
     members: tuple[str, ...]
     limits: dict[str, int] = {}
     """The latest trusted step of each member whose later states are not trusted; -1: none is trusted."""
+    withdrawn: tuple[Withdrawn, ...] = ()
+    """All checkpoints that may contain wrong steps: the disk may not have taken the list of them."""
     coordinator: str
     """The coordinator that forms the group: it keeps the store through which the members find each other."""
 

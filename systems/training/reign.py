@@ -122,7 +122,10 @@ class Reign:
             self._note(events.Named(generation=self.generation, rank=name, by=found.by, why=found.why))
 
     async def _withdraw(self) -> None:
-        """Withdraw all checkpoints that may contain wrong steps. If the disk fails, the next group tries again."""
+        """Withdraw all checkpoints that may contain wrong steps.
+
+        If the disk fails, it is tried again before the next group; meanwhile members refuse them because their group is told.
+        """
         if (after := self._distrust.to_withdraw) is None:
             return
         try:
@@ -156,6 +159,7 @@ class Reign:
             generation=group.generation,
             members=members,
             limits=self._distrust.limits(members),
+            withdrawn=tuple(self._distrust.all_withdrawn),
             coordinator=self._node.name,
         )
         unanswered = await self._ranks.form(form)

@@ -309,6 +309,7 @@ class Worker:
 
     def _agree(self, form: Form, group: Group) -> None:
         """Bring all members to the same state: the furthest that any of them holds, otherwise that of the newest checkpoint."""
+        self._checkpoints.refuse(form.withdrawn)
         held = self._held(group)
         if all(step == NO_STATE for step, _ in held):
             self._resume(form)

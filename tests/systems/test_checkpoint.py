@@ -15,7 +15,7 @@ from harness.node.crashpoints import MemoryFiles, crash_points
 from harness.node.disk import Disk
 from systems.parts.checkpoint.manifest import Manifest, Shard, Withdrawn, encode
 from systems.parts.checkpoint.refusals import Damaged, NoValidCheckpoint, OtherJob, StillNeeded, TooLate
-from systems.parts.checkpoint.store import Schedule, digest_of, part_of, withdraw
+from systems.parts.checkpoint.store import Checkpoints, Schedule, digest_of, part_of, withdraw
 from tests.helpers.checkpoints import IDENTITY, SCHEDULE, commit, loaded, opened, save, state_at, write
 
 AFTER_10 = Withdrawn(generation=1, step=10)
@@ -387,6 +387,46 @@ def test_a_flipped_byte_never_makes_a_withdrawn_checkpoint_usable() -> None:
         flipped[at] ^= 1
         with pytest.raises(Damaged, match=f"{name} says which checkpoints must not be used, but the list .* empty the folder"):
             loaded(in_memory({**files, name: bytes(flipped)}))
+
+
+def told(disk: Disk, *withdrawn: Withdrawn) -> Checkpoints:
+    checkpoints = opened(disk)
+    checkpoints.refuse(withdrawn)
+    return checkpoints
+
+
+def test_what_the_group_is_told_to_refuse_is_refused_though_no_disk_took_the_list() -> None:
+    disk = in_memory({})
+    for step in (10, 20, 30):
+        save(opened(disk), step)
+    found = told(disk, AFTER_10).newest()
+    assert found is not None
+    assert found.step == 10
+    with pytest.raises(StillNeeded, match="it would overwrite step 10, the last one that is complete"):
+        told(disk, AFTER_10).write_shard(40, "rank0", part_of(state_at(40), 0, 2), 2)
+
+
+def test_what_only_the_disk_says_is_withdrawn_is_refused_beside_what_the_group_is_told() -> None:
+    disk = in_memory({})
+    for step in (10, 20, 30):
+        save(opened(disk), step)
+    withdraw(disk, "coordinator", [AFTER_10])
+    found = told(disk, Withdrawn(generation=1, step=20)).newest()
+    assert found is not None
+    assert found.step == 10
+
+
+def test_a_damaged_list_does_no_harm_to_a_group_that_is_told_what_is_withdrawn() -> None:
+    disk = in_memory({})
+    for step in (10, 20, 30):
+        save(opened(disk), step)
+    withdraw(disk, "coordinator", [AFTER_10])
+    damage(disk, "coordinator.withdrawn")
+    found = told(disk, AFTER_10).newest()
+    assert found is not None
+    assert found.step == 10
+    with pytest.raises(Damaged, match="says which checkpoints must not be used"):
+        told(disk).newest()  # a ledger that knows of none is not the one by which they were withdrawn
 
 
 def test_a_checkpoint_of_an_earlier_format_is_refused_in_one_line() -> None:

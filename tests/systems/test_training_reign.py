@@ -14,6 +14,7 @@ import pytest
 from harness.node.context import NodeContext
 from harness.node.crashpoints import MemoryFiles
 from harness.node.disk import Disk
+from systems.parts.checkpoint.manifest import Withdrawn
 from systems.parts.checkpoint.store import Schedule
 from systems.training.asking import Ranks
 from systems.training.coordinator import Coordinator
@@ -50,6 +51,7 @@ class AllAnswer:
     def __init__(self, ledger: DiskLedger) -> None:
         self._ledger = ledger
         self.known: list[Group] = []
+        self.withdrawn: tuple[Withdrawn, ...] = ()
 
     async def prepared(self, name: str, prepare: Prepare) -> Prepared | None:
         return Prepared(incarnation=1, step=30, reached=prepare.reach)
@@ -57,6 +59,7 @@ class AllAnswer:
     async def form(self, form: Form) -> tuple[str, ...]:
         self.known.append(msgspec.json.decode(await self._ledger.read("group") or b"", type=Group))
         assert self.known[-1].generation == form.generation
+        self.withdrawn = form.withdrawn
         return ()
 
 
@@ -117,11 +120,14 @@ def test_spoilt_checkpoints_are_withdrawn_by_the_next_group_if_the_disk_failed(t
         await world.reign._leave_out(found)
         assert distrust.to_withdraw == 20
         assert world.kinds.count("not withdrawn") == 1
+        spoilt = (Withdrawn(generation=group.generation, step=20),)
+        assert world.ranks.withdrawn == spoilt, "no member resumes them meanwhile"
         again = World(tmp_path)  # the coordinator was started again
         await again.reign.begin()
         again.checkpoints.has_room = True
         await again.reign._regroup(CAUSE)
         assert again.reign._distrust.to_withdraw is None
+        assert again.ranks.withdrawn == spoilt
         assert world.kinds.count("taken back") == 1
 
     asyncio.run(scenario())

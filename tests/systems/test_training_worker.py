@@ -6,10 +6,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
+import msgspec
 import pytest
 import torch
 
 from harness.node.disk import Disk
+from systems.parts.checkpoint.manifest import Withdrawn
 from systems.parts.checkpoint.store import Checkpoints, Schedule
 from systems.parts.gloo.group import Group
 from systems.training import exchange
@@ -81,6 +83,20 @@ def test_a_sum_that_all_held_is_applied_though_the_next_group_ends_before_it_is_
     assert worker.step == 1
     worker._settle(form(4), cast(Group, Alone()))
     assert worker.step == 1, "it is applied once"
+
+
+def test_a_group_resumes_no_checkpoint_that_it_is_told_is_withdrawn(tmp_path: Path) -> None:
+    trainer = Trainer("digits", 1)
+    checkpoints = Checkpoints(Disk(tmp_path / "checkpoints"), trainer.identity(), Schedule(every=1))
+    for step in (1, 2):
+        do_a_step(trainer)
+        shard = checkpoints.write_shard(step, "rank0", trainer.tensors(), 1)
+        checkpoints.commit(step, "coordinator", [shard], trainer.progress(), generation=1)
+    worker = worker_of(Trainer("digits", 1), tmp_path, checkpoints)
+    spoilt = msgspec.structs.replace(form(2), withdrawn=(Withdrawn(generation=1, step=1),))
+    worker._agree(spoilt, cast(Group, Alone()))
+    assert worker.step == 1
+    assert [one["kind"] for one in rows(tmp_path).events] == ["resumed"]
 
 
 def test_a_save_that_takes_as_long_as_many_checkpoints_is_reported_and_the_next_one_is_done(tmp_path: Path) -> None:

@@ -83,6 +83,14 @@ class Checkpoints:
         self.schedule = schedule
         self._unsound: set[tuple[str, Stamp]] = set()
         """Manifests, by name and stamp, whose files `newest` found to be damaged."""
+        self._told: tuple[Withdrawn, ...] = ()
+
+    def refuse(self, withdrawn: Sequence[Withdrawn]) -> None:
+        """Use none of these checkpoints, whatever the disk says. These are all that any node has withdrawn.
+
+        While there are any, a damaged list on the disk does no harm: all that it can say is known.
+        """
+        self._told = tuple(withdrawn)
 
     def write_shard(self, step: int, by: str, tensors: Tensors, generation: int = 0) -> Shard:
         """Write one rank's tensors to the disk; they count once a manifest names them.
@@ -135,7 +143,7 @@ class Checkpoints:
         job, `Damaged` if it cannot be told which are withdrawn.
         """
         refused: list[Refusal] = []
-        withdrawn, passed, overwritten = _all_withdrawn(self._disk), 0, 0
+        withdrawn, passed, overwritten = self._withdrawn(), 0, 0
         for name, manifest in self._candidates(refused):
             if is_withdrawn(withdrawn, manifest.generation, manifest.step):
                 passed += 1
@@ -155,7 +163,7 @@ class Checkpoints:
         return None
 
     def _check_not_needed(self, step: int) -> None:
-        withdrawn = _all_withdrawn(self._disk)
+        withdrawn = self._withdrawn()
         for name, manifest in _newest_first(self._disk, []):
             slot = self.schedule.slot(manifest.step)
             if manifest.step >= step or not name.startswith(slot):  # the training did not resume from a later one
@@ -165,6 +173,14 @@ class Checkpoints:
                 if slot == self.schedule.slot(step):
                     raise StillNeeded(f"it would overwrite step {manifest.step}, the last one that is complete")
                 return
+
+    def _withdrawn(self) -> Sequence[Withdrawn]:
+        try:
+            return [*self._told, *_all_withdrawn(self._disk)]
+        except Damaged:
+            if not self._told:
+                raise
+            return self._told
 
     def _holds(self, manifest: Manifest) -> bool:
         """Whether the files that a manifest names are still those of its checkpoint, damaged or not."""
