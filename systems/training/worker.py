@@ -14,6 +14,7 @@ import torch
 
 from harness.model import training_events as events
 from systems.parts.checkpoint.manifest import Shard
+from systems.parts.checkpoint.refusals import NoneTrusted
 from systems.parts.checkpoint.saver import Saver
 from systems.parts.checkpoint.store import Checkpoints, digest_of
 from systems.parts.gloo.group import Ended, Group
@@ -340,9 +341,13 @@ class Worker:
         return [(step, number) for step, number in self._collective(lambda: group.exchange([self.step, digest]))]
 
     def _resume(self, form: Form) -> None:
-        found = self._checkpoints.newest()
+        try:
+            found = self._checkpoints.newest()
+            refused = found.refused if found is not None else ()
+        except NoneTrusted as error:
+            found, refused = None, error.refusals
+        self._records.refusals(form.generation, refused)
         if found is not None:
-            self._records.refusals(form.generation, found.refused)
             self._trainer.resume(found, self._name)
         elif self._trainer.step:
             self._trainer.decode(self._untrained)

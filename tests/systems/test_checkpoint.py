@@ -14,7 +14,7 @@ import torch
 from harness.node.crashpoints import MemoryFiles, crash_points
 from harness.node.disk import Disk
 from systems.parts.checkpoint.manifest import Manifest, Shard, Withdrawn, encode
-from systems.parts.checkpoint.refusals import Damaged, NoValidCheckpoint, OtherJob, StillNeeded, TooLate
+from systems.parts.checkpoint.refusals import Damaged, NoneTrusted, NoValidCheckpoint, OtherJob, StillNeeded, TooLate
 from systems.parts.checkpoint.store import Checkpoints, Schedule, digest_of, part_of, withdraw
 from tests.helpers.checkpoints import IDENTITY, SCHEDULE, commit, loaded, opened, save, state_at, write
 
@@ -322,7 +322,8 @@ def test_a_training_whose_only_trusted_checkpoint_has_made_way_for_spoilt_ones_b
         save(opened(disk), step)
     assert uncommitted(disk, 60, ("rank0",))  # over step 30's, when it is found that all later ones are spoilt
     withdraw(disk, "coordinator", [Withdrawn(generation=1, step=35)])
-    assert loaded(disk) is None
+    with pytest.raises(NoneTrusted, match=r"step 30 \(.*rank0.safetensors has made way for step 60"):
+        loaded(disk)
 
 
 def test_a_training_whose_only_trusted_checkpoint_is_damaged_leaves_it_to_the_user_to_begin_anew() -> None:

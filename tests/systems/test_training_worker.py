@@ -99,6 +99,20 @@ def test_a_group_resumes_no_checkpoint_that_it_is_told_is_withdrawn(tmp_path: Pa
     assert [one["kind"] for one in rows(tmp_path).events] == ["resumed"]
 
 
+def test_a_group_begins_anew_if_the_only_trusted_checkpoint_has_made_way_for_a_spoilt_one(tmp_path: Path) -> None:
+    trainer = Trainer("digits", 1)
+    checkpoints = Checkpoints(Disk(tmp_path / "checkpoints"), trainer.identity(), Schedule(every=1, keep=1))
+    for step in (1, 2, 3):
+        do_a_step(trainer)
+        shard = checkpoints.write_shard(step, "rank0", trainer.tensors(), 1)
+        if step < 3:
+            checkpoints.commit(step, "coordinator", [shard], trainer.progress(), generation=1)
+    worker = worker_of(Trainer("digits", 1), tmp_path, checkpoints)
+    worker._agree(msgspec.structs.replace(form(2), withdrawn=(Withdrawn(generation=1, step=1),)), cast(Group, Alone()))
+    assert worker.step == 0
+    assert [one["kind"] for one in rows(tmp_path).events] == ["checkpoint refused", "resumed"]
+
+
 def test_a_save_that_takes_as_long_as_many_checkpoints_is_reported_and_the_next_one_is_done(tmp_path: Path) -> None:
     trainer, written = Trainer("digits", 1), list[Written]()
     checkpoints = SlowFirst(Disk(tmp_path / "checkpoints"), trainer.identity(), Schedule(every=1))

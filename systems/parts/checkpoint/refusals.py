@@ -44,6 +44,14 @@ class TooLate(CheckpointError):
     """A checkpoint that must not be completed any more: later ones are in its place."""
 
 
+class NoneTrusted(CheckpointError):
+    """All checkpoints are withdrawn, or have made way for withdrawn ones: the training has to begin anew."""
+
+    def __init__(self, refusals: Sequence[Refusal]) -> None:
+        self.refusals = tuple(refusals)
+        super().__init__(f"All checkpoints are withdrawn, but for {'; '.join(map(str, self.refusals))}.")
+
+
 class NoValidCheckpoint(CheckpointError):
     """There are checkpoints, but none is sound. Starting over would throw the training away, so the user must decide."""
 

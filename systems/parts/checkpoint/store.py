@@ -17,6 +17,7 @@ from systems.parts.checkpoint.manifest import NO_PROGRESS, Identity, Manifest, S
 from systems.parts.checkpoint.refusals import (
     CheckpointError,
     Damaged,
+    NoneTrusted,
     NoValidCheckpoint,
     OtherJob,
     Overwritten,
@@ -137,10 +138,11 @@ class Checkpoints:
         return manifest
 
     def newest(self) -> Checkpoint | None:
-        """The newest sound checkpoint; None if there is none, or only withdrawn ones and older ones that were overwritten.
+        """The newest sound checkpoint; None if there is none, or only withdrawn ones.
 
-        Raises `NoValidCheckpoint` if there are some but none is sound, `OtherJob` if the newest readable one belongs to another
-        job, `Damaged` if it cannot be told which are withdrawn.
+        Raises `NoValidCheckpoint` if there are some but none is sound, `NoneTrusted` if there are only withdrawn ones and such
+        as have made way for them, `OtherJob` if the newest readable one belongs to another job, `Damaged` if it cannot be told
+        which are withdrawn.
         """
         refused: list[Refusal] = []
         withdrawn, passed, overwritten = self._withdrawn(), 0, 0
@@ -158,9 +160,9 @@ class Checkpoints:
                 self._unsound.add((name, _stamp(manifest)))
             except OtherJob as error:
                 raise OtherJob(f"{name}, step {manifest.step}: {error}") from None
-        if len(refused) > overwritten or (refused and not passed):
-            raise NoValidCheckpoint(refused)
-        return None
+        if not refused:
+            return None
+        raise NoneTrusted(refused) if passed and len(refused) == overwritten else NoValidCheckpoint(refused)
 
     def _check_not_needed(self, step: int) -> None:
         withdrawn = self._withdrawn()
