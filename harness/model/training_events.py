@@ -26,7 +26,8 @@
 | `membership` | a master has added or removed a worker | `{"term": 2, "step": 9, "worker": "worker1", "present": true}` |
 
 `step` is the number of steps done by then; for work and gradients, their step. It is null for a checkpoint whose manifest
-cannot be read. A generation is a group of ranks, or a master's term; `membership` has only `term`. `of_generation` is the
+cannot be read. A generation is a group of ranks, or a master's term; `membership` has only `term`. That of `saved` made the
+checkpoint; that of `taken back` and `not withdrawn` is the last one whose checkpoints are withdrawn. `of_generation` is the
 generation that made the checkpoint, if each generation has its own.
 """
 

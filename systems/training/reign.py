@@ -128,14 +128,14 @@ class Reign:
         """
         if (after := self._distrust.to_withdraw) is None:
             return
+        generation = self._distrust.all_withdrawn[-1].generation
         try:
             steps = withdraw(self._node.shared(CHECKPOINTS), self._node.name, self._distrust.all_withdrawn)
             await self._distrust.withdrawn()
         except OSError as error:
-            why = error.strerror or str(error)
-            self._note(events.NotWithdrawn(generation=self.generation, step=after, why=why))
+            self._note(events.NotWithdrawn(generation=generation, step=after, why=error.strerror or str(error)))
         else:
-            self._note(events.TakenBack(generation=self.generation, step=after, withdrawn=tuple(steps)))
+            self._note(events.TakenBack(generation=generation, step=after, withdrawn=tuple(steps)))
 
     async def _regroup(self, cause: Cause) -> None:
         """Tell all ranks to leave the group, and form the next one of the ranks that answer and reach each other."""
@@ -206,21 +206,21 @@ class Reign:
         if self._distrust.void(written.generation, written.step):
             return
         if len({(part.state, bytes(part.progress)) for part in parts.values()}) > 1:
-            self._not_saved(written.step, "its ranks hold different states")
+            self._not_saved(written, "its ranks hold different states")
             return
         checkpoints = Checkpoints(self._node.shared(CHECKPOINTS), written.identity, self._schedule)
         try:
             shards = [part.shard for _, part in sorted(parts.items())]
             checkpoints.commit(written.step, self._node.name, shards, written.progress, written.state, written.generation)
         except OSError as error:
-            self._not_saved(written.step, error.strerror or str(error))
+            self._not_saved(written, error.strerror or str(error))
         except TooLate as error:
-            self._not_saved(written.step, str(error))
+            self._not_saved(written, str(error))
         else:
-            self._note(events.Saved(generation=self.generation, step=written.step))
+            self._note(events.Saved(generation=written.generation, step=written.step))
 
-    def _not_saved(self, step: int, why: str) -> None:
-        self._note(events.NotSaved(generation=self.generation, step=step, why=why))
+    def _not_saved(self, written: Written, why: str) -> None:
+        self._note(events.NotSaved(generation=written.generation, step=written.step, why=why))
 
     def _note(self, event: events.TrainingEvent) -> None:
         self._node.log(f"{events.kind_of(event)}: {events.sentence(event)}")
