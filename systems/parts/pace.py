@@ -21,10 +21,15 @@ LEAST: Final = 1024
 
 
 class Pace:
-    """The most bytes that a message to one node should have: from `LEAST` to what it is given, where it begins."""
+    """The most bytes that a message to one node should have: from `LEAST` to what it is given, where it begins.
 
-    def __init__(self, most: int) -> None:
-        self.most = self._limit = max(most, LEAST)
+    One that has to get through at the first attempt begins with less, and grows as long as messages get through.
+    """
+
+    def __init__(self, most: int, *, first: int | None = None) -> None:
+        """`first`: where it begins, if that is less than `most`."""
+        self._limit = max(most, LEAST)
+        self.most = self._limit if first is None else min(max(first, LEAST), self._limit)
 
     @contextlib.contextmanager
     def timed(self, size: int, timeout_s: float) -> Iterator[None]:

@@ -50,7 +50,7 @@ class Strong:
     compact_at_kib: int = 1024
     """A replica's log is rewritten when it has grown to this size, with a snapshot in place of the executed entries."""
     piece_kib: int = 256
-    """The most of entries, or of a snapshot, in one request to a backup; less over a link that does not carry it in time."""
+    """The most of entries, or of a snapshot, in one message between replicas; less if a link does not carry it in time."""
     cluster: str = "strong"
     """Replicas and keepers of another cluster are refused, and so is their data."""
     bug: str | None = None

@@ -15,12 +15,13 @@ from harness.node.context import NodeContext
 from systems.strong.bugs import Rules
 from systems.strong.keeper import EpochKeeper, KeeperUnreachable
 from systems.strong.lease import LEASE_S, RENEW_S, Lease, Watch
-from systems.strong.messages import Canvass, Configuration, Fence
+from systems.strong.messages import Canvass, Configuration, Fence, Fetched, Refused
 from systems.strong.peer import Peer
-from systems.strong.protocol import Canvassing, Primary, Takeover, claimed, first, may_claim
+from systems.strong.protocol import Canvassing, Primary, claimed, first, may_claim
 from systems.strong.reign import Reign
-from systems.strong.replica import Take
+from systems.strong.replica import Restore, Take
 from systems.strong.storage import Storage
+from systems.strong.takeover import Takeover
 from systems.strong.telling import Teller
 
 TICK_S: Final = 0.03
@@ -38,6 +39,12 @@ once more. So this is more than `LEASE_S` and twice `PATIENCE_S`: else the one t
 
 ANSWERED_WITHIN_S: Final = 1.0
 """How long a candidate, or the next primary, waits for a majority to answer."""
+
+PIECE_TIMEOUT_S: Final = 0.5
+"""How long the next primary waits for one piece of the log that it takes over before it asks again, for a shorter one."""
+
+PIECES_WITHIN_S: Final = 4 * PIECE_TIMEOUT_S
+"""How long it goes on without getting any piece."""
 
 SILENT_AFTER_S: Final = 0.25
 """For a known bug: a primary that was silent for this long is considered dead."""
@@ -260,15 +267,37 @@ class Election:
         """Have a majority obey no earlier epoch, and take over the most complete log; returns whether that was done in time."""
         replica = self._replica
         takeover = Takeover(self._name, replica, self._replicas, rules=self._rules)
-        await self._ask_others(Fence(configuration=configuration, ends=replica.log.ends()), takeover)
-        if not takeover.is_over() or replica.epoch != configuration.epoch:
+        await self._ask_others(Fence(configuration=configuration), takeover)
+        if not takeover.is_over():
             return False
-        adopted = takeover.adopted()
+        source = takeover.source
+        adopted = None if source is None else await self._fetch(takeover, source, configuration)
+        if replica.epoch != configuration.epoch or (source is not None and adopted is None):
+            return False
         if isinstance(adopted, Take):
             self._teller.take(replica, adopted)
         elif adopted is not None:
             self._teller.restore(replica, adopted)
         return True
+
+    async def _fetch(self, takeover: Takeover, source: str, configuration: Configuration) -> Take | Restore | None:
+        """Fetch the most complete log for as long as its pieces come; None if they do not, or a later epoch is known.
+
+        The lease is not renewed meanwhile: another replica that may claim the next epoch does so, and may have that log itself.
+        What was fetched so far is not lost if this replica tries again.
+        """
+        peer, heard_s = self._peers[source], self.now_s()
+        while self._replica.epoch == configuration.epoch and self.now_s() < heard_s + PIECES_WITHIN_S:
+            match await peer.ask(takeover.fetch(configuration, peer.most_fetched), PIECE_TIMEOUT_S):
+                case Fetched() as answer:
+                    heard_s = self.now_s()
+                    if (adopted := takeover.fetched(answer)) is not None:
+                        return adopted
+                case Refused():
+                    return None
+                case _:
+                    await asyncio.sleep(TICK_S)
+        return None
 
     async def _ask_others(self, request: Canvass | Fence, collected: Canvassing | Takeover) -> None:
         """Ask each other replica until it gives an answer that says all, or the answers are enough, or it takes too long."""

@@ -15,7 +15,8 @@ from collections.abc import Mapping, Sequence
 
 from systems.parts.rules import InTurn
 from systems.strong.log import NOTHING, Log
-from systems.strong.messages import Append, Configuration, Entry, Fence, Fenced
+from systems.strong.messages import Append, Configuration, Entry, Fence, Fenced, NotReady, Refused
+from systems.strong.replica import Replica
 from systems.strong.shown import Shown
 
 
@@ -87,9 +88,9 @@ class ImaginedTakeovers:
         if name is None:
             return None
         replica = shown_by[name].replica
-        told = replica.beyond(Fence(configuration=Configuration(0, replica.epoch + 1, "", ()), ends=[]))
-        if not isinstance(told, Fenced):
+        if not isinstance(_fenced(replica), Fenced):
             return None
+        told = replica.beyond([])
         adopted = Log(() if told.snapshot is None else told.snapshot.ends, told.entries)
         if adopted.ends() == replica.log.ends() and adopted.after(adopted.base) == replica.log.after(adopted.base):
             return None
@@ -103,8 +104,12 @@ class ImaginedTakeovers:
         replica = shown.replica
         if replica.ready or self._majority is None or not shown.informed:
             return replica.ready
-        next_one = Configuration(0, replica.epoch + 1, "", ())
-        return isinstance(replica.beyond(Fence(configuration=next_one, ends=replica.log.ends())), Fenced)
+        return isinstance(_fenced(replica), Fenced)
+
+
+def _fenced(replica: Replica) -> Fenced | NotReady | Refused:
+    """What it would answer the primary of the next epoch."""
+    return replica.fence(Fence(configuration=Configuration(0, replica.epoch + 1, "", ())))
 
 
 def has(log: Log, index: int, acknowledged: Sequence[Entry]) -> bool:

@@ -130,17 +130,29 @@ class Append(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """Whether one of the primary's own epoch is among them."""
 
 
-class Piece(msgspec.Struct, frozen=True, array_like=True):
-    """A piece of a snapshot, as JSON text; see `pieces`."""
+class Beyond(msgspec.Struct, frozen=True, kw_only=True):
+    """What one log has beyond another one, which is to become the same."""
 
     last: Position
-    """The last entry that the snapshot holds."""
+    """The last entry of the log."""
+    common: int
+    """Both logs are the same up to this index."""
+    snapshot: Snapshot | None
+    """Comes before the entries, if they do not begin after `common`."""
+    entries: list[Entry]
+
+
+class Piece(msgspec.Struct, frozen=True, array_like=True):
+    """A piece of a snapshot, or of a `Beyond`, as JSON text; see `pieces`."""
+
+    last: Position
+    """The last entry that the whole holds."""
     size: int
-    """Of the whole snapshot, in characters."""
+    """Of the whole, in characters."""
     checksum: str
-    """Of the whole snapshot."""
+    """Of the whole."""
     offset: int
-    """Where in the snapshot this piece begins."""
+    """Where in the whole this piece begins."""
     text: str
 
 
@@ -154,10 +166,21 @@ class Install(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
 
 class Fence(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """From the next primary: accept nothing from earlier ones any more, and tell me what you have beyond my log."""
+    """From the next primary: accept nothing from earlier ones any more, and tell me where your log ends."""
+
+    configuration: Configuration
+
+
+class Fetch(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """From the next primary, after `Fence`: send me a piece of what you have beyond my log."""
 
     configuration: Configuration
     ends: list[Position]
+    """The last position of each epoch in the log of the next primary."""
+    offset: int
+    """Where the piece is to begin."""
+    most: int
+    """The most characters of it."""
 
 
 class Canvass(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -167,7 +190,7 @@ class Canvass(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """The one that it would ask the keepers for. It is not in force."""
 
 
-ReplicaRequest = Append | Install | Fence | Canvass
+ReplicaRequest = Append | Install | Fence | Fetch | Canvass
 
 
 class Matched(msgspec.Struct, frozen=True, tag=True):
@@ -189,14 +212,15 @@ class Installing(msgspec.Struct, frozen=True, tag=True):
 
 
 class Fenced(msgspec.Struct, frozen=True, tag=True):
-    """No earlier epoch is obeyed any more. Holds what this log has beyond the other one, if it is more complete."""
+    """No earlier epoch is obeyed any more, and this log ends there."""
 
     last: Position
-    common: int = 0
-    """Both logs are the same up to this index."""
-    snapshot: Snapshot | None = None
-    """Comes before the entries, if they do not begin after `common`."""
-    entries: list[Entry] = []
+
+
+class Fetched(msgspec.Struct, frozen=True, tag=True):
+    """A piece of the `Beyond` that was asked for."""
+
+    piece: Piece
 
 
 class Willing(msgspec.Struct, frozen=True, tag=True):
@@ -215,7 +239,7 @@ class NotReady(msgspec.Struct, frozen=True, tag=True):
     why: str
 
 
-ReplicaAnswer = Matched | Diverged | Installing | Fenced | Willing | Refused | NotReady
+ReplicaAnswer = Matched | Diverged | Installing | Fenced | Fetched | Willing | Refused | NotReady
 
 
 # ------------------------------------------------------------------------------------------------------------ clients

@@ -46,6 +46,7 @@ from systems.strong.messages import (
     CompareAndSet,
     Delete,
     Fence,
+    Fetch,
     Got,
     Install,
     Installing,
@@ -246,7 +247,7 @@ class Server:
             if isinstance(request, Canvass):
                 self._storage.check()
                 return replica.could_follow(request, fenced=not self._config.all_in_sync)
-            if configuration.epoch > replica.epoch and (self._rules.fences_bind or not isinstance(request, Fence)):
+            if configuration.epoch > replica.epoch and (self._rules.fences_bind or not isinstance(request, Fence | Fetch)):
                 self._storage.promise(configuration.epoch, ready=replica.ready)
                 replica.promise(configuration.epoch)
                 self._election.step_down(f"{configuration.primary} is the primary of epoch {configuration.epoch}")
@@ -259,16 +260,16 @@ class Server:
             self._node.log(f"the disk did not take what epoch {configuration.epoch} asked: {error}")
             return NotReady(f"the disk did not take it: {error}")
 
-    def _carry_out(self, request: Append | Install | Fence) -> ReplicaAnswer:
-        replica = self._replica
-        judged = replica.beyond(request) if isinstance(request, Fence) else replica.place(request)
+    def _carry_out(self, request: Append | Install | Fence | Fetch) -> ReplicaAnswer:
+        judged = self._judged(request)
         if isinstance(judged, Refused):
             self._teller.refuses(request.configuration.epoch, judged.epoch)
             return judged
-        if self._rules.fences_bind or not isinstance(request, Fence):
+        if self._rules.fences_bind or not isinstance(request, Fence | Fetch):
             self._teller.obeys(request.configuration.epoch)
-        if isinstance(request, Fence) or not isinstance(judged, Take | Restore | Installing):
+        if isinstance(request, Fence | Fetch) or not isinstance(judged, Take | Restore | Installing):
             return cast(ReplicaAnswer, judged)
+        replica = self._replica
         self._election.heard_from_primary()
         if isinstance(judged, Installing):
             return judged
@@ -283,6 +284,14 @@ class Server:
             self._node.log(f"all that may have been lost is here again, up to entry {matched}")
         self._commit(min(request.committed, matched))
         return judged.answer
+
+    def _judged(self, request: Append | Install | Fence | Fetch) -> Take | Restore | ReplicaAnswer:
+        match request:
+            case Fence():
+                return self._replica.fence(request)
+            case Fetch():
+                return self._replica.fetch(request)
+        return self._replica.place(request)
 
     def _commit(self, index: int) -> None:
         before = self._replica.committed

@@ -12,7 +12,11 @@ from harness.model.system import Address
 from systems.parts.owner import Owner
 from systems.parts.pace import Pace
 from systems.parts.sealing import SealedClient
-from systems.strong.messages import FORWARDED_HEADER, REPLICA_PATH, ReplicaAnswer, ReplicaRequest
+from systems.strong.messages import FORWARDED_HEADER, REPLICA_PATH, Fetch, ReplicaAnswer, ReplicaRequest
+
+_FIRST_FETCHED: Final = 8 * 1024
+"""So much is fetched at first, and more once that gets through: a long answer would be on its way when nobody waits for it any
+more, and hold up all that follows."""
 
 _ANSWER: Final = cast("type[ReplicaAnswer]", ReplicaAnswer)
 
@@ -25,17 +29,24 @@ class Peer:
         self._headers = Owner(cluster, name).headers
         self._client = SealedClient(address, checked=checked)
         self._pace = Pace(most)
+        self._pace_fetched = Pace(most, first=_FIRST_FETCHED)
 
     @property
     def most(self) -> int:
         """How many bytes of entries, or of a snapshot, to send in one request: so many get through in time."""
         return self._pace.most
 
+    @property
+    def most_fetched(self) -> int:
+        """How many bytes to ask for in one `Fetch`: so many get through in time."""
+        return self._pace_fetched.most
+
     async def ask(self, request: ReplicaRequest, timeout_s: float) -> ReplicaAnswer | None:
         """The answer; None if no usable one came, in which case the request may have been carried out anyway."""
         body = msgspec.json.encode(request)
+        pace, size = (self._pace_fetched, request.most) if isinstance(request, Fetch) else (self._pace, len(body))
         try:
-            with self._pace.timed(len(body), timeout_s):
+            with pace.timed(size, timeout_s):
                 response = await self._client.request("POST", REPLICA_PATH, body, timeout_s=timeout_s, headers=self._headers)
             return response.decode(_ANSWER) if response.status == 200 else None
         except TransportError:

@@ -32,7 +32,6 @@ from systems.strong.messages import (
     Configuration,
     Diverged,
     Entry,
-    Fenced,
     Install,
     Installing,
     Matched,
@@ -43,7 +42,7 @@ from systems.strong.messages import (
     Write,
 )
 from systems.strong.pieces import Sending
-from systems.strong.replica import Replica, Restore, Take
+from systems.strong.replica import Replica
 
 LAGS_AFTER_S: Final = 0.4
 """A backup that has not had the whole log for this long is not in sync."""
@@ -337,35 +336,6 @@ class Canvassing:
     def is_over(self) -> bool:
         """Whether the candidate knows enough: a majority could follow, or there has been a later epoch."""
         return self.succeeded or self._too_late
-
-
-class Takeover:
-    """The next primary asks the others what they have, before its epoch begins."""
-
-    def __init__(self, name: str, replica: Replica, replicas: Sequence[str], *, rules: Rules = CORRECT) -> None:
-        self._own = replica.log.last
-        self._need = majority_of(replicas, rules)
-        self._rules = rules
-        self._answers: dict[str, Fenced] = {name: Fenced(self._own)}
-
-    def answered(self, other: str, answer: ReplicaAnswer) -> bool:
-        """Take an answer; returns whether it says all, so that the replica need not be asked again."""
-        if isinstance(answer, Fenced):
-            self._answers[other] = answer
-        return isinstance(answer, Fenced)
-
-    def is_over(self) -> bool:
-        """Whether a majority has promised to obey no earlier epoch."""
-        return len(self._answers) >= self._need
-
-    def adopted(self) -> Take | Restore | None:
-        """What to put into its own log, so that it contains everything that may have been acknowledged."""
-        best = max(self._answers.values(), key=lambda answer: answer.last)
-        if best.last <= self._own or not self._rules.best_log_taken_over:
-            return None
-        if best.snapshot is not None:
-            return Restore(best.snapshot, best.entries, Matched(best.last.index))
-        return Take(best.common, best.entries, Matched(best.last.index))
 
 
 def majority_of(replicas: Sequence[str], rules: Rules = CORRECT) -> int:

@@ -1,11 +1,12 @@
 """What a replica knows, and how it answers primaries. No I/O here: what an answer promises must be on the disk first.
 
-To answer a request, store `Replica.promise` durably if the request's epoch is later than `epoch`, then call `beyond` or
+To answer a request, store `Replica.promise` durably if the request's epoch is later than `epoch`, then call `fence`, `fetch` or
 `place`. If that returns what to write, write it, pass it to `took` or `restored`, and answer what that returns.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,11 +15,14 @@ from systems.strong.log import Log
 from systems.strong.machine import Machine
 from systems.strong.messages import (
     Append,
+    Beyond,
     Canvass,
     Diverged,
     Entry,
     Fence,
     Fenced,
+    Fetch,
+    Fetched,
     Install,
     Installing,
     Matched,
@@ -31,7 +35,7 @@ from systems.strong.messages import (
     Snapshot,
     Willing,
 )
-from systems.strong.pieces import Receiving
+from systems.strong.pieces import Receiving, Sending
 
 KEPT_ENTRIES: Final = 128
 """This many executed entries are kept when a log is compacted, for replicas that missed only those."""
@@ -77,7 +81,11 @@ class Replica:
         self.ready = ready
         self.informed_by = 0
         """The version of the configuration that was in force after this replica had lost something, or 0."""
-        self._receiving = Receiving()
+        self._receiving = Receiving(Snapshot)
+        self.fetching = Receiving(Beyond)
+        """What it has got so far of what another log has beyond its own, for when it becomes the primary."""
+        self._offered: tuple[list[Position], Sending] | None = None
+        """What this log has beyond one with these ends, which is the same for each piece until this log changes."""
         self.committed = 0
         """Up to this index, entries are known to be acknowledged."""
         self._restore(snapshot or Snapshot(), entries or [])
@@ -112,29 +120,40 @@ class Replica:
         snapshot = self._receiving.take(piece)
         return Installing(self._receiving.offset) if snapshot is None else Restore(snapshot, [], Matched(snapshot.index))
 
-    def beyond(self, request: Fence) -> Fenced | NotReady | Refused:
-        """The answer: everything that this log has beyond the other one, if this one is more complete."""
+    def fence(self, request: Fence) -> Fenced | NotReady | Refused:
+        """The answer: where this log ends, if nothing is missing from it."""
+        if self._is_earlier(request):
+            return Refused(self.epoch)
+        return Fenced(self.log.last) if self.ready else NotReady(_LOST)
+
+    def fetch(self, request: Fetch) -> Fetched | NotReady | Refused:
+        """The answer: a piece of what this log has beyond the other one."""
         if self._is_earlier(request):
             return Refused(self.epoch)
         if not self.ready:
             return NotReady(_LOST)
-        log, ends = self.log, request.ends
-        if ends and log.last <= ends[-1]:
-            return Fenced(log.last)
-        common = log.common(ends)
+        if self._offered is None or self._offered[0] != request.ends:
+            self._offered = request.ends, Sending(self.beyond(request.ends))
+        return Fetched(self._offered[1].piece(request.most, request.offset))
+
+    def beyond(self, ends: Sequence[Position]) -> Beyond:
+        """Everything that this log has beyond a less complete one, whose epochs end there."""
+        log, common = self.log, self.log.common(ends)
         if common >= log.base:
-            return Fenced(log.last, common, None, log.after(common))
-        return Fenced(log.last, common, self.snapshot(), log.after(self.machine.applied))
+            return Beyond(last=log.last, common=common, snapshot=None, entries=log.after(common))
+        return Beyond(last=log.last, common=common, snapshot=self.snapshot(), entries=log.after(self.machine.applied))
 
     def took(self, written: Take) -> None:
         """This is on the disk."""
         if written.entries:
             self.log.put(written.after, written.entries)
+            self._changed()
 
     def restored(self, written: Restore) -> None:
         """This is on the disk."""
         self._restore(written.snapshot, written.entries)
-        self._receiving = Receiving()
+        self._receiving.forget()
+        self._changed()
 
     def teaches(self, request: Append | Install, matched: int) -> bool:
         """Whether a replica that had lost something has learned all of it from this request, which it has carried out.
@@ -170,6 +189,11 @@ class Replica:
         self.log = Log(snapshot.ends, entries)
         self.machine = Machine(snapshot, self._rules)
         self.committed = snapshot.index
+
+    def _changed(self) -> None:
+        """The log is another one now."""
+        self._offered = None
+        self.fetching.forget()
 
     def _is_earlier(self, request: ReplicaRequest) -> bool:
         return request.configuration.epoch < self.epoch and self._rules.earlier_epochs_refused

@@ -1,20 +1,23 @@
-"""A replica that misses long values while it is cut off, and is then behind a thin link: what it gets in a simulated run."""
+"""A replica that misses long values while it is cut off, and is then behind a thin link: what it gets in a simulated run, and
+whether it can take over."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
 import msgspec
 
-from faults.partition import Isolate
+from faults.kill import Kill
+from faults.partition import Isolate, Partition
 from faults.shared_bandwidth import SharedBandwidth
 from harness.checkers.linearizable import linearizable
 from harness.model.consensus_events import Applied
 from harness.model.drill import Drill
 from harness.model.history import History
 from harness.model.load import Load
+from harness.model.shapes import Steps
 from harness.model.system import Call, System
 from harness.simulation.seed_run import run_seed
 from harness.simulation.swarm import PLAIN
@@ -44,6 +47,29 @@ def entries_behind(system: System) -> int:
     )
     history = run_seed("thin", drill, 1, swarm=PLAIN).recorded.history
     return _applied(history, "n1") - _applied(history, "n3")
+
+
+def takes_over_at_s(system: System, keepers: Sequence[str]) -> float | None:
+    """When n3 leads, in seconds, if n1 is dead and n2, which has the log, does not reach the keepers; None if not at all.
+
+    n3 lacks 80 kB of state, or 300 kB of entries. From 1.9 s to 12 s, when all of them recover, its links carry 40 kB/s.
+    """
+    until_s = 12.0
+    drill = Drill(
+        system=system,
+        workload=_LongRegisters(keys=40, writes=1.0),
+        load=Load(rate=90, clients=20, seconds=until_s + 0.5, shape=Steps(factors=(1.0, 0.02), every_s=1.8)),
+        faults=[
+            Isolate("n3").between(0.1, 2),
+            SharedBandwidth("n3", kb_per_s=40).between(1.9, until_s),
+            Kill("n1").between(1.9, until_s),
+            *(Partition(f"n2>{keeper}").between(1.9, until_s) for keeper in keepers),
+        ],
+        checks=[linearizable],
+    )
+    events = run_seed("thin", drill, 1, swarm=PLAIN).recorded.history.events
+    led = events[(events["node"] == "n3") & (events["kind"] == "leader") & (events["at_ns"] < until_s * 1e9)]
+    return None if led.empty else led["at_ns"].min() / 1e9
 
 
 def _applied(history: History, node: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 
 import msgspec
@@ -17,7 +18,7 @@ from systems.strong.in_sync_rules import InSyncHaveAll, forgets_whom_it_asked_fo
 from systems.strong.invariant import NothingForgotten
 from systems.strong.keeper import KEY
 from systems.strong.lease import Watch
-from systems.strong.messages import Command, Configuration, Entry, Fence, Fenced, Matched, NotReady, Refused, Write
+from systems.strong.messages import Beyond, Command, Configuration, Entry, Matched, Position, Write
 from systems.strong.protocol import Primary
 from systems.strong.replica import KEPT_ENTRIES, Replica
 from systems.strong.shown import Shown
@@ -116,11 +117,9 @@ def test_a_primary_waits_for_whom_it_has_asked_for_until_it_knows_how_that_ended
 class TellsTooMuch(Replica):
     """A replica that tells the entries before its snapshot's end as if they came after it."""
 
-    def beyond(self, request: Fence) -> Fenced | NotReady | Refused:
-        told = super().beyond(request)
-        if isinstance(told, Fenced) and told.snapshot is not None:
-            return msgspec.structs.replace(told, entries=self.log.after(self.log.base))
-        return told
+    def beyond(self, ends: Sequence[Position]) -> Beyond:
+        told = super().beyond(ends)
+        return told if told.snapshot is None else msgspec.structs.replace(told, entries=self.log.after(self.log.base))
 
 
 def mistold(kind: type[Replica], *, forgets: bool, ready: bool = True) -> str | None:

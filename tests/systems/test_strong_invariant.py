@@ -88,7 +88,7 @@ def test_a_replica_that_has_lost_its_disk_and_counts_as_complete() -> None:
 class Talkative(Replica):
     """Tells new primaries what it has, whether or not that is everything."""
 
-    def beyond(self, request: Fence) -> Fenced:
+    def fence(self, request: Fence) -> Fenced:
         return Fenced(self.log.last)
 
 

@@ -8,7 +8,7 @@ from systems.strong.invariant import NothingForgotten
 from systems.strong.late_rules import ImaginedLateness
 from systems.strong.lease import Lease, Watch
 from systems.strong.log import Log
-from systems.strong.messages import Begin, Command, Configuration, Entry, Installing, Matched, Piece, ReplicaAnswer
+from systems.strong.messages import Begin, Command, Configuration, Entry, Installing, Matched, Piece, ReplicaAnswer, Snapshot
 from systems.strong.pieces import Receiving
 from systems.strong.protocol import Primary
 from systems.strong.replica import Replica, Restore, Take
@@ -23,7 +23,7 @@ class TakesAnySnapshot(Replica):
     """A replica that puts each snapshot in place of its log."""
 
     def _place_piece(self, piece: Piece) -> Take | Restore | Installing:
-        snapshot = Receiving().take(piece)
+        snapshot = Receiving(Snapshot).take(piece)
         return Installing(len(piece.text)) if snapshot is None else Restore(snapshot, [], Matched(snapshot.index))
 
 

@@ -26,6 +26,7 @@ from systems.strong.messages import (
     Configuration,
     Entry,
     Fence,
+    Fetch,
     Got,
     Matched,
     NotDone,
@@ -147,7 +148,7 @@ def test_a_replica_refuses_what_is_for_another_node_and_primaries_it_does_not_kn
 
         async def fenced(by: str, **headers: str) -> Response:
             configuration = msgspec.structs.replace(kept, epoch=9, primary=by)
-            request = msgspec.json.encode(Fence(configuration=configuration, ends=[]))
+            request = msgspec.json.encode(Fence(configuration=configuration))
             return await cluster.ask("n2", "POST", "/replica", request, **headers)
 
         for headers, meant in (
@@ -286,6 +287,8 @@ def test_the_folder_of_another_node_is_refused() -> None:
 
 
 def test_requests_and_answers_are_told_apart_on_the_wire() -> None:
-    fence = Fence(configuration=Configuration(1, 1, "n1", NAMES), ends=[Position(1, 2)])
-    assert msgspec.json.decode(msgspec.json.encode(fence), type=ReplicaRequest) == fence
+    configuration = Configuration(1, 1, "n1", NAMES)
+    fetch = Fetch(configuration=configuration, ends=[Position(1, 2)], offset=3, most=4)
+    for request in (Fence(configuration=configuration), fetch):
+        assert msgspec.json.decode(msgspec.json.encode(request), type=ReplicaRequest) == request
     assert msgspec.json.decode(msgspec.json.encode(Matched(3)), type=ReplicaAnswer) == Matched(3)

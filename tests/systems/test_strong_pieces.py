@@ -17,6 +17,7 @@ from systems.strong.messages import (
     Installing,
     Matched,
     NotReady,
+    Snapshot,
     Write,
 )
 from systems.strong.pieces import Receiving, Sending
@@ -155,7 +156,7 @@ def test_entries_that_are_longer_than_the_snapshot_are_not_kept_for_it() -> None
 
 
 def test_pieces_of_another_snapshot_start_over() -> None:
-    one, other, receiving = Sending(compacted(9).snapshot()), Sending(compacted(10).snapshot()), Receiving()
+    one, other, receiving = Sending(compacted(9).snapshot()), Sending(compacted(10).snapshot()), Receiving(Snapshot)
     assert receiving.take(one.piece(MOST)) is None
     assert receiving.offset == MOST
     assert receiving.take(one.piece(MOST)) is None

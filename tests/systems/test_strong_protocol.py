@@ -18,7 +18,6 @@ from systems.strong.messages import (
     Diverged,
     Entry,
     Fence,
-    Fenced,
     Install,
     Matched,
     NotReady,
@@ -28,7 +27,7 @@ from systems.strong.messages import (
     Write,
 )
 from systems.strong.pieces import Sending
-from systems.strong.protocol import Canvassing, Primary, Takeover, claimed, first, may_claim
+from systems.strong.protocol import Canvassing, Primary, claimed, first, may_claim
 from systems.strong.replica import Replica, Restore, Take
 
 NAMES = ("n1", "n2", "n3")
@@ -111,7 +110,7 @@ def test_an_earlier_epoch_is_refused_and_a_later_one_replaces_what_differs() -> 
     backup = replica(1, 1, 1)
     backup.promise(2)
     assert backup.place(append(1, Position(1, 3), 1)) == Refused(2)
-    assert backup.beyond(Fence(configuration=configuration(1), ends=[])) == Refused(2)
+    assert backup.fence(Fence(configuration=configuration(1))) == Refused(2)
     assert taken(backup, append(2, Position(1, 2), 2)) == Matched(3)
     assert backup.log.ends() == [Position(1, 2), Position(2, 3)]
 
@@ -145,7 +144,7 @@ def test_a_late_snapshot_takes_nothing_away() -> None:
 def test_one_that_lost_its_log_says_nothing_of_it_until_a_primary_has_completed_it() -> None:
     lost = Replica(ready=False)
     lost.promise(2)
-    assert isinstance(lost.beyond(Fence(configuration=configuration(3), ends=[])), NotReady)
+    assert isinstance(lost.fence(Fence(configuration=configuration(3))), NotReady)
     early = append(2, NOTHING, 1, 2, committed=2, established=False)
     assert not lost.teaches(early, taken(lost, early).index)
     short = append(2, NOTHING, 1, committed=2)
@@ -287,21 +286,6 @@ def test_a_deposed_primary_is_told() -> None:
     leading.send("n2", 0, MOST)
     assert leading.answered("n2", NotReady("x"))
     assert not leading.answered("n2", Refused(3))
-
-
-def test_a_new_primary_takes_over_the_log_that_knows_most() -> None:
-    own, other = replica(1, 1, 2), replica(1, 1, 1, 1)
-    takeover = Takeover("n1", other, NAMES)
-    assert not takeover.is_over()
-    fence = Fence(configuration=configuration(3), ends=other.log.ends())
-    answer = own.beyond(fence)
-    assert isinstance(answer, Fenced)
-    takeover.answered("n2", answer)
-    assert takeover.is_over()
-    adopted = takeover.adopted()
-    assert isinstance(adopted, Take)
-    other.took(adopted)
-    assert other.log.ends() == own.log.ends()
 
 
 def canvass(epoch: int) -> Canvass:
