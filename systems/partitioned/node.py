@@ -358,6 +358,7 @@ class Server:
     def _shown(self) -> object:
         return {
             "storage": self._storage,
+            "replica": self._replica,
             "map": self._known.map,
             "opened": self._start > 0,
             "start": self._start,

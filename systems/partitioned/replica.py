@@ -2,19 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from copy import copy
+from typing import Protocol
+
 from systems.partitioned.bugs import Rules
-from systems.partitioned.known_map import KnownMap
 from systems.partitioned.messages import Entry, Held, Places, Pulled, PullRequest, Query, Refusal, Store
-from systems.partitioned.storage import Storage, size_of
+from systems.partitioned.partition_map import PartitionMap
+from systems.partitioned.storage import size_of
+
+
+class Holds(Protocol):
+    """What a node holds: a `Storage`."""
+
+    def entry(self, place: str) -> Entry: ...
+
+    async def put(self, held: Sequence[Held]) -> bool: ...
+
+    def between(self, low: str, high: str | None, after: str = "") -> Iterator[Held]: ...
+
+
+class Knows(Protocol):
+    """What a node goes by: a `KnownMap`."""
+
+    @property
+    def map(self) -> PartitionMap | None: ...
 
 
 class Replica:
     """Answers nodes that carry out operations, perhaps this one, and nodes that copy partitions."""
 
-    def __init__(self, storage: Storage, known: KnownMap, rules: Rules) -> None:
+    def __init__(self, storage: Holds, known: Knows, rules: Rules) -> None:
         self._storage = storage
         self._known = known
         self._rules = rules
+
+    def imagined(self, storage: Holds, known: Knows) -> Replica:
+        """The same one with other things to hold, and another map to go by."""
+        other = copy(self)
+        other._storage, other._known = storage, known
+        return other
 
     async def answer(self, request: Query | Store) -> Entry | Refusal | None:
         """Carry out a request, and return what this node then holds; None if its disk fails."""

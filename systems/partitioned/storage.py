@@ -158,10 +158,26 @@ class Storage:
 
         Nothing must be written to it.
         """
-        other = copy(self)
-        other._slots = SortedDict(self._slots)
-        other._places = {segment: set(places) for segment, places in self._places.items()}
+        other = self._copy()
         other._waiting = [*self._waiting, (held, {}, None)]
+        return other
+
+    def imagined_cleaning(self, disk: Disk) -> None:
+        """Clean a segment, if any is closed, as if everything was on this disk: nothing happens to this storage."""
+        other = self._copy()
+        other._disk, other._log = disk, lambda text: None
+        if other._closed:
+            other._clean()
+
+    @property
+    def needed_files(self) -> list[str]:
+        """The files that hold what is in no other one, except for the present segment's."""
+        return [_name(segment) for segment in self._closed if segment != self._copied]
+
+    def _copy(self) -> Storage:
+        other = copy(self)
+        other._slots, other._lengths, other.notes = SortedDict(self._slots), dict(self._lengths), dict(self.notes)
+        other._places = {segment: set(places) for segment, places in self._places.items()}
         return other
 
     def _has(self, held: Held) -> bool:
@@ -186,7 +202,8 @@ class Storage:
                 self._log(f"the disk refused {len(newest)} entries: {error}")
                 written = False
             self.failing = not written
-            self._clean()
+            if self._has_much_out_of_date():
+                self._clean()
         for _, _, done in waiting:
             if done is not None and not done.done():  # the caller may be gone
                 done.set_result(written)
@@ -230,11 +247,17 @@ class Storage:
         self._places[slot.segment].discard(place)
         self.held_bytes -= size_of(Held(place, slot.entry))
 
+    @property
+    def _closed(self) -> list[int]:
+        """The segments that hold something and get nothing more."""
+        return [number for number in self._lengths if number != self._present]
+
+    def _has_much_out_of_date(self) -> bool:
+        return sum(self._lengths.values()) > 2 * self.held_bytes + min(_SLACK_BYTES, 2 * self._segment_bytes)
+
     def _clean(self) -> None:
-        """Empty the segment with the least in use, if much is out of date in total."""
-        if sum(self._lengths.values()) <= 2 * self.held_bytes + min(_SLACK_BYTES, 2 * self._segment_bytes):
-            return
-        closed = [number for number in self._lengths if number != self._present]
+        """Copy what the segment with the least in use still holds, and empty it."""
+        closed = self._closed
         if not closed:
             self._present = self._next()
             return

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from systems.partitioned.duties import NothingOverdue
+from systems.partitioned.imagined import ConfirmsInItsEpoch, EmptiesOnlyWhatIsCopied
 from systems.partitioned.invariant import OneOwnerWhoHasIt
 from systems.partitioned.own_rules import (
     DiscardsWhatIsOnItsWay,
@@ -27,6 +28,8 @@ class Watch:
             NothingOverdue(),
             HoldsOnlyItsOwn(),
             DiscardsWhatIsOnItsWay(),
+            ConfirmsInItsEpoch(),
+            EmptiesOnlyWhatIsCopied(),
             RefusesOnlyForAWhile(),
             SparesOnlyTheSilent(),
             CopiesKeepToTheirRate(),
