@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -75,8 +76,9 @@ def test_new_file_is_there_for_good_once_something_was_appended_and_synced() -> 
 class _Renames(Disk):
     """Replaces a file like many programs, without syncing the new one first."""
 
-    def replace(self, name: str, data: bytes) -> None:
+    def replace(self, name: str, data: bytes, *, check: Callable[[], None] = lambda: None) -> None:
         self._files.append(name + PARTIAL, data)
+        check()
         self._files.rename(name + PARTIAL, name)
         self._files.sync_folder()
 
