@@ -97,6 +97,7 @@ class NodeContext:
         self.monotonic_ns: Callable[[], int] = machine.monotonic_ns
         """The monotonic clock in nanoseconds, shared by all processes of a machine; finer than `clock`."""
         self._config = spec.config
+        self._shared: dict[str, Disk] = {}
         self._error_debt = 0
         self._unsettled: Callable[[], Mapping[str, int]] | None = None
 
@@ -108,9 +109,12 @@ class NodeContext:
     def shared(self, name: str) -> Disk:
         """A folder that all nodes of the run share, as on a network file system. This node's disk faults act on it.
 
-        Whether data there is durable is tracked only for this node's own writes.
+        Whether data there is durable is tracked only for this node's own writes. It is the same object at each call: a write
+        that fails leaves its file open for the next one.
         """
-        return Disk(self._machine.files(self.data.parent.parent / SHARED / name))
+        if name not in self._shared:
+            self._shared[name] = Disk(self._machine.files(self.data.parent.parent / SHARED / name))
+        return self._shared[name]
 
     def config(self, kind: type[T]) -> T:
         """The node's settings with their types. Raises `msgspec.ValidationError` if they do not fit."""
