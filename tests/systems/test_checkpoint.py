@@ -179,6 +179,28 @@ def test_the_last_sound_one_is_not_overwritten_because_of_later_ones_that_were_f
     assert loaded(disk) == 40
 
 
+def test_a_training_that_goes_on_from_an_older_state_of_a_rank_leaves_the_last_complete_one() -> None:
+    disk = in_memory({})
+    for step in (10, 20, 30, 40, 50):
+        save(opened(disk), step)
+    # All ranks that had come further were killed, and the one that was frozen at step 25 thaws:
+    for step in (30, 40, 50, 60, 70, 80, 90):  # rank1's disk is full
+        uncommitted(disk, step, ("rank0",), 2)
+        assert loaded(disk) == 50
+    save(opened(disk), 100, generation=2)
+    assert loaded(disk) == 100
+
+
+def test_a_training_that_resumed_from_an_older_one_saves_again_what_was_damaged() -> None:
+    disk = in_memory({})
+    for step in (30, 40, 50):
+        save(opened(disk), step)
+    damage(disk, f"{SCHEDULE.slot(50)}rank1.safetensors")
+    assert loaded(disk) == 40
+    save(opened(disk), 50, generation=2)  # by ranks that were sent the state, and have not seen the damage
+    assert loaded(disk) == 50
+
+
 def test_another_schedule_overwrites_nothing_of_this_one() -> None:
     assert {Schedule(every=5, keep=2).slot(step) for step in range(0, 100, 5)}.isdisjoint(
         SCHEDULE.slot(step) for step in range(0, 100, 10)

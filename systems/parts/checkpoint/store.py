@@ -168,13 +168,29 @@ class Checkpoints:
         withdrawn = self._withdrawn()
         for name, manifest in _newest_first(self._disk, []):
             slot = self.schedule.slot(manifest.step)
-            if manifest.step >= step or not name.startswith(slot):  # the training did not resume from a later one
+            if not name.startswith(slot) or is_withdrawn(withdrawn, manifest.generation, manifest.step):
                 continue
-            usable = (name, _stamp(manifest)) not in self._unsound and self._holds(manifest)
-            if usable and not is_withdrawn(withdrawn, manifest.generation, manifest.step):
+            if self._is_sound(manifest) if manifest.step >= step else self._counts(name, manifest):
                 if slot == self.schedule.slot(step):
                     raise StillNeeded(f"it would overwrite step {manifest.step}, the last one that is complete")
                 return
+
+    def _counts(self, name: str, manifest: Manifest) -> bool:
+        """Whether a checkpoint counts as sound until it is loaded."""
+        return (name, _stamp(manifest)) not in self._unsound and self._holds(manifest)
+
+    def _is_sound(self, manifest: Manifest) -> bool:
+        """Whether all files of a checkpoint are as they were written, which takes reading them.
+
+        A training that has come less far than the newest checkpoint either goes on from the older state of a rank, or has not
+        resumed from it because it is damaged. Few saves are made before it is as far again.
+        """
+        try:
+            for shard in manifest.shards:
+                manifests.check_shard(shard, self._disk.read(shard.name))
+        except (Damaged, OSError):
+            return False
+        return True
 
     def _withdrawn(self) -> Sequence[Withdrawn]:
         try:
