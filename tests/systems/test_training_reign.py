@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
@@ -129,6 +130,8 @@ def test_spoilt_checkpoints_are_withdrawn_by_the_next_group_if_the_disk_failed(t
         assert again.reign._distrust.to_withdraw is None
         assert again.ranks.withdrawn == spoilt
         assert world.kinds.count("taken back") == 1
+        told = [event["detail"] for event in rows(tmp_path).events if event["kind"] in ("not withdrawn", "taken back")]
+        assert [json.loads(str(detail))["generation"] for detail in told] == [group.generation, group.generation]
 
     asyncio.run(scenario())
 
