@@ -1,7 +1,7 @@
 """The rules of what comes late, or again: it takes nothing away from a replica, and a primary counts on nothing because of it.
 
-A request is rarely so late that the log goes on after what it holds, and a backup rarely loses its log between two answers. So
-both are imagined.
+A request is rarely so late that the log goes on after what it holds, a backup rarely loses its log between two answers, and its
+answer rarely comes in the same turn of the loop as a later epoch. So all of them are imagined.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ _CHARACTERS: Final = 1024
 
 
 class ImaginedLateness:
-    """Imagines that a replica gets again what it has, and that a primary's backup has lost what it had."""
+    """Imagines that a replica gets again what it has, that a primary's backup has lost what it had, and that the answers of its
+    backups come after its epoch."""
 
     def __init__(self) -> None:
         self._looks = 0
@@ -40,7 +41,8 @@ class ImaginedLateness:
             return None
         shown = shown_by[name]
         why = _replaced(name, shown.replica)
-        return why or (None if shown.primary is None else _counted(name, shown.primary, shown.now_s))
+        why = why or (None if shown.primary is None else _counted(name, shown.primary, shown.now_s))
+        return why or _counted_when_over(name, shown)
 
 
 def _replaced(name: str, replica: Replica) -> str | None:
@@ -68,6 +70,13 @@ def _replaced(name: str, replica: Replica) -> str | None:
             what = "a snapshot" if isinstance(request, Install) else "entries"
             return f"{name}, which has the log up to {log.last.index}, would not keep it if {what} that it has came again"
     return None
+
+
+def _counted_when_over(name: str, shown: Shown) -> str | None:
+    """What a primary would count as acknowledged after its epoch, although its log may be another primary's by then."""
+    if shown.committed_when_over is None or (index := shown.committed_when_over()) <= shown.replica.committed:
+        return None
+    return f"{name}, the primary of epoch {shown.epoch}, would count {index} as acknowledged by answers after its epoch"
 
 
 def _counted(name: str, primary: Primary, now_s: float) -> str | None:

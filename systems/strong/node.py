@@ -319,6 +319,7 @@ class Server:
             claims=election.claims,
             reads=self._answers_reads,
             primary=None if reign is None else reign.primary,
+            committed_when_over=None if reign is None else reign.committed_when_over,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Final
 
 import msgspec
@@ -18,6 +19,7 @@ from systems.strong.messages import (
     Entry,
     Installing,
     Matched,
+    ReplicaAnswer,
     Result,
     Write,
 )
@@ -61,6 +63,7 @@ class Reign:
         self._results: dict[int, Result] = {}
         self._more = {name: asyncio.Event() for name in backups}
         self._tasks: list[asyncio.Task[None]] = []
+        self._over = False
 
     def begin(self) -> None:
         """Put the epoch's first entry into the log, and send the backups what they lack from now on."""
@@ -69,6 +72,7 @@ class Reign:
 
     def end(self, why: str) -> None:
         """End the epoch. What was not acknowledged may still be, by the next primary."""
+        self._over = True
         for task in self._tasks:
             task.cancel()
         gathered = [future for _, future in self._gathered if future is not None]
@@ -89,6 +93,8 @@ class Reign:
 
     def advance(self) -> None:
         """Execute and answer the commands that are known to be acknowledged now."""
+        if self._over:
+            return  # an answer came too late: by now the log may be another primary's
         before = self._replica.committed
         executed = self._replica.commit(self.primary.committable(self._clock()))
         self._results.update(executed)
@@ -97,6 +103,28 @@ class Reign:
             _resolve(self._waiting.pop(index), self._results.get(index, Result()))
         if self._rules.executed_when_acknowledged:
             self._results.clear()
+
+    def committed_when_over(self) -> int:
+        """Up to which index entries would count as acknowledged if this epoch ended now, with an entry on its way to the
+        backups, and all of them then said that they have it: nothing happens to this one."""
+        other, replica = copy(self), self._replica.imagined()
+        other._replica, other.primary, other._teller = replica, self.primary.imagined(), self._teller.silent()
+        other.primary.replica = replica
+        other._tasks, other._gathered, other._waiting, other._results = [], [], {}, {}
+        last, epoch = replica.log.last.index, self.primary.configuration.epoch
+        replica.took(Take(last, [Entry(epoch, Command(Begin()))], Matched(last + 1)))
+        other.end("its epoch is over")
+        for name in self._backups:
+            other._take(name, Matched(last + 1))
+        return replica.committed
+
+    def _take(self, name: str, answer: ReplicaAnswer) -> bool:
+        """Take a backup's answer; returns whether the epoch goes on."""
+        if not self.primary.answered(name, answer):
+            self._deposed(f"{name} obeys a later epoch")
+            return False
+        self.advance()
+        return True
 
     def _gather(self, command: Command, outcome: asyncio.Future[Outcome] | None) -> None:
         if not self._gathered:
@@ -140,11 +168,8 @@ class Reign:
         while True:
             more.clear()
             answer = await backup.ask(self.primary.send(name, self._clock(), backup.most), APPEND_TIMEOUT_S)
-            if answer is not None:
-                if not self.primary.answered(name, answer):
-                    self._deposed(f"{name} obeys a later epoch")
-                    return
-                self.advance()
+            if answer is not None and not self._take(name, answer):
+                return
             if isinstance(answer, Matched | Diverged | Installing):
                 failed = False
                 if not self.primary.has_more_for(name):

@@ -7,6 +7,7 @@ To answer a request, store `Replica.promise` durably if the request's epoch is l
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Final
 
@@ -89,6 +90,14 @@ class Replica:
         self.committed = 0
         """Up to this index, entries are known to be acknowledged."""
         self._restore(snapshot or Snapshot(), entries or [])
+
+    def imagined(self) -> Replica:
+        """A copy without the state, to be told what is acknowledged: nothing happens to this one."""
+        other = copy(self)
+        other.log = Log(self.log.ends(self.log.base), self.log.after(self.log.base))
+        other.machine = Machine(Snapshot(index=self.machine.applied), self._rules)
+        other._receiving, other.fetching = Receiving(Snapshot), Receiving(Beyond)
+        return other
 
     def promise(self, epoch: int) -> None:
         """Obey no earlier epoch any more."""

@@ -32,3 +32,6 @@ class Shown(NamedTuple):
     """Whether it would answer a read as the primary at a time by its clock, going by what it knows now."""
     primary: Primary | None = None
     """Its view of its epoch; None if it is not the primary."""
+    committed_when_over: Callable[[], int] | None = None
+    """Up to which index it would count entries as acknowledged by answers that came after its epoch had ended; None if it is
+    not the primary."""

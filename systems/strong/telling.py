@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Final
 
 import msgspec
@@ -44,6 +45,12 @@ class Teller:
         else:
             tell("truncated", Truncated(group=GROUP, index=1))
         self._appended(log.base, log.after(log.base))
+
+    def silent(self) -> Teller:
+        """One that reports nothing, for what is only imagined."""
+        other = copy(self)
+        other._tell = lambda kind, event: None
+        return other
 
     def leads(self, epoch: int) -> None:
         self.obeys(epoch)

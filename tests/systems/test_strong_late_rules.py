@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import pytest
 
+from harness.node.crashpoints import MemoryFiles
+from harness.node.disk import Disk
+from harness.run import catalog
+from harness.simulation.seed_run import INVARIANT, run_seed
+from harness.simulation.swarm import PLAIN
+from systems.strong import election
+from systems.strong.bugs import CORRECT
 from systems.strong.invariant import NothingForgotten
 from systems.strong.late_rules import ImaginedLateness
 from systems.strong.lease import Lease, Watch
 from systems.strong.log import Log
 from systems.strong.messages import Begin, Command, Configuration, Entry, Installing, Matched, Piece, ReplicaAnswer, Snapshot
+from systems.strong.peer import Peer
 from systems.strong.pieces import Receiving
 from systems.strong.protocol import Primary
+from systems.strong.reign import Reign
 from systems.strong.replica import Replica, Restore, Take
 from systems.strong.shown import Shown
+from systems.strong.storage import Storage
+from systems.strong.telling import Teller
 from systems.strong.waits import LeasesOfWhatIsKept
 
 NAMES = ("n1", "n2", "n3")
@@ -112,6 +123,65 @@ def test_a_primary_that_counts_on_what_a_backup_has_lost() -> None:
 
 def test_a_primary_that_counts_on_an_answer_from_before_the_configuration_was_in_use() -> None:
     assert "before the configuration was in use" in (told(primary(TrustsEarlyAnswers)) or "")
+
+
+class CountsLate(Reign):
+    """A primary that does not care whether its epoch is over."""
+
+    def advance(self) -> None:
+        self._over = False
+        super().advance()
+
+
+def reign(kind: type[Reign], shown: Shown) -> Reign:
+    assert shown.primary is not None
+    storage = Storage(Disk(MemoryFiles()), lambda text: None, cluster="c", name="n1", compact_at_bytes=MOST)
+    return kind(
+        shown.primary,
+        {name: Peer("c", name, ("127.0.0.1", 1), most=MOST) for name in ("n2", "n3")},
+        Teller(storage, lambda kind, event: None),
+        clock=lambda: 0.0,
+        deposed=lambda why: None,
+        unable=lambda why: None,
+        rules=CORRECT,
+    )
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_a_primary_would_count_nothing_after_its_epoch_and_is_not_changed_by_the_question(used: bool) -> None:
+    shown = primary(used=used)
+    held, own = shown.replica, reign(Reign, shown)
+    before = held.log.ends(), held.log.after(0), held.committed, held.machine.applied, own.primary.matches
+    assert told(shown._replace(committed_when_over=own.committed_when_over)) is None
+    assert (held.log.ends(), held.log.after(0), held.committed, held.machine.applied, own.primary.matches) == before
+
+
+@pytest.mark.parametrize(("ends", "counted"), [(False, 5), (True, 0)])
+def test_a_primary_counts_what_its_backups_have_until_its_epoch_is_over(ends: bool, counted: int) -> None:
+    shown = primary()
+    own = reign(Reign, shown)
+    shown.replica.took(Take(4, [Entry(1, Command(Begin()))], Matched(5)))
+    if ends:
+        own.end("a later epoch has begun")
+    for name in ("n2", "n3"):
+        own.primary.send(name, 0.0, MOST)
+        own.primary.answered(name, Matched(5))
+    own.advance()
+    assert shown.replica.committed == counted
+
+
+def test_a_primary_that_counts_an_answer_after_its_epoch() -> None:
+    shown = primary()
+    why = told(shown._replace(committed_when_over=reign(CountsLate, shown).committed_when_over))
+    assert why == "n1, the primary of epoch 1, would count 5 as acknowledged by answers after its epoch"
+    assert shown.replica.committed == 0
+
+
+def test_simulation_asks_for_what_comes_after_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    drill = catalog.find_drill("strong/healthy", ["load.seconds=0.5"]).drill
+    assert INVARIANT not in run_seed("strong/healthy", drill, 1, swarm=PLAIN).outcome.found
+    monkeypatch.setattr(election, "Reign", CountsLate)
+    assert "answers after its epoch" in run_seed("strong/healthy", drill, 1, swarm=PLAIN).outcome.why
 
 
 def test_the_store_is_held_to_it() -> None:
