@@ -11,7 +11,7 @@ import msgspec
 import pandas as pd
 
 from harness.checkers._predictions import is_right
-from harness.checkers._wording import count
+from harness.checkers._wording import count, quoted
 from harness.model.canonical import canonical
 from harness.model.history import History
 from harness.model.verdict import Checker, Verdict
@@ -80,11 +80,10 @@ def _compared(history: History, chosen: pd.Series[bool]) -> Verdict:
     if not wrong:
         return Verdict(valid=True, why=f"each of {count(len(answered), 'answer')} is the expected one")
     first = ops.loc[wrong[0]]
-    got = first["value"] if isinstance(first["value"], str) else "nothing"
     return Verdict(
         valid=False,
         why=f"{len(wrong):,} of {count(len(answered), 'answer')} are not the expected ones: op {wrong[0]} asked about"
-        f" {first['key']} and got {got} instead of {first['expected']}",
+        f" {first['key']} and got {quoted(first['value'])} instead of {first['expected']}",
         ops=tuple(wrong[:MOST_OPS]),
     )
 

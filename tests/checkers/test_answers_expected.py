@@ -48,7 +48,8 @@ def test_the_expected_answer_is_right(value: str, expected: str) -> None:
 def test_any_other_answer_is_wrong(value: str | None, expected: str) -> None:
     verdict = answers_expected(asked(value, expected))
     assert (verdict.valid, verdict.ops) == (False, (0,))
-    assert f"asked about / and got {'nothing' if value is None else value} instead of {expected}" in verdict.why
+    got = {None: "nothing", "": '""'}.get(value, value)
+    assert f"asked about / and got {got} instead of {expected}" in verdict.why
 
 
 def test_only_answered_calls_with_an_expected_answer_are_judged() -> None:
