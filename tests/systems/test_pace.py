@@ -41,6 +41,14 @@ def test_goes_back_to_the_most_when_the_link_is_good_again() -> None:
     assert pace.most == MOST
 
 
+def test_begins_with_less_where_the_first_message_has_to_get_through() -> None:
+    pace = Pace(MOST, first=8 * LEAST)
+    assert pace.most == 8 * LEAST
+    assert sent(pace, 1e9) == 0
+    assert pace.most == MOST
+    assert Pace(2 * LEAST, first=8 * LEAST).most == 2 * LEAST
+
+
 def test_a_link_that_carries_nothing_leaves_the_least() -> None:
     pace = Pace(MOST)
     sent(pace, 1.0)
