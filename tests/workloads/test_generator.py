@@ -74,6 +74,8 @@ class MoodyClient:
                     raise CallFailed("not yet")
                 case "empty after three" if self._asked > 3:
                     return Answer()
+                case "done":
+                    return Answer()
                 case "forget to answer":
                     return None  # type: ignore[return-value]
                 case "answer a number":
@@ -91,10 +93,11 @@ class Keys:
 
     keys: tuple[str, ...] = ("fine",)
     final: tuple[str, ...] = ()
+    expected: str | None = None
 
     def calls(self, random: Random) -> Iterator[Call]:
         while True:
-            yield Call(kind="do", key=random.choice(self.keys), value=str(random.random()))
+            yield Call(kind="do", key=random.choice(self.keys), value="given", expected=self.expected)
 
     def final_calls(self) -> Iterable[Call]:
         return [Call(kind="look", key=key) for key in self.final]
@@ -161,6 +164,16 @@ def test_a_client_that_returns_no_answer_is_told_so(tmp_path: Path, key: str, re
     assert seen[-1].unknown == len(ops) == 10
     assert set(ops["outcome"]) == {"unknown"}
     assert set(ops["error"]) == {f"invoke must return an Answer with a text or None, not {returned}"}
+
+
+@pytest.mark.parametrize(("expected", "recorded"), [(None, "given"), ("given", None)])
+def test_an_answer_without_a_value_stands_for_what_was_written_but_not_for_the_expected_answer(
+    tmp_path: Path, expected: str | None, recorded: str | None
+) -> None:
+    workload = Keys(keys=("done",), expected=expected)
+    ops, _ = generate(tmp_path, Moody(), workload, Load(rate=100, seconds=0.1, arrivals="constant"))
+    assert set(ops["outcome"]) == {"ok"}
+    assert {None if pd.isna(value) else value for value in ops["value"]} == {recorded}
 
 
 def test_a_client_that_waits_for_something_cancelled_is_told_so_and_goes_on(tmp_path: Path) -> None:

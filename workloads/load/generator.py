@@ -237,7 +237,8 @@ class Generator:
         error: str | None,
         times_ns: tuple[int, int, int, int],
     ) -> None:
-        value = call.value if answer.value is None else answer.value
+        written = answer.value is None and call.expected is None
+        value = call.value if written else answer.value
         again = self._asking_again[index]
         self._log.add(
             call,
