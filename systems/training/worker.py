@@ -17,7 +17,7 @@ from systems.parts.checkpoint.manifest import Shard
 from systems.parts.checkpoint.refusals import NoneTrusted
 from systems.parts.checkpoint.saver import Saver
 from systems.parts.checkpoint.store import Checkpoints, digest_of
-from systems.parts.gloo.group import Ended, Group
+from systems.parts.gloo.group import Ended, Group, sentence_of
 from systems.parts.sampler import shards_of
 from systems.training.carrier import Carrier
 from systems.training.exchange import Combined
@@ -154,7 +154,7 @@ class Worker:
                 self._work(form)
             except RuntimeError as error:  # what gloo raises
                 self._waits_since_s = None
-                why = _sentence(error)
+                why = sentence_of(error)
                 expected = isinstance(error, Ended) or self._promised > form.generation
                 left = events.Left if expected else events.Lost
                 self._records.event(left(generation=form.generation, why=why))
@@ -396,8 +396,3 @@ class Worker:
     def _not_saved(self, step: int, why: str) -> None:
         generation, *_ = self._saving[step]
         self._records.event(events.NotSaved(generation=generation, step=step, why=why))
-
-
-def _sentence(error: RuntimeError) -> str:
-    """An error's message, without the place in gloo's sources before it and the advice after it."""
-    return str(error).partition("\n")[0].rpartition("] ")[2].partition(". ")[0] or str(error)

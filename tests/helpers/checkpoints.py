@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import msgspec
 import torch
 
+from harness.node.crashpoints import MemoryFiles
 from harness.node.disk import Disk
 from systems.parts.checkpoint.manifest import Identity, Shard
+from systems.parts.checkpoint.refusals import StillNeeded
 from systems.parts.checkpoint.store import Checkpoints, Schedule, Tensors, part_of
 
 IDENTITY = Identity(model="two layers", data="digits", seed=7, shards=12, batch=96)
@@ -57,6 +60,28 @@ def loaded(disk: Disk) -> int | None:
     assert all(torch.equal(found.tensors[name], tensor) for name, tensor in wanted.items())
     assert msgspec.json.decode(found.progress) == {"ledger": found.step * IDENTITY.batch}
     return found.step
+
+
+def in_memory(files: Mapping[str, bytes]) -> Disk:
+    return Disk(MemoryFiles(files))
+
+
+def damage(disk: Disk, name: str) -> None:
+    """Flip the last bit of a file."""
+    data = disk.read(name) or b""
+    disk.replace(name, data[:-1] + bytes([data[-1] ^ 1]))
+
+
+def content(disk: Disk) -> dict[str, bytes]:
+    return {name: disk.read(name) or b"" for name in disk.names()}
+
+
+def uncommitted(disk: Disk, step: int, ranks: tuple[str, ...] = ("rank0", "rank1"), generation: int = 1) -> list[Shard]:
+    """The parts that these of two ranks write while the disk of any other is full; none if that is refused."""
+    parts = {f"rank{rank}": part_of(state_at(step), rank, 2) for rank in range(2)}
+    with suppress(StillNeeded):
+        return [opened(disk).write_shard(step, name, parts[name], generation) for name in ranks]
+    return []
 
 
 class SlowFirst(Checkpoints):

@@ -170,7 +170,7 @@ class Checkpoints:
             slot = self.schedule.slot(manifest.step)
             if not name.startswith(slot) or is_withdrawn(withdrawn, manifest.generation, manifest.step):
                 continue
-            if self._is_sound(manifest) if manifest.step >= step else self._counts(name, manifest):
+            if self._counts(name, manifest) and (manifest.step < step or self._is_sound(manifest)):
                 if slot == self.schedule.slot(step):
                     raise StillNeeded(f"it would overwrite step {manifest.step}, the last one that is complete")
                 return
@@ -180,14 +180,13 @@ class Checkpoints:
         return (name, _stamp(manifest)) not in self._unsound and self._holds(manifest)
 
     def _is_sound(self, manifest: Manifest) -> bool:
-        """Whether all files of a checkpoint are as they were written, which takes reading them.
+        """Whether a checkpoint can be loaded, which takes reading all of it.
 
         A training that has come less far than the newest checkpoint either goes on from the older state of a rank, or has not
         resumed from it because it is damaged. Few saves are made before it is as far again.
         """
         try:
-            for shard in manifest.shards:
-                manifests.check_shard(shard, self._disk.read(shard.name))
+            self._load(manifest, ())
         except (Damaged, OSError):
             return False
         return True

@@ -134,3 +134,8 @@ _left_behind: list[tuple[Work, _Backend]] = []
 
 def _forget_the_finished() -> None:
     _left_behind[:] = [(work, backend) for work, backend in _left_behind if not work.is_completed()]
+
+
+def sentence_of(error: RuntimeError) -> str:
+    """The message of an error of gloo, without the place in gloo's sources before it and the advice after it."""
+    return str(error).partition("\n")[0].rpartition("] ")[2].partition(". ")[0] or str(error)
