@@ -1,4 +1,5 @@
-"""Imagined moments: a map that comes while a node stores something, and a disk that does not take what a node copies.
+"""Imagined moments: a map that comes while a node stores something, or discards what is on its way to its disk, and a disk that
+does not take what a node copies.
 
 A node that confirms what it stored although the map has changed meanwhile does harm only if others act by that map before the
 confirmation counts. A disk refuses the copy of a segment, and takes what empties the old one, only if space becomes free just
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, cast
 
 import msgspec
@@ -28,6 +29,34 @@ _EVERY: Final = 16
 _WRITTEN: Final = Entry(Version(1, "another", 1, 1), "new")
 
 
+class DiscardsWhatIsOnItsWay:
+    """A node that discards a partition keeps nothing of it, not even what is on its way to the disk, and all of the others.
+
+    Something rarely is on its way just then: a write has to come in the same turn of the loop as the map. So it is imagined.
+    """
+
+    def __init__(self) -> None:
+        self._in_turn = InTurn(_EVERY)
+
+    def broken(self, shown: Mapping[str, Mapping[str, object]]) -> str | None:
+        name = self._in_turn.pick(shown, _opened("storage"))
+        now = None if name is None else cast(PartitionMap | None, shown[name]["map"])
+        if name is None or now is None:
+            return None
+        bounds = [(one.low, high) for one, high in now.bounded()]
+        low, high = bounds[self._in_turn.turn % len(bounds)]
+        stays = high if high is not None else bounds[0][0]
+        storage = cast(Storage, shown[name]["storage"])
+        imagined = storage.imagined([Held(low, Entry()), *([Held(stays, Entry())] if stays != low else [])])
+        imagined.forget(low, high)
+        coming = {one.place for one in imagined.on_their_way}
+        if low in coming or next(iter(imagined.between(low, high)), None) is not None:
+            return f"{name} would keep {low!r} if it was on its way to the disk when its partition is discarded"
+        if stays != low and stays not in coming:
+            return f"{name} would lose {stays!r} if it was on its way to the disk when the partition from {low!r} is discarded"
+        return None
+
+
 class ConfirmsInItsEpoch:
     """A node that stores something for an operation does not confirm it under an epoch that has ended meanwhile.
 
@@ -35,19 +64,16 @@ class ConfirmsInItsEpoch:
     """
 
     def __init__(self) -> None:
-        self._looks = 0
-        self._in_turn = InTurn()
+        self._in_turn = InTurn(_EVERY)
 
     def broken(self, shown: Mapping[str, Mapping[str, object]]) -> str | None:
-        self._looks += 1
-        holders = {name: state for name, state in shown.items() if state.get("replica") is not None and state["opened"]}
-        name = None if self._looks % _EVERY else self._in_turn.pick(holders)
-        now = None if name is None else cast(PartitionMap | None, holders[name]["map"])
+        name = self._in_turn.pick(shown, _opened("replica"))
+        now = None if name is None else cast(PartitionMap | None, shown[name]["map"])
         if name is None or now is None:
             return None
-        one = now.partitions[self._looks // _EVERY % len(now.partitions)]
+        one = now.partitions[self._in_turn.turn % len(now.partitions)]
         meanwhile = _MapComes(now)
-        imagined = cast(Replica, holders[name]["replica"]).imagined(meanwhile, meanwhile)
+        imagined = cast(Replica, shown[name]["replica"]).imagined(meanwhile, meanwhile)
         answering = imagined.answer(Store(one.low, _WRITTEN, one.epoch))
         try:
             answering.send(None)
@@ -65,17 +91,14 @@ class EmptiesOnlyWhatIsCopied:
     """A node whose disk does not take the copy of what a segment of its log still holds leaves that segment as it is."""
 
     def __init__(self) -> None:
-        self._looks = 0
-        self._in_turn = InTurn()
+        self._in_turn = InTurn(_EVERY)
 
     def broken(self, shown: Mapping[str, Mapping[str, object]]) -> str | None:
-        self._looks += 1
-        holders = {name: state for name, state in shown.items() if state.get("storage") is not None and state["opened"]}
-        name = None if self._looks % _EVERY else self._in_turn.pick(holders)
+        name = self._in_turn.pick(shown, _opened("storage"))
         if name is None:
             return None
-        storage = cast(Storage, holders[name]["storage"])
-        refuses = ("append", "sync")[self._looks // _EVERY % 2]
+        storage = cast(Storage, shown[name]["storage"])
+        refuses = ("append", "sync")[self._in_turn.turn % 2]
         files = _FailsOnce(dict.fromkeys(storage.needed_files, b"as it is"), refuses)
         storage.imagined_cleaning(Disk(files))
         for file in storage.needed_files:
@@ -84,6 +107,11 @@ class EmptiesOnlyWhatIsCopied:
                     f"{name} would empty {file} although its disk failed at the {refuses} of the copy of what that still holds"
                 )
         return None
+
+
+def _opened(what: str) -> Callable[[Mapping[str, object]], bool]:
+    """Whether a node shows this, as a coordinator does not, and has read what it holds."""
+    return lambda state: state.get(what) is not None and bool(state["opened"])
 
 
 class _MapComes:

@@ -8,16 +8,11 @@ more nodes would count as silent for good. If few keys move, or the load is low,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, cast
+from typing import cast
 
-from systems.partitioned.messages import Entry, Held
 from systems.partitioned.partition_map import PartitionMap
 from systems.partitioned.peer import SILENT_AFTER, Heard
 from systems.partitioned.storage import Storage
-from systems.parts.rules import InTurn
-
-_EVERY: Final = 16
-"""At one in so many looks, one node is imagined to discard a partition."""
 
 
 class HoldsOnlyItsOwn:
@@ -39,37 +34,6 @@ class HoldsOnlyItsOwn:
                     return (
                         f"{name} goes by epoch {now.epoch} and still holds {left.place}, which is with {', '.join(one.owners)}"
                     )
-        return None
-
-
-class DiscardsWhatIsOnItsWay:
-    """A node that discards a partition keeps nothing of it, not even what is on its way to the disk, and all of the others.
-
-    Something rarely is on its way just then: a write has to come in the same turn of the loop as the map. So it is imagined.
-    """
-
-    def __init__(self) -> None:
-        self._looks = 0
-        self._in_turn = InTurn()
-
-    def broken(self, shown: Mapping[str, Mapping[str, object]]) -> str | None:
-        self._looks += 1
-        holders = {name: state for name, state in shown.items() if state.get("storage") is not None and state["opened"]}
-        name = None if self._looks % _EVERY else self._in_turn.pick(holders)
-        now = None if name is None else cast(PartitionMap | None, holders[name]["map"])
-        if name is None or now is None:
-            return None
-        bounds = [(one.low, high) for one, high in now.bounded()]
-        low, high = bounds[self._looks // _EVERY % len(bounds)]
-        stays = high if high is not None else bounds[0][0]
-        storage = cast(Storage, holders[name]["storage"])
-        imagined = storage.imagined([Held(low, Entry()), *([Held(stays, Entry())] if stays != low else [])])
-        imagined.forget(low, high)
-        coming = {one.place for one in imagined.on_their_way}
-        if low in coming or next(iter(imagined.between(low, high)), None) is not None:
-            return f"{name} would keep {low!r} if it was on its way to the disk when its partition is discarded"
-        if stays != low and stays not in coming:
-            return f"{name} would lose {stays!r} if it was on its way to the disk when the partition from {low!r} is discarded"
         return None
 
 

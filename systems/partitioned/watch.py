@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import cast
 
 from systems.partitioned.duties import NothingOverdue
-from systems.partitioned.imagined import ConfirmsInItsEpoch, EmptiesOnlyWhatIsCopied
+from systems.partitioned.imagined import ConfirmsInItsEpoch, DiscardsWhatIsOnItsWay, EmptiesOnlyWhatIsCopied
 from systems.partitioned.invariant import OneOwnerWhoHasIt
 from systems.partitioned.own_rules import (
-    DiscardsWhatIsOnItsWay,
     HoldsOnlyItsOwn,
     RefusesOnlyForAWhile,
     SparesOnlyTheSilent,

@@ -22,17 +22,15 @@ class FindsAllDifferences:
     """Imagines, for one replica at a time, a peer that has nothing in one range of keys, and differs a little elsewhere."""
 
     def __init__(self) -> None:
-        self._looks = 0
-        self._in_turn = InTurn()
+        self._in_turn = InTurn(_EVERY)
 
     def broken(self, held: Mapping[str, tuple[MerkleTree, Mapping[str, bytes]]]) -> str | None:
         """What some replica would not find, or find wrongly. `held`: by replica, its tree and the contents of its keys."""
-        self._looks += 1
-        name = None if self._looks % _EVERY else self._in_turn.pick(held)
+        name = self._in_turn.pick(held)
         if name is None:
             return None
         tree, contents = held[name]
-        prefix = _DIGITS[self._looks // _EVERY % len(_DIGITS)]
+        prefix = _DIGITS[self._in_turn.turn % len(_DIGITS)]
         imagined = dict(contents)
         for number, key in enumerate(sorted(contents)):
             if number % 7 == 0:

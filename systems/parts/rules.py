@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol, TypeVar
 
 Shown_contra = TypeVar("Shown_contra", contravariant=True)
@@ -17,15 +17,22 @@ class Rule(Protocol[Shown_contra]):
 
 
 class InTurn:
-    """Picks one node at each look, each in turn, for what would take too long with all of them."""
+    """Picks one node at each look, or at one in so many, each in turn, for what would take too long with all of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, every: int = 1) -> None:
+        self._every = every
         self._looks = 0
+        self.turn = 0
+        """How often it was a node's turn."""
 
-    def pick(self, shown: Mapping[str, object]) -> str | None:
-        """The name of a running node; None if there is none."""
+    def pick(self, shown: Mapping[str, T], wanted: Callable[[T], object] = lambda state: True) -> str | None:
+        """The name of a running node of which this is wanted; None if there is none, or it is no node's turn."""
         self._looks += 1
-        return sorted(shown)[self._looks % len(shown)] if shown else None
+        if self._looks % self._every:
+            return None
+        self.turn += 1
+        names = sorted(name for name, state in shown.items() if wanted(state))
+        return names[self.turn % len(names)] if names else None
 
 
 def first_broken(rules: Iterable[Rule[T]], shown: Mapping[str, T]) -> str | None:

@@ -31,12 +31,10 @@ class ImaginedLateness:
     backups come after its epoch."""
 
     def __init__(self) -> None:
-        self._looks = 0
-        self._in_turn = InTurn()
+        self._in_turn = InTurn(_EVERY)
 
     def broken(self, shown_by: Mapping[str, Shown]) -> str | None:
-        self._looks += 1
-        name = None if self._looks % _EVERY else self._in_turn.pick(shown_by)
+        name = self._in_turn.pick(shown_by)
         if name is None:
             return None
         shown = shown_by[name]

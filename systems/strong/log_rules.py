@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Final
 
+from systems.parts.rules import InTurn
 from systems.strong.log import Log
 from systems.strong.messages import Begin, Command, Entry, Matched, Position
 from systems.strong.replica import Replica, Take
@@ -38,13 +39,12 @@ class ImaginedRewriting:
     """Imagines that an entry arrives for which a replica's log has to be rewritten: after its last one, or in place of it."""
 
     def __init__(self) -> None:
-        self._looks = 0
+        self._in_turn = InTurn(_EVERY)
 
     def broken(self, shown_by: Mapping[str, Shown]) -> str | None:
-        self._looks += 1
-        if self._looks % _EVERY or not shown_by:
+        name = self._in_turn.pick(shown_by)
+        if name is None:
             return None
-        name = sorted(shown_by)[self._looks // _EVERY % len(shown_by)]
         replica = shown_by[name].replica
         for after in (replica.log.last.index, replica.log.last.index - 1):
             if after >= replica.committed and (why := _changed_when_rewritten(name, replica, after)) is not None:

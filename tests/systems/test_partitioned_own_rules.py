@@ -11,9 +11,10 @@ from harness.cluster.ports import HOST, reserved
 from harness.http.message import Request, Response
 from harness.http.server import listen
 from harness.node.disk import Disk
+from systems.partitioned.imagined import DiscardsWhatIsOnItsWay
 from systems.partitioned.messages import Beat, Entry, Held, Version
 from systems.partitioned.moving import first_map
-from systems.partitioned.own_rules import DiscardsWhatIsOnItsWay, SparesOnlyTheSilent
+from systems.partitioned.own_rules import SparesOnlyTheSilent
 from systems.partitioned.peer import SILENT_AFTER, Heard, Peer, answer
 from systems.partitioned.storage import Storage
 from systems.parts.owner import Owner

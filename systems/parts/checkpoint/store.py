@@ -131,7 +131,7 @@ class Checkpoints:
         name = f"{self.schedule.slot(step)}{by}{_MANIFEST}"
         if not self._holds(manifest):
             raise TooLate("a file of it is no longer there")
-        before = next((one for other, one in _newest_first(self._disk, []) if other == name), None)
+        before = self._manifest(name)
         if before is not None and _stamp(before) > _stamp(manifest) and self._holds(before):
             raise TooLate(f"step {before.step} is complete and in its place")
         self._disk.replace(name, manifests.encode(manifest))
@@ -163,6 +163,13 @@ class Checkpoints:
         if not refused:
             return None
         raise NoneTrusted(refused) if passed and len(refused) == overwritten else NoValidCheckpoint(refused)
+
+    def _manifest(self, name: str) -> Manifest | None:
+        """The manifest in this file; None if there is none that can be read."""
+        try:
+            return manifests.decode(self._disk.read(name) or b"")
+        except (CheckpointError, OSError):
+            return None
 
     def _check_not_needed(self, step: int) -> None:
         withdrawn = self._withdrawn()
