@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 import pandas as pd
@@ -14,7 +13,7 @@ from harness.checkers._predictions import is_right
 from harness.checkers._wording import count, quoted
 from harness.model.canonical import canonical
 from harness.model.history import History
-from harness.model.verdict import Checker, Verdict
+from harness.model.verdict import Checker, Verdict, stated_beside
 
 MOST_OPS: Final = 10
 
@@ -57,9 +56,8 @@ def applies_beside(others: Sequence[Checker], history: History) -> bool:
 
 
 def _rows_compared_by(checker: Checker, ops: pd.DataFrame) -> pd.Series[bool]:
-    """What `compares(ops)` beside a checker says; its module may be a drill's file, which cannot be imported."""
-    compares: Callable[[pd.DataFrame], pd.Series[bool]] | None
-    compares = getattr(inspect.unwrap(checker), "__globals__", {}).get("compares")
+    """What `compares(ops)` beside a checker says."""
+    compares = cast(Callable[[pd.DataFrame], "pd.Series[bool]"] | None, stated_beside(checker, "compares"))
     return pd.Series(False, index=ops.index) if compares is None else compares(ops)
 
 

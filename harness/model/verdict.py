@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -42,6 +43,14 @@ class Verdict:
 
 Checker = Callable[[History], Verdict]
 """A pure function from a history to a verdict, described by its name and the first line of its docstring."""
+
+
+def stated_beside(checker: Checker, name: str) -> object:
+    """What a checker's module states under this name, such as `KINDS`; None if nothing.
+
+    The module may be a drill's file, which cannot be imported.
+    """
+    return getattr(inspect.unwrap(checker), "__globals__", {}).get(name)
 
 
 RunVerdict = Literal["fail", "unknown", "slo", "pass"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -28,7 +27,7 @@ from harness.model.drill import Drill
 from harness.model.history import History
 from harness.model.reasons import reasons
 from harness.model.slo import SLO
-from harness.model.verdict import Checker, Verdict
+from harness.model.verdict import Checker, Verdict, stated_beside
 from harness.run import provenance
 from harness.run.definition import definition_of
 from harness.run.spec import RunSpec
@@ -94,7 +93,7 @@ def _verdict(checker: Checker, history: History) -> Verdict:
 
 def _other_kinds(checker: Checker, history: History) -> str:
     """For a check that cannot decide: what it would judge, if there is no call of such a kind. A name may be misspelled."""
-    kinds = getattr(inspect.unwrap(checker), "__globals__", {}).get("KINDS")
+    kinds = stated_beside(checker, "KINDS")
     there = list(map(str, history.ops["kind"].unique()))
     if not isinstance(kinds, tuple) or not there or set(kinds) & set(there):
         return ""

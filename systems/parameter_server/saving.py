@@ -9,7 +9,7 @@ import msgspec
 
 from harness.model.training_events import NotSaved, Saved
 from systems.parts.checkpoint.manifest import Shard
-from systems.parts.checkpoint.refusals import TooLate
+from systems.parts.checkpoint.refusals import TooLate, why_of
 from systems.parts.checkpoint.saver import Saver
 from systems.parts.checkpoint.store import Checkpoints
 from systems.training.trainer import Trainer
@@ -43,10 +43,8 @@ class Saving:
     def _written(self, step: int, world: int, shard: Shard) -> None:
         try:
             self._checkpoints.commit(step, _NAME, [shard], self._progress.pop(step))
-        except OSError as error:
-            self._not_saved(step, error.strerror or str(error))
-        except TooLate as error:
-            self._not_saved(step, str(error))
+        except (OSError, TooLate) as error:
+            self._not_saved(step, why_of(error))
         else:
             self._told(Saved(generation=self._term, step=step))
 

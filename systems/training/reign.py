@@ -10,7 +10,7 @@ import msgspec
 
 from harness.model import training_events as events
 from harness.node.context import NodeContext
-from systems.parts.checkpoint.refusals import TooLate
+from systems.parts.checkpoint.refusals import TooLate, why_of
 from systems.parts.checkpoint.store import Checkpoints, Schedule, withdraw
 from systems.training.asking import Ranks
 from systems.training.distrust import Distrust, Finding
@@ -133,7 +133,7 @@ class Reign:
             steps = withdraw(self._node.shared(CHECKPOINTS), self._node.name, self._distrust.all_withdrawn)
             await self._distrust.withdrawn()
         except OSError as error:
-            self._note(events.NotWithdrawn(generation=generation, step=after, why=error.strerror or str(error)))
+            self._note(events.NotWithdrawn(generation=generation, step=after, why=why_of(error)))
         else:
             self._note(events.TakenBack(generation=generation, step=after, withdrawn=tuple(steps)))
 
@@ -212,10 +212,8 @@ class Reign:
         try:
             shards = [part.shard for _, part in sorted(parts.items())]
             checkpoints.commit(written.step, self._node.name, shards, written.progress, written.state, written.generation)
-        except OSError as error:
-            self._not_saved(written, error.strerror or str(error))
-        except TooLate as error:
-            self._not_saved(written, str(error))
+        except (OSError, TooLate) as error:
+            self._not_saved(written, why_of(error))
         else:
             self._note(events.Saved(generation=written.generation, step=written.step))
 

@@ -62,3 +62,8 @@ class NoValidCheckpoint(CheckpointError):
             f"None of {len(self.refusals)} checkpoints can be used: {told}. Restore one from a copy, or empty the folder to"
             " start at step 0."
         )
+
+
+def why_of(error: CheckpointError | OSError) -> str:
+    """What an error says, without an operating system's number."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

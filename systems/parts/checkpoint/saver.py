@@ -14,7 +14,7 @@ from typing import Final
 import torch
 
 from systems.parts.checkpoint.manifest import Shard
-from systems.parts.checkpoint.refusals import StillNeeded
+from systems.parts.checkpoint.refusals import StillNeeded, why_of
 from systems.parts.checkpoint.store import Checkpoints, Tensors, part_of
 
 NOTHING: Final[Tensors] = MappingProxyType({})
@@ -96,10 +96,8 @@ class Saver:
             step, world, generation, tensors = work
             try:
                 self._written(step, world, self._checkpoints.write_shard(step, self._name, tensors, generation))
-            except OSError as error:
-                self._failed(step, error.strerror or str(error))
-            except StillNeeded as error:
-                self._failed(step, str(error))
+            except (OSError, StillNeeded) as error:
+                self._failed(step, why_of(error))
             except Exception as error:  # this save's failure, and not that of all later ones
                 self._failed(step, f"{type(error).__name__}: {error}")
             finally:

@@ -24,6 +24,7 @@ from systems.parts.checkpoint.refusals import (
     Refusal,
     StillNeeded,
     TooLate,
+    why_of,
 )
 from systems.parts.checkpoint.stamps import Stamp, stamp_of
 
@@ -154,8 +155,7 @@ class Checkpoints:
                 manifests.check_identity(manifest.identity, self.identity)
                 return self._load(manifest, refused)
             except (Damaged, OSError) as error:
-                why = (error.strerror if isinstance(error, OSError) else "") or str(error)
-                refused.append(Refusal(step=manifest.step, file=name, why=why))
+                refused.append(Refusal(step=manifest.step, file=name, why=why_of(error)))
                 overwritten += isinstance(error, Overwritten)
                 self._unsound.add((name, _stamp(manifest)))
             except OtherJob as error:
@@ -275,10 +275,8 @@ def _newest_first(disk: Disk, refused: list[Refusal]) -> Iterator[tuple[str, Man
         if name.endswith(_MANIFEST):
             try:
                 found.append((name, manifests.decode(disk.read(name) or b"")))
-            except CheckpointError as error:
-                refused.append(Refusal(file=name, why=str(error)))
-            except OSError as error:
-                refused.append(Refusal(file=name, why=error.strerror or str(error)))
+            except (CheckpointError, OSError) as error:
+                refused.append(Refusal(file=name, why=why_of(error)))
     yield from sorted(found, key=lambda pair: (pair[1].step, pair[1].generation), reverse=True)
 
 
