@@ -102,6 +102,8 @@ def fence() -> Iterator[None]:
 
     replaced.append((random.Random, "__init__", plain_init))
     random.Random.__init__ = seeded  # type: ignore[method-assign]
+    replaced.append((sys, "dont_write_bytecode", sys.dont_write_bytecode))
+    sys.dont_write_bytecode = True  # what is imported for the first time would be compiled into a real file
     _up = True
     try:
         with _no_present(), _torch_as_new():

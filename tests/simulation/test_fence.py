@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
+import sys
 import time
 from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -70,6 +73,15 @@ def test_outside_a_simulation_everything_is_as_it_was() -> None:
 
 def test_times_that_a_node_has_been_given_may_be_spelled() -> None:
     simulate("given times")
+
+
+def test_modules_may_be_imported_for_the_first_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "never_imported_before.py").write_text("ANSWER = 42")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    with fence():
+        assert import_module("never_imported_before").ANSWER == 42
+    assert not sys.dont_write_bytecode
 
 
 def test_unseeded_draws_of_pytorch_are_the_same_in_each_run() -> None:
