@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +18,14 @@ hypothesis.settings.load_profile("any machine")
 
 
 _TRANSCRIPTS = Path(__file__).parent / "transcripts"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the processes that tests start share compiled modules, also if `PYTHONDONTWRITEBYTECODE` says to keep none."""
+    compiled = tempfile.TemporaryDirectory(prefix="compiled-")
+    config.add_cleanup(compiled.cleanup)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = compiled.name
 
 
 def pytest_collection_finish() -> None:

@@ -17,6 +17,7 @@ from harness.cluster.fault_plane import PlaneKind, toxiproxy_binary
 from harness.model.drill import Drill
 from harness.run.runner import CompletedRun, run
 from harness.run.spec import RunSpec
+from tests.helpers.commands import forked
 from tests.helpers.real_toxiproxy import need_toxiproxy
 
 ROOT = Path(__file__).parents[2]
@@ -84,10 +85,7 @@ def environment(**more: str) -> dict[str, str]:
 
 def harness(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     """The `harness` command in a user's folder."""
-    return subprocess.run(
-        [sys.executable, "-m", "harness.cli", *arguments],
-        cwd=folder, env=environment(**more), capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
+    return forked(folder, arguments, environment(**more))
 
 
 @contextlib.contextmanager
