@@ -28,6 +28,12 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     surplus: int | None
     opened: int | None
     unsettled: str | None
+    abandoned: int | None
+
+    @property
+    def from_outside(self) -> bool:
+        """Whether it is the kernel's account of a program that does not report about itself."""
+        return self.abandoned is not None
 
 
 def looks_of(usage: pd.DataFrame) -> list[Look]:

@@ -29,16 +29,19 @@ def nothing_leaked(history: History) -> Verdict:
     neither accepted, nor uses, nor keeps idle; other open files; idle connections, by address, beyond the most that were ever
     in use at once; requests to others in progress; tasks. A node that opens its connections by other means than this
     project's clients does not say which ones it uses: to each of its peers it may have four more for each client, and for each
-    call without an answer. Nodes that do not report what they hold, as foreign programs, are not judged, and the verdict
-    names them. Unknown if a node could not be looked at, or is still working on what it was asked.
+    call without an answer. Of foreign programs, which do not report what they hold, the kernel shows only the sockets, and the
+    verdict names these nodes: a program may have 16 more connections that it accepted and did not close when the other side
+    did, and as many more sockets as a node that opens its connections by its own means. Unknown if a node could not be looked
+    at, or is still working on what it was asked.
     """
     looks = looks_of(history.usage)
     verdict = leaked(looks, _may_keep(history))
-    started = history.events["node"][history.events["kind"] == "started"].unique()
-    unseen = sorted({*map(str, started)} - {look.node for look in looks})
-    if not (verdict.valid and unseen):
+    outside = sorted({look.node for look in looks if look.from_outside})
+    if not (verdict.valid and outside):
         return verdict
-    return replace(verdict, why=f"{verdict.why}; not judged, because they do not report what they hold: {listed(unseen)}")
+    return replace(
+        verdict, why=f"{verdict.why}; only sockets are known of programs that do not report what they hold: {listed(outside)}"
+    )
 
 
 def _may_keep(history: History) -> dict[str, int]:
@@ -75,15 +78,20 @@ def leaked(looks: Sequence[Look], may_keep: Mapping[str, int] | None = None) -> 
 
 
 _OWN: Final = "sockets that it opened by its own means"
+_ABANDONED: Final = "connections that only the other side closed"
 _WORK: Final = ("requests under way", "tasks")
 
 
 def _whole(look: Look) -> bool:
-    """Whether both the kernel and the node itself reported what it holds."""
-    return look.descriptors is not None and look.tasks is not None
+    """Whether the kernel reported what it holds, and so did the node itself if it ever does."""
+    return look.descriptors is not None and (look.tasks is not None or look.from_outside)
 
 
 def _held(look: Look) -> str:
+    if look.from_outside:
+        return (
+            f"{look.descriptors} descriptors, of which {look.sockets} are sockets ({look.abandoned} closed by the other side)"
+        )
     return (
         f"{look.descriptors} descriptors, of which {look.sockets} are sockets ({look.accepted} accepted, {look.in_use} in"
         f" use, {look.idle} idle), and {look.tasks} tasks"
@@ -92,6 +100,8 @@ def _held(look: Look) -> str:
 
 def _counts(look: Look) -> dict[str, int]:
     sockets = look.sockets or 0
+    if look.from_outside:
+        return {_ABANDONED: look.abandoned or 0, _OWN: sockets}
     known = (look.accepted or 0) + (look.in_use or 0) + (look.idle or 0)
     unknown = max(0, sockets - known)  # the kernel and the node are asked one after the other: a connection may come in between
     return {
@@ -108,7 +118,7 @@ def _counts(look: Look) -> dict[str, int]:
 def _piled_up(start: Look, end: Look, over: Look | None, may_keep: Mapping[str, int]) -> str | None:
     """What is too much, except work that has become less since everything was over."""
     before, at_first, at_end = _counts(start), {} if over is None else _counts(over), _counts(end)
-    fewer = {what for what in _WORK if at_end[what] < at_first.get(what, 0)}
+    fewer = {what for what in _WORK if at_end.get(what, 0) < at_first.get(what, 0)}
     more = {what: now - before[what] for what, now in at_end.items() if what not in fewer}
     beyond = dict.fromkeys(more, ALLOWANCE) | {_OWN: ALLOWANCE + may_keep.get(end.node, sys.maxsize)}
     told = [f"{number} {what}" for what, number in more.items() if number > beyond[what]]

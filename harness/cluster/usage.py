@@ -1,4 +1,4 @@
-"""The resources that processes hold and the CPU time they get, by `/proc` and, for nodes, by their own reports.
+"""The resources that processes hold and the CPU time they get, by `/proc` and, for nodes in Python, by their own reports.
 
 Sources: proc(5) for `/proc/PID/fd`, `/proc/PID/stat`, `/proc/PID/status` (VmHWM) and `/proc/stat`;
 Documentation/scheduler/sched-stats.rst of the Linux kernel for `/proc/PID/schedstat`, whose second number is the time during
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from harness.cluster.fault_plane import PLANE
+from harness.cluster.sockets import descriptors_of, is_socket, sockets_of
 from harness.http.client import HttpClient
 from harness.http.message import TransportError
 from harness.model.system import CLIENT, Address, HasProbe
@@ -56,6 +57,7 @@ class Usage(msgspec.Struct, kw_only=True):
     cpu_ns: int | None = None
     peak_bytes: int | None = None
     unsettled: str | None = None
+    abandoned: int | None = None
 
     def take(self, page: NodePage) -> None:
         """Fill in what a node says of itself."""
@@ -79,7 +81,7 @@ class UsageLog:
         self.rows.append(machine("load"))
         new: list[tuple[str, int]] = []
         for name, pid in self._running():
-            if pid not in self._begun and self._speaks(name):
+            if pid not in self._begun and name != PLANE:
                 new.append((name, pid))
             else:
                 self.rows.append(given_to(name, pid, "load"))
@@ -87,7 +89,7 @@ class UsageLog:
 
     async def last_look(self, settled: Callable[[Sequence[Usage]], bool], within_s: float) -> None:
         """Inspect what every process holds at the end: once it is `settled`, or else at once ("over") and after `within_s`."""
-        nodes = [(name, pid) for name, pid in self._running() if self._speaks(name)]
+        nodes = [(name, pid) for name, pid in self._running() if name != PLANE]
 
         async def look() -> list[Usage]:
             return [machine("end"), *await self._inside(nodes, "end")]
@@ -95,15 +97,17 @@ class UsageLog:
         self.rows = await with_last_looks(self.rows, look, settled, within_s=within_s, again_s=_AGAIN_S)
 
     async def _inside(self, nodes: Sequence[tuple[str, int]], moment: str) -> list[Usage]:
-        seen = await asyncio.gather(*(held_by(name, pid, self._cluster.address(name), moment) for name, pid in nodes))
-        self._begun |= {row.pid for row in seen if row.tasks is not None}
+        reporting = [node for node in nodes if self._reports(node[0])]
+        seen = await asyncio.gather(*(held_by(name, pid, self._cluster.address(name), moment) for name, pid in reporting))
+        seen += [seen_at(name, pid, moment) for name, pid in nodes if not self._reports(name)]
+        self._begun |= {row.pid for row in seen if row.tasks is not None or row.abandoned is not None}
         return seen
 
     def _running(self) -> list[tuple[str, int]]:
         processes = self._cluster.processes
         return [(name, processes.pid(name)) for name in (*self._cluster.nodes, CLIENT, PLANE) if processes.runs(name)]
 
-    def _speaks(self, name: str) -> bool:
+    def _reports(self, name: str) -> bool:
         """Whether it reports about itself at `NODE_PATH`."""
         nodes = self._cluster.nodes
         ours = name in nodes and nodes[name].code is not None and not isinstance(self._cluster.system, HasProbe)
@@ -143,6 +147,14 @@ async def held_by(node: str, pid: int, address: Address, moment: str) -> Usage:
     return found
 
 
+def seen_at(node: str, pid: int, moment: str) -> Usage:
+    """What a program that does not report about itself holds, with all processes below it; null if it is gone."""
+    found = given_to(node, pid, moment)
+    if held := sockets_of(pid):
+        found.descriptors, found.sockets, found.abandoned = held.descriptors, held.sockets, held.abandoned
+    return found
+
+
 def given_to(node: str, pid: int, moment: str) -> Usage:
     """The CPU time and peak memory of a process, and how long it waited for a CPU; null if it is gone."""
     found = Usage(at_ns=time.monotonic_ns(), node=node, pid=pid, moment=moment)
@@ -168,14 +180,7 @@ def machine(moment: str) -> Usage:
 
 
 def _descriptors(found: Usage) -> Usage:
-    try:
-        descriptors = list(Path(f"/proc/{found.pid}/fd").iterdir())
-    except OSError:
-        return found
-    targets = []
-    for descriptor in descriptors:
-        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
-            targets.append(str(descriptor.readlink()))
-    found.descriptors = len(targets)
-    found.sockets = sum(target.startswith("socket:") for target in targets)
+    with contextlib.suppress(OSError):
+        targets = list(descriptors_of(found.pid))
+        found.descriptors, found.sockets = len(targets), sum(map(is_socket, targets))
     return found

@@ -66,7 +66,9 @@ nanosecond. `peak_bytes`: the peak resident memory so far. At "start" and "end",
 the kernel's counts, `descriptors` and the `sockets` among them; and the node's own: `tasks` of its event loop, connections
 `accepted`, `in_use`, `idle` (waiting for reuse), the `surplus` of these (more than were ever in use at once), how many were
 `opened` since its start, and `unsettled`, a JSON object of counts that have yet to return to 0, such as
-{"operations under way": 2}. Null: not looked at, or no answer.
+{"operations under way": 2}. For programs that do not report about themselves, at the same moments: `descriptors` and `sockets`
+of the process and of all processes below it, and how many connections are `abandoned`: it accepted them, the other side has
+closed them, and it has not. Null: not looked at, or no answer.
 """
 
 from __future__ import annotations
@@ -105,6 +107,7 @@ USAGE: Final = {
     "at_ns": "int64", "node": "string", "pid": "int64", "moment": "string", "ran_ns": "Int64", "waited_ns": "Int64",
     "descriptors": "Int64", "sockets": "Int64", "tasks": "Int64", "accepted": "Int64", "in_use": "Int64", "idle": "Int64",
     "surplus": "Int64", "opened": "Int64", "unsettled": "string", "cpu_ns": "Int64", "peak_bytes": "Int64",
+    "abandoned": "Int64",
 }  # fmt: skip
 
 CONTROL: Final = "control"

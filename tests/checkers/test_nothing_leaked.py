@@ -78,6 +78,8 @@ def used(sockets: int, node: str = "n1", unanswered: int = 0, peers: int = 1, ca
     links = [{"link": f"{node}>p{number}", "connections": 1, "received_bytes": 1, "sent_bytes": 1} for number in range(peers)]
     end = {"opened": 0, "sockets": 4 + sockets, "descriptors": 12 + sockets}
     rows = [look("start", node, {"opened": 0}), look("end", node, end)]
+    if node == "db":
+        rows = [outside("start"), outside("end", sockets=4 + sockets)]
     verdict = nothing_leaked(History.of(ops, links=links, usage=rows))
     return verdict.valid, verdict.why
 
@@ -93,18 +95,37 @@ def test_a_node_may_keep_as_many_own_connections_as_calls_at_once_can_use(unansw
     assert f"n1 ended with {ALLOWANCE + most + 1} sockets that it opened by its own means more than at its start" in why
 
 
+def test_a_foreign_programs_sockets_are_as_many_as_calls_at_once_can_use() -> None:
+    assert used(ALLOWANCE + 4 * 3, node="db")[0] is True
+    assert used(ALLOWANCE + 4 * 3 + 1, node="db")[0] is False
+
+
 def test_a_nodes_own_connections_are_not_judged_without_calls_and_the_generators_never() -> None:
     assert used(10_000, calls=0)[0] is True
     assert used(10_000, node="client")[0] is True
 
 
-def test_nodes_that_do_not_report_what_they_hold_are_named() -> None:
-    started: list[Row] = [{"at_ns": 0, "node": node, "kind": "started", "detail": "pid 7"} for node in ("db", "n1", "cache")]
-    history = History.of([], events=started, usage=[look("start"), look("end")])
-    verdict = nothing_leaked(history)
-    assert verdict.valid is True
-    assert verdict.why.startswith("nothing piled up on 1 node")
-    assert verdict.why.endswith("; not judged, because they do not report what they hold: cache, db")
+def outside(moment: str, abandoned: int = 0, sockets: int = 4) -> Row:
+    """A look at a program that does not report about itself."""
+    unknown = dict.fromkeys(("tasks", "accepted", "in_use", "idle", "surplus", "opened"))
+    return look(moment, "db", {**unknown, "descriptors": 1_000, "sockets": sockets, "abandoned": abandoned}, pid=8)
+
+
+def test_a_foreign_program_leaks_what_it_does_not_close_when_the_other_side_does() -> None:
+    assert judged(outside("start"), outside("end", ALLOWANCE))[0] is True
+    valid, why = judged(look("start"), outside("start"), look("end"), outside("end", MANY, 4 + MANY))
+    assert valid is False
+    assert why == (
+        f"db ended with {MANY} connections that only the other side closed more than at its start:"
+        f" 1000 descriptors, of which {4 + MANY} are sockets ({MANY} closed by the other side)"
+    )
+
+
+def test_what_is_known_of_foreign_programs_is_said() -> None:
+    valid, why = judged(look("start"), outside("start"), look("end"), outside("end"))
+    assert valid is True
+    assert why.startswith("nothing piled up on 2 nodes")
+    assert why.endswith("; only sockets are known of programs that do not report what they hold: db")
 
 
 def test_the_load_s_clients_each_have_a_connection_of_their_own() -> None:
