@@ -101,7 +101,8 @@ def _held(look: Look) -> str:
 def _counts(look: Look) -> dict[str, int]:
     sockets = look.sockets or 0
     if look.from_outside:
-        return {_ABANDONED: look.abandoned or 0, _OWN: sockets}
+        abandoned = look.abandoned or 0
+        return {_ABANDONED: abandoned, _OWN: sockets - abandoned}
     known = (look.accepted or 0) + (look.in_use or 0) + (look.idle or 0)
     unknown = max(0, sockets - known)  # the kernel and the node are asked one after the other: a connection may come in between
     return {
