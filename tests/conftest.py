@@ -13,6 +13,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from harness.node.open_files import allow_most
+
 hypothesis.settings.register_profile("any machine", deadline=None)  # how long an example takes is the machine's business
 hypothesis.settings.load_profile("any machine")
 
@@ -21,7 +23,11 @@ _TRANSCRIPTS = Path(__file__).parent / "transcripts"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let the processes that tests start share compiled modules, also if `PYTHONDONTWRITEBYTECODE` says to keep none."""
+    """Let the processes that tests start share compiled modules, also if `PYTHONDONTWRITEBYTECODE` says to keep none.
+
+    Some tests open more files than the usual soft limit of 1,024.
+    """
+    allow_most()
     compiled = tempfile.TemporaryDirectory(prefix="compiled-")
     config.add_cleanup(compiled.cleanup)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -240,8 +240,10 @@ class NodeContext:
 
     async def _serve(self, server: asyncio.Server) -> None:
         self.log(f"listening on {self.listen[0]}:{self.listen[1]}")
-        async with server:
-            await server.serve_forever()
+        try:
+            await asyncio.get_running_loop().create_future()  # until the node ends
+        finally:
+            server.close()  # and not `wait_closed`: from Python 3.12.1 on that waits for the clients to hang up
 
     def _identity(self) -> Response:
         page = NodePage(

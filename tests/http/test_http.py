@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -50,7 +51,7 @@ async def handle(request: Request) -> Response:
 @asynccontextmanager
 async def serving() -> AsyncIterator[Address]:
     server = await listen(handle, ("127.0.0.1", 0))
-    async with server:
+    with contextlib.closing(server):
         yield server.sockets[0].getsockname()
 
 
@@ -241,7 +242,7 @@ def test_a_request_whose_handler_finds_something_cancelled_gets_a_500(capsys: py
 def test_an_error_in_a_handler_goes_to_the_given_log(capsys: pytest.CaptureFixture[str]) -> None:
     async def main() -> None:
         server = await listen(handle, ("127.0.0.1", 0), lines.append)
-        async with server:
+        with contextlib.closing(server):
             client = HttpClient(server.sockets[0].getsockname())
             assert (await client.request("GET", "/fail", timeout_s=10)).status == 500
             client.close()
@@ -307,9 +308,8 @@ def test_an_incomplete_response_is_broken(answer: bytes) -> None:
             writer.close()
 
         server = await asyncio.start_server(reply, "127.0.0.1", 0)
-        async with server:
-            with pytest.raises(Broken):
-                await HttpClient(server.sockets[0].getsockname()).request("GET", "/", timeout_s=10)
+        with contextlib.closing(server), pytest.raises(Broken):
+            await HttpClient(server.sockets[0].getsockname()).request("GET", "/", timeout_s=10)
 
     uvloop.run(main())
 
@@ -331,7 +331,7 @@ def test_responses_with_unusual_ends(method: str, answer: bytes, body: bytes) ->
             writer.close()
 
         server = await asyncio.start_server(reply, "127.0.0.1", 0)
-        async with server:
+        with contextlib.closing(server):
             client = HttpClient(server.sockets[0].getsockname())
             assert (await client.request(method, "/", timeout_s=10)).body == body
             client.close()
@@ -351,7 +351,7 @@ def test_a_connection_that_the_server_has_closed_is_not_used_again() -> None:
             closed.set()
 
         server = await asyncio.start_server(reply, "127.0.0.1", 0)
-        async with server:
+        with contextlib.closing(server):
             client = HttpClient(server.sockets[0].getsockname())
             for _ in range(3):
                 assert (await client.request("GET", "/", timeout_s=10)).status == 200
@@ -370,7 +370,7 @@ def test_a_response_of_another_node_can_be_passed_on_unchanged() -> None:
             return await behind.request(request.method, request.path, request.body, timeout_s=10)
 
         server = await listen(front, ("127.0.0.1", 0))
-        async with server:
+        with contextlib.closing(server):
             client = HttpClient(server.sockets[0].getsockname())
             for _ in range(2):
                 reply = await client.request("GET", "/a", timeout_s=10)

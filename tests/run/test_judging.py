@@ -138,10 +138,10 @@ def test_a_check_in_a_drills_file_may_compare_answers_itself(tmp_path: Path) -> 
     file.write_text(OWN.format(compares=compares))
     assert _invalid(catalog.load_drill(file).drill.checks, history) == []
     assert _invalid(catalog.load_drill(file).drill.checks, _predictions("classify")) == ["answers_expected"]
-    file.write_text(OWN.format(compares="return ops['sort'] == 'predict'"))
+    file.write_text(OWN.format(compares="return ops['label'] == 'predict'"))
     drill = catalog.load_drill(file).drill
     [told] = [one for one in check(history, beside(drill, history)) if one.name == "answers_expected"]
-    assert (told.valid, told.why) == (None, "the check itself failed: KeyError: 'sort' (close.py, line 12)")
+    assert (told.valid, told.why) == (None, "the check itself failed: KeyError: 'label' (close.py, line 12)")
 
 
 OWN = '''

@@ -72,7 +72,7 @@ async def answering(opcode: int, body: bytes) -> AsyncIterator[tuple[Address, li
         writer.close()
 
     server = await asyncio.start_server(serve, HOST, 0)
-    async with server:
+    with contextlib.closing(server):
         yield server.sockets[0].getsockname(), asked
 
 

@@ -40,6 +40,7 @@ from systems.strong.peer import Peer as StrongPeer
 from systems.training.client import StepClient
 from systems.training.messages import Got
 from systems.training.rendezvous import Rendezvous
+from tests.helpers.closing import closing
 
 TIMEOUT_S = 20
 N2 = Owner("c", "n2")
@@ -65,7 +66,7 @@ def answered(scenario: Callable[[Address], Awaitable[object]], *bodies: bytes) -
         return Response(200, left.pop(0) if len(left) > 1 else left[0])
 
     async def run() -> object:
-        async with asyncio.timeout(60), await listen(answer, (HOST, 0)) as server:
+        async with asyncio.timeout(60), closing(listen(answer, (HOST, 0))) as server:
             return await scenario(server.sockets[0].getsockname()[:2])
 
     return asyncio.run(run())

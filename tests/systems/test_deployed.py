@@ -24,6 +24,7 @@ from harness.simulation.seed_run import run_seed
 from harness.simulation.swarm import PLAIN
 from systems.serving import Serving, artifacts
 from systems.serving.deployed import DeployedServing
+from tests.helpers.closing import closing
 from tests.helpers.one_replica import predict, with_replica
 from workloads.versioned_predictions import VersionedPredictions
 
@@ -68,7 +69,7 @@ def test_a_version_that_answers_garbage_is_not_verified() -> None:
         await writer.drain()
 
     async def scenario() -> str | None:
-        async with await asyncio.start_server(garbage, "127.0.0.1", 0) as server:
+        async with closing(asyncio.start_server(garbage, "127.0.0.1", 0)) as server:
             address = server.sockets[0].getsockname()
             return await system.verify("r1", "v2", {"r1": address, "balancer": address})
 

@@ -31,6 +31,7 @@ from systems.parameter_server.worker import Config as WorkerConfig
 from systems.parameter_server.worker import Worker
 from systems.training.records import rows
 from systems.training.trainer import Trainer
+from tests.helpers.closing import closing
 
 TERM = 3
 WORKERS = ("worker1", "worker2", "worker3")
@@ -303,7 +304,7 @@ def pulls_of(
 
     async def scenario() -> Master:
         serves = master()
-        async with asyncio.timeout(60), await listen(serves.handle, ("127.0.0.1", 0)) as listening:
+        async with asyncio.timeout(60), closing(listen(serves.handle, ("127.0.0.1", 0))) as listening:
             node = SimpleNamespace(
                 name="worker1",
                 data=folder,

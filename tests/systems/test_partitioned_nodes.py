@@ -41,6 +41,7 @@ from systems.partitioned.peer import answer, read
 from systems.parts.owner import Owner
 from systems.parts.partitioning.members import Member
 from systems.parts.sealing import sealed, unsealed
+from tests.helpers.closing import closing
 from tests.helpers.failing_files import FailingFiles
 
 FIRST = first_map("range", [Member("n1"), Member("n2")], 2, 1, ["p"])
@@ -96,7 +97,7 @@ def test_a_client_goes_on_with_a_scan_where_an_answer_ends() -> None:
         return Response.json(Scanned({key: f"value of {key}" for key in left[: scan.limit]}, until, 1))
 
     async def scanned() -> str | None:
-        async with await listen(n1, (HOST, 0)) as server:
+        async with closing(listen(n1, (HOST, 0))) as server:
             client = PartitionedClient(0, [("n1", server.sockets[0].getsockname()[:2])], "coordinator", scan_at_once=2)
             try:
                 return (await client.invoke(Call("scan", '["a",null]'))).value

@@ -19,6 +19,7 @@ from harness.run.schedule import plan
 from harness.simulation.record import SimulatedRun
 from systems.parts.record_log import Damaged
 from systems.parts.sealing import SealedClient, answer_to, answered, is_sealed, opened, sealed, unsealed
+from tests.helpers.closing import closing
 
 TIMEOUT_S = 20
 ASKED = "/kv/a%2Fb?read=1&note=%C5%BE&none="
@@ -50,7 +51,7 @@ def served(
     """What a scenario returns that asks a server with this handler, with and without checksums."""
 
     async def run() -> object:
-        async with asyncio.timeout(60), await listen(handler, (HOST, 0)) as server:
+        async with asyncio.timeout(60), closing(listen(handler, (HOST, 0))) as server:
             address = server.sockets[0].getsockname()[:2]
             sealing, plain = SealedClient(address), HttpClient(address)
             try:

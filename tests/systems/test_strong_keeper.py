@@ -22,6 +22,7 @@ from systems.raft import node as raft_node
 from systems.raft.messages import Got
 from systems.strong.keeper import KeeperUnreachable, RaftKeeper, keepers_of
 from systems.strong.messages import Configuration
+from tests.helpers.closing import closing
 
 T = TypeVar("T")
 SLOW_S = 0.3
@@ -77,7 +78,7 @@ def test_keepers_that_answer_slowly_are_given_more_time() -> None:
         return Response.json(Got(value=None))
 
     async def run() -> None:
-        async with asyncio.timeout(60), await listen(answer, (HOST, 0)) as server:
+        async with asyncio.timeout(60), closing(listen(answer, (HOST, 0))) as server:
             assert await answered(RaftKeeper("c", {"k1": server.sockets[0].getsockname()[:2]}).read) is None
 
     asyncio.run(run())

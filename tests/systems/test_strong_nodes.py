@@ -39,6 +39,7 @@ from systems.strong.messages import (
 from systems.strong.node import MOST_VALUE_BYTES, Config, Server
 from systems.strong.replica import Take
 from systems.strong.storage import LOG, PROMISE, Storage
+from tests.helpers.closing import closing
 
 NAMES = ("n1", "n2", "n3")
 
@@ -219,7 +220,7 @@ def test_a_refusal_says_nothing_of_an_earlier_try() -> None:
             status, answer = next(left)
             return Response.json(answer, status=status)
 
-        async with await listen(handle, (HOST, 0)) as server:
+        async with closing(listen(handle, (HOST, 0))) as server:
             client = StrongClient(0, [("n1", server.sockets[0].getsockname()[:2])])
             try:
                 await client.invoke(Call("write", "k", "1"))
