@@ -98,7 +98,7 @@ def execute(arguments: argparse.Namespace) -> int:
     console = new_console(stderr=arguments.json_file == STDOUT)
     files = _files(arguments.systems, arguments.files)
     drills = [simulatable(name).again for name in arguments.drills or ()] or _drills(arguments.systems)
-    every = [(file, mutant) for file in files for mutant in mutants_of(file.read_text())]
+    every = [(file, mutant) for file in files for mutant in mutants_of(file.read_text(encoding="utf-8"))]
     if again is not None:
         every = [(file, mutant) for file, mutant in every if any(one.is_of(name_of(file), mutant) for one in again)]
     drawn = sorted(Random(arguments.seed).sample(range(len(every)), min(arguments.mutants, len(every))))

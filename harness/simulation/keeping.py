@@ -45,7 +45,7 @@ def keep(named: NamedDrill, judged: Judged, runs: Path, again: Sequence[str], *,
     (run_dir / SWARM).write_bytes(msgspec.json.format(msgspec.json.encode(kept), indent=2) + b"\n")
     for name, host in judged.recorded.cluster.hosts.items():
         if host.log:
-            (run_dir / "nodes" / f"{name}.log").write_text("\n".join(host.log) + "\n")
+            (run_dir / "nodes" / f"{name}.log").write_text("\n".join(host.log) + "\n", encoding="utf-8")
     spec = RunSpec(
         name=named.name, title=named.title, drill=judged.drill, seed=outcome.seed, windows=judged.windows, invocation=None
     )

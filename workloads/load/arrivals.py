@@ -160,7 +160,7 @@ def _recorded_ns(shape: Replay, seconds: float) -> NDArray[np.int64]:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text().splitlines()
+        return path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"Cannot read {path}: {error}.") from error
 

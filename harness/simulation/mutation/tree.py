@@ -45,7 +45,7 @@ class Tree:
     def changed(self, file: Path, change: Callable[[str], str]) -> Iterator[None]:
         """Change the source of the copy of a file, inside."""
         copied = self.place(file)
-        source = copied.read_text()
+        source = copied.read_text(encoding="utf-8")
         _write(copied, change(source))
         try:
             yield
@@ -82,7 +82,7 @@ def name_of(file: Path) -> str:
 
 def _write(file: Path, source: str) -> None:
     """Write code and drop its bytecode: Python would take that for the new code if both have the same second and size."""
-    file.write_text(source)
+    file.write_text(source, encoding="utf-8")
     Path(cache_from_source(str(file))).unlink(missing_ok=True)
 
 

@@ -47,8 +47,9 @@ def with_marks(report: str, windows: list[Mark]) -> str:
     now_ms = time.time() * 1e3
     ended = [one if one.to_ms is not None else msgspec.structs.replace(one, to_ms=now_ms) for one in windows]
     data = msgspec.json.encode(ended).decode().replace("<", "\\u003c")
+    marks = _MARKS.read_text(encoding="utf-8")
     script = (
-        f"<script>{_MARKS.read_text()}\nlet tries = {_TRIES};\nconst drawn = setInterval(() => {{"
+        f"<script>{marks}\nlet tries = {_TRIES};\nconst drawn = setInterval(() => {{"
         f" markFaults({data}); if (--tries === 0) clearInterval(drawn); }}, 250);</script>"
     )
     before, end, after = report.rpartition("</body>")
