@@ -28,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
     Some tests open more files than the usual soft limit of 1,024.
     """
     allow_most()
-    compiled = tempfile.TemporaryDirectory(prefix="compiled-")
+    compiled = tempfile.TemporaryDirectory(prefix="compiled-", ignore_cleanup_errors=True)
     config.add_cleanup(compiled.cleanup)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["PYTHONPYCACHEPREFIX"] = compiled.name
