@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from harness.cluster.sockets import LISTEN, descriptors_of, socket_inodes, tcp_sockets
 from harness.model.errors import UsageError
 from harness.model.system import CLIENT, Address, Link, Node
 
 HOST: Final = "127.0.0.1"
-_LISTEN: Final = "0A"
 _TRIES: Final = 100
 
 
@@ -103,18 +103,11 @@ class Ports:
 def listens(pid: int, port: int) -> bool:
     """Whether this very process, or another of its process group, has a listening TCP socket on the port, by /proc."""
     try:
-        inodes = _listening_inodes(pid, port)
+        # IPv6 included, because such a socket may accept IPv4 connections.
+        inodes = {one.inode for one in tcp_sockets(pid) if one.state == LISTEN and one.port == port}
         return bool(inodes) and any(map(inodes.intersection, map(_socket_inodes, _group(pid))))
     except (FileNotFoundError, ProcessLookupError):
         return False
-
-
-def _listening_inodes(pid: int, port: int) -> set[str]:
-    """Sockets that listen on the port in a process's network, IPv6 included, because it may accept IPv4 connections."""
-    suffix = f":{port:04X}"
-    tables = (Path(f"/proc/{pid}/net/{name}") for name in ("tcp", "tcp6"))
-    rows = (line.split() for table in tables if table.exists() for line in table.read_text().splitlines()[1:])
-    return {row[9] for row in rows if row[3] == _LISTEN and row[1].endswith(suffix)}
 
 
 def _group(pid: int) -> Iterator[int]:
@@ -128,11 +121,6 @@ def _group(pid: int) -> Iterator[int]:
 
 
 def _socket_inodes(pid: int) -> set[str]:
-    found = set()
     with suppress(FileNotFoundError, ProcessLookupError, PermissionError):  # it has ended, or belongs to another user
-        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-            with suppress(FileNotFoundError):
-                name = str(descriptor.readlink())
-                if name.startswith("socket:["):
-                    found.add(name[len("socket:[") : -1])
-    return found
+        return socket_inodes(descriptors_of(pid))
+    return set()

@@ -6,7 +6,7 @@ Source: proc(5) and Documentation/networking/proc_net_tcp.rst of the Linux kerne
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,7 +14,9 @@ from typing import Final
 import psutil
 
 _SOCKET: Final = "socket:["
-_CLOSE_WAIT, _LISTEN = "08", "0A"
+CLOSE_WAIT: Final = "08"
+LISTEN: Final = "0A"
+"""States of a `TcpSocket`: the other side has closed the connection and this one has not; it accepts connections."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,18 +35,18 @@ def sockets_of(pid: int) -> Sockets | None:
     try:
         below = psutil.Process(pid).children(recursive=True)
         held = list(descriptors_of(pid))
-        table = list(_tcp(pid))
+        table = list(tcp_sockets(pid))
     except (OSError, psutil.Error):
         return None
     for process in below:
         with contextlib.suppress(OSError):  # it ended meanwhile
             held += descriptors_of(process.pid)
-    inodes = {target.removeprefix(_SOCKET).rstrip("]") for target in held if is_socket(target)}
-    listening = {row.port for row in table if row.state == _LISTEN and row.inode in inodes}
+    inodes = socket_inodes(held)
+    listening = {row.port for row in table if row.state == LISTEN and row.inode in inodes}
     return Sockets(
         descriptors=len(held),
         sockets=len(inodes),
-        abandoned=sum(row.state == _CLOSE_WAIT and row.inode in inodes and row.port in listening for row in table),
+        abandoned=sum(row.state == CLOSE_WAIT and row.inode in inodes and row.port in listening for row in table),
     )
 
 
@@ -59,17 +61,25 @@ def is_socket(target: str) -> bool:
     return target.startswith(_SOCKET)
 
 
+def socket_inodes(targets: Iterable[str]) -> set[str]:
+    """The inodes of the sockets among what descriptors refer to."""
+    return {target.removeprefix(_SOCKET).rstrip("]") for target in targets if is_socket(target)}
+
+
 @dataclass(frozen=True)
-class _Row:
-    port: str
+class TcpSocket:
+    """A row of the kernel's table."""
+
+    port: int
+    """Its own port."""
     state: str
     inode: str
 
 
-def _tcp(pid: int) -> Iterator[_Row]:
-    """The TCP sockets of the program's network namespace."""
+def tcp_sockets(pid: int) -> Iterator[TcpSocket]:
+    """The TCP sockets of a process's network namespace, IPv6 included; none if the process is gone."""
     for name in ("tcp", "tcp6"):
         with contextlib.suppress(FileNotFoundError):  # a kernel without IPv6
             for line in Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:]:
                 _number, local, _remote, state, _queues, _timer, _retransmits, _user, _timeout, inode, *_ = line.split()
-                yield _Row(local.rpartition(":")[2], state, inode)
+                yield TcpSocket(int(local.rpartition(":")[2], 16), state, inode)

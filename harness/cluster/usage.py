@@ -97,11 +97,14 @@ class UsageLog:
         self.rows = await with_last_looks(self.rows, look, settled, within_s=within_s, again_s=_AGAIN_S)
 
     async def _inside(self, nodes: Sequence[tuple[str, int]], moment: str) -> list[Usage]:
-        reporting = [node for node in nodes if self._reports(node[0])]
-        seen = await asyncio.gather(*(held_by(name, pid, self._cluster.address(name), moment) for name, pid in reporting))
-        seen += [seen_at(name, pid, moment) for name, pid in nodes if not self._reports(name)]
+        seen = await asyncio.gather(*(self._held(name, pid, moment) for name, pid in nodes))
         self._begun |= {row.pid for row in seen if row.tasks is not None or row.abandoned is not None}
         return seen
+
+    async def _held(self, name: str, pid: int, moment: str) -> Usage:
+        if self._reports(name):
+            return await held_by(name, pid, self._cluster.address(name), moment)
+        return seen_at(name, pid, moment)
 
     def _running(self) -> list[tuple[str, int]]:
         processes = self._cluster.processes
