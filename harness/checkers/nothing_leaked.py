@@ -36,12 +36,14 @@ def nothing_leaked(history: History) -> Verdict:
     """
     looks = looks_of(history.usage)
     verdict = leaked(looks, _may_keep(history))
-    outside = sorted({look.node for look in looks if look.from_outside})
-    if not (verdict.valid and outside):
+    if not verdict.valid:
         return verdict
-    return replace(
-        verdict, why=f"{verdict.why}; only sockets are known of programs that do not report what they hold: {listed(outside)}"
-    )
+    started = history.events["node"][history.events["kind"] == "started"].unique()
+    known = {
+        "only sockets are known of programs that do not report what they hold": {one.node for one in looks if one.from_outside},
+        "not judged, because they do not report what they hold": {*map(str, started)} - {look.node for look in looks},
+    }
+    return replace(verdict, why="; ".join([verdict.why, *(f"{how}: {listed(sorted(of))}" for how, of in known.items() if of)]))
 
 
 def _may_keep(history: History) -> dict[str, int]:

@@ -105,6 +105,15 @@ def test_a_nodes_own_connections_are_not_judged_without_calls_and_the_generators
     assert used(10_000, node="client")[0] is True
 
 
+def test_nodes_that_do_not_report_what_they_hold_are_named() -> None:
+    started: list[Row] = [{"at_ns": 0, "node": node, "kind": "started", "detail": "pid 7"} for node in ("db", "n1", "cache")]
+    history = History.of([], events=started, usage=[look("start"), look("end")])
+    verdict = nothing_leaked(history)
+    assert verdict.valid is True
+    assert verdict.why.startswith("nothing piled up on 1 node")
+    assert verdict.why.endswith("; not judged, because they do not report what they hold: cache, db")
+
+
 def outside(moment: str, abandoned: int = 0, sockets: int = 4) -> Row:
     """A look at a program that does not report about itself."""
     unknown = dict.fromkeys(("tasks", "accepted", "in_use", "idle", "surplus", "opened"))
