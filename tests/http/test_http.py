@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -19,6 +18,7 @@ from harness.http.message import Broken, Request, Response, TimedOut, Unreachabl
 from harness.http.pool import account
 from harness.http.server import MAX_WAITING_REQUESTS, listen
 from harness.model.system import Address
+from tests.helpers.closing import closing
 
 
 class Sum(msgspec.Struct):
@@ -50,8 +50,7 @@ async def handle(request: Request) -> Response:
 
 @asynccontextmanager
 async def serving() -> AsyncIterator[Address]:
-    server = await listen(handle, ("127.0.0.1", 0))
-    with contextlib.closing(server):
+    async with closing(listen(handle, ("127.0.0.1", 0))) as server:
         yield server.sockets[0].getsockname()
 
 
@@ -241,8 +240,7 @@ def test_a_request_whose_handler_finds_something_cancelled_gets_a_500(capsys: py
 
 def test_an_error_in_a_handler_goes_to_the_given_log(capsys: pytest.CaptureFixture[str]) -> None:
     async def main() -> None:
-        server = await listen(handle, ("127.0.0.1", 0), lines.append)
-        with contextlib.closing(server):
+        async with closing(listen(handle, ("127.0.0.1", 0), lines.append)) as server:
             client = HttpClient(server.sockets[0].getsockname())
             assert (await client.request("GET", "/fail", timeout_s=10)).status == 500
             client.close()
@@ -307,9 +305,9 @@ def test_an_incomplete_response_is_broken(answer: bytes) -> None:
             writer.write(answer)
             writer.close()
 
-        server = await asyncio.start_server(reply, "127.0.0.1", 0)
-        with contextlib.closing(server), pytest.raises(Broken):
-            await HttpClient(server.sockets[0].getsockname()).request("GET", "/", timeout_s=10)
+        async with closing(asyncio.start_server(reply, "127.0.0.1", 0)) as server:
+            with pytest.raises(Broken):
+                await HttpClient(server.sockets[0].getsockname()).request("GET", "/", timeout_s=10)
 
     uvloop.run(main())
 
@@ -330,8 +328,7 @@ def test_responses_with_unusual_ends(method: str, answer: bytes, body: bytes) ->
             writer.write(answer)
             writer.close()
 
-        server = await asyncio.start_server(reply, "127.0.0.1", 0)
-        with contextlib.closing(server):
+        async with closing(asyncio.start_server(reply, "127.0.0.1", 0)) as server:
             client = HttpClient(server.sockets[0].getsockname())
             assert (await client.request(method, "/", timeout_s=10)).body == body
             client.close()
@@ -350,8 +347,7 @@ def test_a_connection_that_the_server_has_closed_is_not_used_again() -> None:
             await writer.wait_closed()
             closed.set()
 
-        server = await asyncio.start_server(reply, "127.0.0.1", 0)
-        with contextlib.closing(server):
+        async with closing(asyncio.start_server(reply, "127.0.0.1", 0)) as server:
             client = HttpClient(server.sockets[0].getsockname())
             for _ in range(3):
                 assert (await client.request("GET", "/", timeout_s=10)).status == 200
@@ -369,8 +365,7 @@ def test_a_response_of_another_node_can_be_passed_on_unchanged() -> None:
         async def front(request: Request) -> Response:
             return await behind.request(request.method, request.path, request.body, timeout_s=10)
 
-        server = await listen(front, ("127.0.0.1", 0))
-        with contextlib.closing(server):
+        async with closing(listen(front, ("127.0.0.1", 0))) as server:
             client = HttpClient(server.sockets[0].getsockname())
             for _ in range(2):
                 reply = await client.request("GET", "/a", timeout_s=10)

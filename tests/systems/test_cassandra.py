@@ -20,6 +20,7 @@ from systems.foreign.cassandra import Cassandra, start
 from systems.foreign.cassandra.client import CassandraClient
 from systems.foreign.cassandra.cql import quoted
 from systems.foreign.cassandra.schema import first_token
+from tests.helpers.closing import closing
 
 HEADER = struct.Struct(">BBhBi")
 ERROR, READY, RESULT = 0x00, 0x02, 0x08
@@ -71,8 +72,7 @@ async def answering(opcode: int, body: bytes) -> AsyncIterator[tuple[Address, li
                 writer.write(HEADER.pack(0x84, 0, stream, answer[0], len(answer[1])) + answer[1])
         writer.close()
 
-    server = await asyncio.start_server(serve, HOST, 0)
-    with contextlib.closing(server):
+    async with closing(asyncio.start_server(serve, HOST, 0)) as server:
         yield server.sockets[0].getsockname(), asked
 
 
