@@ -288,7 +288,7 @@ if __name__ == "__main__":
     if options.namespaces and not options.workers:
         parser.error("--namespaces goes with --workers")
     if options.namespaces and (lacks := missing()) is not None:
-        parser.error(lacks.replace("Drill(namespaces=True)", "--namespaces"))
+        parser.error(lacks)
     if options.workers:
         scaling(options.workers, options.rounds, options.namespaces)
     elif options.memory_s is None:

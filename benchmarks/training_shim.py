@@ -2,11 +2,12 @@
 
     python benchmarks/training_shim.py [--pairs N] [--steps N] [--imports N]
 
-Three ways of running the same two ranks under torchrun, in turn, so that all see the same neighbours on the machine:
+Ways of running the same two ranks under torchrun, in turn, so that all see the same neighbours on the machine:
 
-    plain      no hook: torch as it is
-    journal    the hook writes down every step; connections are gloo's own
-    links      as in `harness train`: every connection through the fault plane too
+    plain       no hook: torch as it is
+    journal     the hook writes down every step; connections are gloo's own
+    links       as in `harness train`: every connection through the fault plane too
+    namespaces  as in `harness train --namespaces`: every packet through a router, which counts it; left out if not possible
 
 A step's time is the script's own, from one optimizer step to the next; the first ones are left out. Figures are medians over
 all steps of all pairs of runs, and the ratio's spread is that of the pairs.
@@ -24,6 +25,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from harness.cluster import network_namespaces
 from harness.cluster.interrupts import run_to_its_end
 from harness.run.script_run import ScriptRun
 from harness.run.script_spec import ScriptSpec
@@ -70,12 +72,13 @@ def step_times_ms(way: str, folder: Path, steps: int, width: int, batch: int) ->
     script.write_text(_SCRIPT)
     arguments = (str(script), str(steps), str(out), str(width), str(batch))
     command = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", *arguments)
-    if way == "links":
+    if way in ("links", "namespaces"):
         run_dir = folder / "run"
         (run_dir / "nodes").mkdir(parents=True)
         spec = ScriptSpec(
-            command=command, faults=(), fault_texts=(), slos=(), seed=1, plane="embedded", start_s=300, stall_s=300, limit_s=900
-        )
+            command=command, faults=(), fault_texts=(), slos=(), seed=1, plane="embedded", namespaces=way == "namespaces",
+            start_s=300, stall_s=300, limit_s=900,
+        )  # fmt: skip
         run_to_its_end(ScriptRun(spec, run_dir, _Nobody()).record())
     else:
         journal = {"BENCHMARK_JOURNAL": str(folder)} if way == "journal" else {}
@@ -122,9 +125,14 @@ def main() -> None:
     )
     print(f"the hook outside of a drill: {cost_ms:.3f} ms (median of {options.imports}), of {whole_s:.2f} s for `import torch`")
     times: dict[str, list[list[float]]] = {"plain": [], "journal": [], "links": []}
+    if lacks := network_namespaces.missing():
+        print(lacks)
+    else:
+        times["namespaces"] = []
     for number in range(options.pairs):
         ways = list(times)
-        for way in [*ways[number % 3 :], *ways[: number % 3]]:
+        first = number % len(ways)
+        for way in [*ways[first:], *ways[:first]]:
             with tempfile.TemporaryDirectory() as folder:
                 times[way].append(step_times_ms(way, Path(folder), options.steps, options.width, options.batch))
     plain = [statistics.median(run) for run in times["plain"]]
@@ -133,7 +141,7 @@ def main() -> None:
         ratios = [one / other - 1 for one, other in zip(medians, plain, strict=True)]
         every = sorted(step for run in runs for step in run)
         print(
-            f"{way:8} step p50 {statistics.median(every):6.2f} ms, p99 {every[int(len(every) * 0.99)]:6.2f} ms;"
+            f"{way:10} step p50 {statistics.median(every):6.2f} ms, p99 {every[int(len(every) * 0.99)]:6.2f} ms;"
             f" against plain {statistics.median(ratios):+6.1%} (pairs {min(ratios):+.1%} to {max(ratios):+.1%})"
         )
 

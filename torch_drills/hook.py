@@ -14,6 +14,7 @@ from torch._C._distributed_c10d import Store
 from torch.distributed import distributed_c10d
 
 from torch_drills.gates import Gates
+from torch_drills.host import Host, is_namespaced
 from torch_drills.journal import Journal
 from torch_drills.links import Links, host_of
 from torch_drills.step_journal import StepJournal
@@ -37,6 +38,8 @@ class Hook:
     def __init__(self, folder: str) -> None:
         self._folder = folder
         self._journal = Journal(folder)
+        self._namespaced = is_namespaced(folder)
+        self._host: Host | None = None
         self._links: Links | None = None
         self._device: object | None = None
         self._stores: list[LinkStore] = []
@@ -50,7 +53,7 @@ class Hook:
             self._lead_store()
 
     def _lead_gloo(self) -> None:
-        """Let every gloo group be one whose connections are links."""
+        """Let every gloo group be one whose connections are links, or whose ranks are on their hosts."""
         hook, plain = self, distributed_c10d.ProcessGroupGloo
 
         class ProcessGroupGloo(plain):  # type: ignore[misc, valid-type] # a subclass, because torch asks isinstance
@@ -73,7 +76,10 @@ class Hook:
         timeout: object = None,
         enable_reconfigure: bool = False,
     ) -> tuple[LinkStore, object] | None:
-        """The store and the options that lead a group's connections over links; None if that cannot be."""
+        """The store and the options that lead a group's connections over links; None if that cannot be, or ranks have hosts."""
+        if self._namespaced:
+            self._placed(rank, size)
+            return None
         try:
             links = self._joined(rank, size)
             if self._device is None:
@@ -94,7 +100,7 @@ class Hook:
         return led, options
 
     def _lead_store(self) -> None:
-        """Let connections to a rendezvous store that another process keeps be links."""
+        """Let connections to a rendezvous store that another process keeps be links, or reach the host of that process."""
         rendezvous: Any = importlib.import_module("torch.distributed.rendezvous")  # a function of that name hides it
         hook, plain, create = self, rendezvous.TCPStore, rendezvous._create_c10d_store
         signature = inspect.signature(create)
@@ -102,9 +108,10 @@ class Hook:
 
         class TCPStore(plain):  # type: ignore[misc, valid-type]
             def __init__(self, host_name: str, port: int, *other: Any, **named: Any) -> None:
-                is_master = named.get("is_master", other[1] if len(other) > 1 else None)
-                if rank_and_world and is_master is False:
-                    host_name, port = hook.store_at(host_name, port, *rank_and_world[-1])
+                if rank_and_world:
+                    own = bool(named.get("is_master", other[1] if len(other) > 1 else False))
+                    of_rank0 = bool(named.get("multi_tenant", False))  # torch shares a store only if rank 0 keeps it
+                    host_name, port = hook.store_at(host_name, port, *rank_and_world[-1], own=own, of_rank0=of_rank0)
                 super().__init__(host_name, port, *other, **named)
 
         def create_c10d_store(*arguments: Any, **named: Any) -> Any:
@@ -118,18 +125,32 @@ class Hook:
         rendezvous.TCPStore = TCPStore
         rendezvous._create_c10d_store = create_c10d_store
 
-    def store_at(self, host: str, port: int, rank: int, world: int) -> tuple[str, int]:
-        """Where this rank is to connect to the store."""
+    def store_at(self, host: str, port: int, rank: int, world: int, *, own: bool, of_rank0: bool) -> tuple[str, int]:
+        """Where this rank is to connect to the store, which is its own, or rank 0's, or else the launcher's."""
+        if self._namespaced:
+            placed = self._placed(rank, world)
+            return (placed.store(own=own, of_rank0=of_rank0), port) if placed else (host, port)
+        if own:
+            return host, port
         try:
             return self._joined(rank, world).to_store((host, port)) or (host, port)
         except Exception as error:
             self._say("the rendezvous store is not led over a link", error)
             return host, port
 
+    def _placed(self, rank: int, size: int) -> Host | None:
+        """The host of this process, which it is on from now on; None if that cannot be."""
+        rank, size = _rank_and_world(rank, size)
+        if self._host is None or self._host.rank != rank:
+            try:
+                self._host = Host(self._folder, self._journal, rank, size)
+            except Exception as error:
+                self._say(f"rank{rank} is on no host of its own", error)
+        return self._host
+
     def _joined(self, rank: int, size: int) -> Links:
         """The links of this process; made when it first joins a group, which is the one of all ranks."""
-        if distributed.is_initialized():
-            rank, size = distributed.get_rank(), distributed.get_world_size()
+        rank, size = _rank_and_world(rank, size)
         if self._links is None or self._links.rank != rank:
             self._links, self._device = Links(self._folder, self._journal, rank, size), None
         return self._links
@@ -137,3 +158,8 @@ class Hook:
     def _say(self, what: str, error: Exception) -> None:
         self._journal.write("not led", why=f"{what}: {error}")
         print(f"torch_drills: {what}: {error!r}", file=sys.stderr)
+
+
+def _rank_and_world(rank: int, size: int) -> tuple[int, int]:
+    """The rank among all ranks, of one that joins a group of `size` as `rank`: the first group is the one of all."""
+    return (distributed.get_rank(), distributed.get_world_size()) if distributed.is_initialized() else (rank, size)

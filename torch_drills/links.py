@@ -9,23 +9,19 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-import time
-from pathlib import Path
 from typing import Any, Final, TypedDict, cast
 from urllib.parse import quote
 
 from torch_drills.addresses import Address, dials
+from torch_drills.joining import MOST_RANKS, join
 from torch_drills.journal import Journal
 
 FILE: Final = "links.json"
 """Written by the harness once it knows how many ranks there are:
 `{"world": 2, "plane": ["127.0.0.1", 8474], "links": {"rank0>rank1": ["127.0.0.1", 40001], …}}`."""
 
-MOST_RANKS: Final = 64
 STORE: Final = "store"
 _TOP: Final = 254
-_WAIT_S: Final = 30.0
-_LOOK_AGAIN_S: Final = 0.005
 _TIMEOUT_S: Final = 10.0
 
 
@@ -51,18 +47,9 @@ class Links:
 
     def __init__(self, folder: str, journal: Journal, rank: int, world: int) -> None:
         """Wait until the harness has made the links. Raises `TimeoutError` if it does not, `ValueError` for too many ranks."""
-        if world > MOST_RANKS:
-            raise ValueError(f"{world} ranks; links exist for {MOST_RANKS} at most")
         self.rank = rank
         self._led: dict[str, Address] = {}
-        journal.write("joining", rank=rank, world=world)
-        deadline_s = time.monotonic() + _WAIT_S
-        while (found := _read(Path(folder) / FILE)) is None:
-            if time.monotonic() > deadline_s:
-                raise TimeoutError(f"the harness made no links for {world} ranks within {_WAIT_S:g} s")
-            time.sleep(_LOOK_AGAIN_S)
-        if found["world"] < world:  # links are made once, so it would wait in vain
-            raise ValueError(f"{world} ranks; there were {found['world']} when the harness made the links")
+        found = cast(_File, join(folder, FILE, journal, rank, world))
         self._plane = _address(found["plane"])
         self._listens = {name: _address(at) for name, at in found["links"].items()}
 
@@ -93,13 +80,6 @@ class Links:
                 connection.close()
             self._led[link] = to
         return self._listens[link]
-
-
-def _read(file: Path) -> _File | None:
-    try:
-        return cast(_File, json.loads(file.read_text()))
-    except FileNotFoundError:
-        return None
 
 
 def _address(pair: list[Any]) -> Address:

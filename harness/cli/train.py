@@ -16,6 +16,7 @@ from harness.cli.run_options import add_fault_plane
 from harness.cli.running import console_for
 from harness.cli.written import check_writable, put
 from harness.cluster.interrupts import run_to_its_end
+from harness.cluster.network_namespaces import missing as missing_for_namespaces
 from harness.model.errors import HarnessError, UsageError
 from harness.model.fault_window import FaultWindow
 from harness.model.slo import SLO
@@ -25,7 +26,7 @@ from harness.run.first_error import first_of
 from harness.run.script_judging import conclude
 from harness.run.script_run import ScriptRun
 from harness.run.script_spec import LIMIT_S, STALL_S, START_S, ScriptRecord, ScriptSpec
-from harness.run.script_start import check_command
+from harness.run.script_start import check_command, check_network
 from harness.run.spec import SEED_BITS
 from results.record.store import new_run_dir
 from results.record.train_result import SCRIPT_LOG, TRAIN_RESULT, encode
@@ -60,6 +61,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_fault_plane(parser)
     parser.add_argument(
+        "--namespaces", action="store_true",
+        help="put each rank into a network namespace; faults act on its packets, whatever the backend (needs root)",
+    )  # fmt: skip
+    parser.add_argument(
         "--json", dest="json_file", type=Path, metavar="FILE", help="write the result as JSON; - is standard output"
     )
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
@@ -79,11 +84,15 @@ def execute(arguments: argparse.Namespace) -> int:
         slos=tuple(arguments.slos),
         seed=secrets.randbits(SEED_BITS) if arguments.seed is None else arguments.seed,
         plane=arguments.fault_plane,
+        namespaces=arguments.namespaces,
         start_s=arguments.start_timeout,
         stall_s=arguments.stall,
         limit_s=arguments.limit,
     )
     check_command(spec.command)
+    check_network(spec.faults, namespaces=spec.namespaces)
+    if spec.namespaces and (lacks := missing_for_namespaces()):
+        raise UsageError(lacks)
     if arguments.json_file is not None:
         check_writable(arguments.json_file)
     started, begun_s, console = datetime.now(UTC), time.monotonic(), console_for(arguments)

@@ -21,10 +21,13 @@ import msgspec
 from harness.cluster import namespaces
 from harness.cluster.limits import Limits
 from harness.model.errors import FaultError, UsageError
-from harness.model.packets import Dropped, Flow, Shaping
+from harness.model.packets import Carried, Dropped, Flow, Shaping
 
 _TOOLS: Final = {"ip": "iproute2", "tc": "iproute2", "iptables-save": "iptables", "iptables-restore": "iptables"}
 """The tools used here, with the Debian package of each."""
+
+DEVICE: Final = "eth0"
+"""The name of each host's only interface."""
 
 _SUBNETS: Final = 256
 _ROUTER: Final = 1
@@ -36,6 +39,8 @@ _QUEUE_MS: Final = 200
 """A packet that would wait longer than this behind a rate limit is dropped."""
 _LEAST_BURST_BYTES: Final = 4096
 """Must hold more than one packet, or nothing gets through."""
+_COUNTERS: Final = {"received": "FORWARD", "sent": "POSTROUTING"}
+"""Where the router counts: the first hook of this table comes before packets are dropped, the second one after."""
 _TOOL_TIMEOUT_S: Final = 20.0
 """A tool that takes longer hangs: iptables-restore waits for a lock that another process may hold."""
 
@@ -46,23 +51,24 @@ def missing() -> str | None:
         os.close(namespaces.create())
     except OSError as error:
         return (
-            f"Drill(namespaces=True) does not work here: making a network namespace fails: {error.strerror}."
+            f"Network namespaces do not work here: making one fails: {error.strerror}."
             " Run as root; in a container, with the capabilities SYS_ADMIN and NET_ADMIN."
         )
     for tool, package in _TOOLS.items():
         if shutil.which(tool) is None:
-            return f"Drill(namespaces=True) does not work here: there is no {tool!r}. Install it: apt-get install {package}."
+            return f"Network namespaces do not work here: there is no {tool!r}. Install it: apt-get install {package}."
     return None
 
 
 class NetworkNamespaces:
     """The hosts of one run. Use `opened`. Every method that acts blocks for some milliseconds."""
 
-    def __init__(self, subnet: int, router: int, descriptors: Mapping[str, int]) -> None:
+    def __init__(self, subnet: int, router: int, kept: contextlib.ExitStack) -> None:
         self._subnet = subnet
         self._router = router
-        self._descriptors = descriptors
-        self._numbers = {name: number for number, name in enumerate(descriptors, _ROUTER + 1)}
+        self._kept = kept
+        self._descriptors: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}
         self._limits: Limits[str] = Limits()
 
     @classmethod
@@ -72,18 +78,27 @@ class NetworkNamespaces:
 
         Raises `UsageError` if there are too many, or if this machine does not allow it.
         """
-        if len(names) > _HARNESS - _ROUTER - 1:
-            raise UsageError(f"Drill(namespaces=True): {len(names)} hosts are too many; {_HARNESS - _ROUTER - 1} fit.")
         with contextlib.ExitStack() as stack:
-            router, *descriptors = (_kept(stack) for _ in range(len(names) + 1))
+            router = _kept(stack)
             try:
                 subnet = _connect(router)
                 stack.callback(_batch, None, f"link delete {_outside(subnet)}")
-                made = cls(subnet, router, dict(zip(names, descriptors, strict=True)))
-                made._lay_cables()
+                made = cls(subnet, router, stack)
+                made._lay_own_cable()
             except (FaultError, OSError) as error:
-                raise UsageError(f"Drill(namespaces=True) does not work here: {error}.") from error
+                raise _unusable(error) from error
+            made.add(names)
             yield made
+
+    def add(self, names: Sequence[str]) -> None:
+        """More hosts. Raises `UsageError` if they are too many, or if this machine does not allow it."""
+        if (hosts := len(self._numbers) + len(names)) > _HARNESS - _ROUTER - 1:
+            raise UsageError(f"Network namespaces: {hosts} hosts are too many; {_HARNESS - _ROUTER - 1} fit.")
+        try:
+            for name in names:
+                self._lay_cable(name, _kept(self._kept))
+        except (FaultError, OSError) as error:
+            raise _unusable(error) from error
 
     def address(self, name: str) -> str:
         """The host's only address."""
@@ -100,22 +115,22 @@ class NetworkNamespaces:
         harness = _address(self._subnet, _HARNESS)
         spared = [f"-A {label} {option} {harness} -j RETURN" for option in ("-s", "-d")]
         lost = [f"-A {label} {self._matched('-s', flow.source)} {self._matched('-d', flow.target)} -j DROP" for flow in flows]
-        self._filter(f":{label} - [0:0]", *spared, *lost, f"-I FORWARD -j {label}")
+        self._restore("filter", [f":{label} - [0:0]", *spared, *lost, f"-I FORWARD -j {label}"])
 
     def stop_dropping(self, label: str) -> list[Dropped]:
         """Undo `drop`. Returns the losses of each flow, in their order; empty if nothing was being dropped."""
         rules = _tool(self._router, "iptables-save", "-c", "-t", "filter")
         if f":{label} " not in rules:
             return []
-        self._filter(f"-D FORWARD -j {label}", f"-F {label}", f"-X {label}")
+        self._restore("filter", [f"-D FORWARD -j {label}", f"-F {label}", f"-X {label}"])
         found = re.findall(rf"^\[(\d+):(\d+)\] -A {re.escape(label)} .*-j DROP$", rules, re.MULTILINE)
         return [Dropped(packets=int(packets), bytes=int(bytes_)) for packets, bytes_ in found]
 
     def _matched(self, option: str, name: str | None) -> str:
         return f"{option} {self.address(name)}" if name else ""
 
-    def _filter(self, *lines: str) -> None:
-        text = "\n".join(("*filter", *lines, "COMMIT", ""))
+    def _restore(self, table: str, lines: Sequence[str]) -> None:
+        text = "\n".join((f"*{table}", *lines, "COMMIT", ""))
         _tool(self._router, "iptables-restore", "--noflush", "--wait", text=text)
 
     # ------------------------------------------------------------------------------------------------------ rate limits
@@ -152,21 +167,56 @@ class NetworkNamespaces:
 
     def _ends(self, name: str) -> Sequence[tuple[str, int, str]]:
         """Both ends of a host's cable, each with the direction of the packets that leave there."""
-        return ("out", self._descriptors[name], "eth0"), ("in", self._router, f"host{self._numbers[name]}")
+        return ("out", self._descriptors[name], DEVICE), ("in", self._router, f"host{self._numbers[name]}")
+
+    # ---------------------------------------------------------------------------------------------------------- traffic
+
+    def count(self) -> None:
+        """Count the traffic between the present hosts from now on. Call it once."""
+        lines: list[str] = []
+        for way, hook in _COUNTERS.items():
+            lines += [f":{way} - [0:0]", f"-I {hook} -j {way}"]
+            for source, number in self._numbers.items():  # a chain for each source: a packet meets 2n rules, not n²
+                lines += [f":{way}{number} - [0:0]", f"-A {way} {self._matched('-s', source)} -j {way}{number}"]
+                lines += [
+                    f"-A {way}{number} {self._matched('-d', target)} -j RETURN" for target in self._numbers if target != source
+                ]
+        self._restore("mangle", lines)
+
+    def traffic(self) -> Mapping[Flow, Carried]:
+        """What each host has sent to each other one since `count`."""
+        rules = _tool(self._router, "iptables-save", "-c", "-t", "mangle")
+        found = re.findall(rf"^\[\d+:(\d+)\] -A ({'|'.join(_COUNTERS)})(\d+) -d [\d.]+\.(\d+)/32 ", rules, re.MULTILINE)
+        counted = {(way, int(source), int(target)): int(bytes_) for bytes_, way, source, target in found}
+        return {
+            Flow(source, target): Carried(
+                received_bytes=counted["received", one, other], sent_bytes=counted["sent", one, other]
+            )
+            for source, one in self._numbers.items()
+            for target, other in self._numbers.items()
+            if ("sent", one, other) in counted
+        }
 
     # ----------------------------------------------------------------------------------------------------------- cables
 
-    def _lay_cables(self) -> None:
+    def _lay_own_cable(self) -> None:
         harness, router = _address(self._subnet, _HARNESS), _address(self._subnet, _ROUTER)
-        outside = _outside(self._subnet)
         _batch(self._router, "link set lo up", *_end("outside", router, harness))
-        for name, descriptor in self._descriptors.items():
-            address, device = self.address(name), f"host{self._numbers[name]}"
-            cable = f"link add {device} type veth peer name eth0 netns {_path(descriptor)}"
-            _batch(self._router, cable, *_end(device, router, address))
-            _batch(descriptor, "link set lo up", *_end("eth0", address, router), f"route add default via {router}")
+        outside = _outside(self._subnet)
         _batch(None, *_end(outside, harness, router), f"route add {_address(self._subnet, 0)}/24 via {router}")
         namespaces.within(self._router, lambda: Path("/proc/sys/net/ipv4/ip_forward").write_text("1"))
+
+    def _lay_cable(self, name: str, descriptor: int) -> None:
+        number = _ROUTER + 1 + len(self._numbers)
+        address, router, device = _address(self._subnet, number), _address(self._subnet, _ROUTER), f"host{number}"
+        cable = f"link add {device} type veth peer name {DEVICE} netns {_path(descriptor)}"
+        _batch(self._router, cable, *_end(device, router, address))
+        _batch(descriptor, "link set lo up", *_end(DEVICE, address, router), f"route add default via {router}")
+        self._descriptors[name], self._numbers[name] = descriptor, number
+
+
+def _unusable(error: FaultError | OSError) -> UsageError:
+    return UsageError(f"Network namespaces do not work here: {error}.")
 
 
 def _kept(stack: contextlib.ExitStack) -> int:
@@ -187,7 +237,7 @@ def _connect(router: int) -> int:
                 raise
         else:
             return subnet
-    raise UsageError(f"Drill(namespaces=True): {_SUBNETS} runs use namespaces already. Wait until one is over.")
+    raise UsageError(f"Network namespaces: {_SUBNETS} runs use some already. Wait until one is over.")
 
 
 def _outside(subnet: int) -> str:

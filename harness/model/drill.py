@@ -133,14 +133,12 @@ def check_fault(fault: Fault, system: System, *, namespaces: bool = False) -> No
             f"{type(fault).__name__} needs a system with the capability {fault.needs.__name__};"
             f" {type(system).__name__} does not have it. Use another fault, or add it to the system."
         )
-    kind = type(fault).__name__
     if fault.on_packets and not namespaces:
-        raise UsageError(f"{kind} acts on packets. Give the drill namespaces=True, or use Isolate or Partition.")
-    if namespaces and fault.aims_at == "links" and not fault.on_packets:
         raise UsageError(
-            f"{kind} acts on proxies, and the nodes of Drill(namespaces=True) call each other directly."
-            " Use Blackhole, CutPackets or RateLimit, or leave namespaces=True out."
+            f"{type(fault).__name__} acts on packets. Give the drill namespaces=True, or use Isolate or Partition."
         )
+    if namespaces:
+        check_needs_no_proxy(fault)
     selector.check(
         fault.target,
         system.nodes(),
@@ -149,3 +147,12 @@ def check_fault(fault: Fault, system: System, *, namespaces: bool = False) -> No
         has_leader=isinstance(system, HasLeader),
     )
     fault.check(system)
+
+
+def check_needs_no_proxy(fault: Fault) -> None:
+    """Raise `UsageError` if a fault acts on proxies, which there are none of between network namespaces."""
+    if fault.aims_at == "links" and not fault.on_packets:
+        raise UsageError(
+            f"{type(fault).__name__} acts on proxies, and nodes in network namespaces call each other directly."
+            " Use Blackhole, CutPackets or RateLimit, or do without namespaces."
+        )

@@ -26,6 +26,14 @@ class Dropped:
     bytes: int
 
 
+@dataclass(frozen=True)
+class Carried:
+    """The bytes of one flow that reached the router, and those that it sent on; headers included."""
+
+    received_bytes: int
+    sent_bytes: int
+
+
 class Shaping(msgspec.Struct, frozen=True):
     """The effect of a rate limit in one direction, as tc counts it."""
 

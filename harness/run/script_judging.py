@@ -19,6 +19,7 @@ from results.analysis.lineage import Placed, first_difference, place, stepping
 from results.analysis.recovery import Recovery
 from results.record.result import CheckResult, verdict_of
 from results.record.train_result import LinkResult, TrainResult, judged
+from torch_drills.host import LAUNCHER
 from torch_drills.links import STORE
 
 _ABORTED_AT_EXIT: Final = (
@@ -34,7 +35,7 @@ def conclude(spec: ScriptSpec, record: ScriptRecord, started: datetime, duration
     links = tuple(
         LinkResult(
             link=name,
-            connections=counters.connections,
+            connections=None if spec.namespaces else counters.connections,
             received_bytes=sum(counters.received_bytes.values()),
             sent_bytes=sum(counters.sent_bytes.values()),
         )
@@ -47,7 +48,7 @@ def conclude(spec: ScriptSpec, record: ScriptRecord, started: datetime, duration
         started_ns=record.started_ns,
         ended_ns=record.ended_ns,
         finished=record.exit_code == 0,
-        sent_bytes=sum(one.sent_bytes for one in links if not one.link.endswith(f">{STORE}")),
+        sent_bytes=sum(one.sent_bytes for one in links if not {STORE, LAUNCHER} & set(one.link.split(">"))),
     )
     found = tuple(_phases(record, placed, one) for one in injected)
     recoveries = tuple(map(_recovery, found, _watched_s(record, injected)))
@@ -75,7 +76,7 @@ def conclude(spec: ScriptSpec, record: ScriptRecord, started: datetime, duration
         machine=provenance.machine(),
         versions=provenance.versions(),
         commit=provenance.commit(),
-        fault_plane=spec.plane,
+        fault_plane="none: each rank is in a network namespace" if spec.namespaces else spec.plane,
     )
 
 
@@ -87,6 +88,7 @@ def rerun(spec: ScriptSpec) -> str:
     times = (("--start-timeout", spec.start_s, START_S), ("--stall", spec.stall_s, STALL_S), ("--limit", spec.limit_s, LIMIT_S))
     words += [word for name, asked, usual in times if asked != usual for word in (name, f"{asked:g}")]
     words += ["--fault-plane", spec.plane] if spec.plane != "embedded" else []
+    words += ["--namespaces"] if spec.namespaces else []
     return shlex.join([*words, "--", *spec.command])
 
 

@@ -10,11 +10,12 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from harness.cluster.fault_plane import EMBEDDED, PLANE, opened_plane
+from harness.cluster.network_namespaces import NetworkNamespaces
 from harness.cluster.ports import reserved
 from harness.cluster.script.environment import ScriptEnvironment, journals_folder, launcher_spec
 from harness.cluster.script.gatekeeper import Gatekeeper
 from harness.cluster.script.journals import Journals
-from harness.cluster.script.system import LAUNCHER, TorchScript
+from harness.cluster.script.system import TorchScript
 from harness.cluster.toxiproxy import FaultPlane
 from harness.cluster.warden_client import WardenClient
 from harness.model.errors import FaultError, HarnessError
@@ -23,9 +24,10 @@ from harness.run.injector import Watcher, hold
 from harness.run.schedule import PlannedWindow, plan_faults
 from harness.run.script_failure import aborted_at_exit, cause_of
 from harness.run.script_spec import ORPHANS_S, Ended, ScriptRecord, ScriptSpec
-from harness.run.script_start import LOOK_S, check_backend, check_faults, first_step, ranks_known
+from harness.run.script_start import LOOK_S, check_connected, check_faults, first_step, ranks_known
 from results.analysis.lineage import place
 from results.record.train_result import SCRIPT_LOG
+from torch_drills.host import LAUNCHER
 
 
 class ScriptRun:
@@ -49,6 +51,7 @@ class ScriptRun:
         journals_folder(self._run_dir).mkdir()
         async with AsyncExitStack() as stack:
             [port] = stack.enter_context(reserved(1))
+            machines = stack.enter_context(NetworkNamespaces.opened([LAUNCHER])) if self._spec.namespaces else None
             preload = [EMBEDDED] if self._spec.plane == "embedded" else []
             opened = WardenClient.opened(preload, self._run_dir / "nodes" / "warden.log")
             warden = await stack.enter_async_context(opened)
@@ -58,8 +61,8 @@ class ScriptRun:
             )
             started_ns = time.monotonic_ns()
             outer = os.environ.get("PYTHONPATH", "")
-            await warden.start(launcher_spec(self._spec.command, self._run_dir, outer, self._spec.seed))
-            environment, first_ns = await self._begun(plane, warden)
+            await warden.start(launcher_spec(self._spec.command, self._run_dir, outer, self._spec.seed, machines))
+            environment, first_ns = await self._begun(plane, warden, machines)
             stack.push_async_callback(environment.background.cancel)
             windows, ended = await self._drive(environment, first_ns)
             orphans = await self._orphans() if ended == "by itself" else []
@@ -68,7 +71,7 @@ class ScriptRun:
                 ranks=environment.system.ranks,
                 processes=list(self._journals.processes.values()),
                 windows=windows,
-                links=await environment.links.counters(),
+                links=await environment.traffic(),
                 started_ns=started_ns,
                 first_ns=first_ns,
                 ended_ns=ended_ns,
@@ -80,20 +83,25 @@ class ScriptRun:
                 aborted_at_exit=aborted_at_exit(self._log),
             )
 
-    async def _begun(self, plane: FaultPlane, warden: WardenClient) -> tuple[ScriptEnvironment, int]:
-        """Wait for the first step. Meanwhile, create the links as soon as the number of ranks is known."""
+    async def _begun(
+        self, plane: FaultPlane, warden: WardenClient, machines: NetworkNamespaces | None
+    ) -> tuple[ScriptEnvironment, int]:
+        """Wait for the first step. Meanwhile, connect the ranks as soon as their number is known."""
         spec = self._spec
         by_s = time.monotonic() + spec.start_s
         waiting = (self._journals, self._log, spec.command, self._ended, by_s)
-        system = TorchScript(command=spec.command, ranks=await ranks_known(*waiting))
+        system = TorchScript(command=spec.command, ranks=await ranks_known(*waiting), namespaces=spec.namespaces)
         check_faults(spec.faults, system)
         self._planned = plan_faults(spec.faults, system, spec.limit_s, spec.seed)
         self._gates.close((one.window.steps.begin, one.label) for one in self._planned if one.window.steps)
-        environment = ScriptEnvironment(system, self._journals, plane, warden, self._log, spec.seed)
-        await environment.create_links(journals_folder(self._run_dir))
-        first_ns = await first_step(*waiting, lambda: self._place(environment))
-        check_backend(spec.faults, self._journals)
-        return environment, first_ns
+        environment = ScriptEnvironment(system, self._journals, plane, warden, self._log, spec.seed, machines)
+        await environment.connect(journals_folder(self._run_dir))
+
+        def looked() -> None:
+            self._place(environment)
+            check_connected(spec.faults, system, self._journals)
+
+        return environment, await first_step(*waiting, looked)
 
     async def _drive(self, environment: ScriptEnvironment, first_ns: int) -> tuple[list[FaultWindow], Ended]:
         """Hold every window on schedule, until the command has ended or was given up."""

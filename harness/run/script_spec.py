@@ -33,6 +33,8 @@ class ScriptSpec:
     slos: tuple[str, ...]
     seed: int
     plane: PlaneKind
+    namespaces: bool = False
+    """Whether each rank, and the launcher, is in a network namespace of its own."""
     start_s: float = START_S
     """The first step must come this soon after the command's start."""
     stall_s: float = STALL_S

@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Final
 
 from harness.cluster.script.journals import Journals
-from harness.cluster.script.system import LAUNCHER, TorchScript
+from harness.cluster.script.system import TorchScript
 from harness.cluster.warden_client import last_lines
-from harness.model.drill import check_fault
+from harness.model.drill import check_fault, check_needs_no_proxy
 from harness.model.errors import FaultError, HarnessError, NodeDown, UsageError
 from harness.model.fault import Composition, Fault
 from harness.model.system import links_of
 from harness.run.script_failure import cause_of
-from torch_drills.links import MOST_RANKS, STORE
+from torch_drills.host import LAUNCHER
+from torch_drills.joining import MOST_RANKS
+from torch_drills.links import STORE
 
 LOOK_S: Final = 0.01
 _PORT_TAKEN: Final = ("EADDRINUSE", "Address already in use", "address already in use")
@@ -30,27 +32,44 @@ def check_command(command: tuple[str, ...]) -> None:
         raise UsageError(f"There is no program {command[0]!r} on PATH. Activate the environment that the script runs in.")
 
 
+def check_network(faults: tuple[Composition, ...], *, namespaces: bool) -> None:
+    """Raise `UsageError` if a fault cannot act in this kind of network, whatever the ranks."""
+    for fault in (one for item in faults for one in item.faults):
+        if namespaces:
+            check_needs_no_proxy(fault)
+        elif fault.on_packets:
+            raise UsageError(
+                f"{fault!r}: the ranks share one network. Give --namespaces, or use Isolate, SilentDrop or SharedBandwidth"
+                " on links."
+            )
+
+
 def check_faults(faults: tuple[Composition, ...], system: TorchScript) -> None:
     """Raise `UsageError` if a fault makes no sense for these ranks."""
     for fault in (one for item in faults for one in item.faults):
-        if fault.on_packets:
+        if system.namespaces and STORE in fault.target.split(">"):
             raise UsageError(
-                f"{fault!r}: the ranks share one network here. Use Isolate, SilentDrop or SharedBandwidth on links."
+                f"{fault!r}: with --namespaces the store is a part of rank0, or of {LAUNCHER!r}. Use one of these."
             )
         if fault.target == STORE and fault.aims_at == "nodes":
             raise UsageError(
                 f"{fault!r}: the store is no process of its own: rank0 keeps it, or {LAUNCHER!r}. Use one of these."
             )
         reverse = ">".join(reversed(fault.target.split(">")))
-        if reverse != fault.target and reverse in {link.name for link in links_of(system)}:
+        if not system.namespaces and reverse != fault.target and reverse in {link.name for link in links_of(system)}:
             raise UsageError(f"{fault!r}: two ranks share one connection, which the lower rank opens. Use {reverse!r}.")
         if fault.target.startswith("rank") and ">" not in fault.target and fault.target not in _ranks(system):
             raise UsageError(f"There is no {fault.target!r}: the script has {system.ranks} ranks, {_listed(_ranks(system))}.")
-        check_fault(fault, system)
+        check_fault(fault, system, namespaces=system.namespaces)
 
 
-def check_backend(faults: tuple[Composition, ...], journals: Journals) -> None:
-    """Raise `UsageError` if faults are asked for on connections that do not go through the fault plane."""
+def check_connected(faults: tuple[Composition, ...], system: TorchScript, journals: Journals) -> None:
+    """Raise a `HarnessError` if faults are asked for on connections that do not go through the fault plane or the router."""
+    if system.namespaces:
+        for process in journals.processes.values():
+            if process.not_led:
+                raise FaultError(f"{process.not_led[0]}. Leave --namespaces out.")
+        return
     on_links = [fault for item in faults for fault in item.faults if fault.aims_at == "links" and not _on_store(fault)]
     if not on_links:
         return
@@ -58,7 +77,7 @@ def check_backend(faults: tuple[Composition, ...], journals: Journals) -> None:
         if process.backend and "gloo" not in process.backend:
             raise UsageError(
                 f"{on_links[0]!r}: the script's backend is {process.backend!r}, whose connections do not go through the fault"
-                " plane. Use gloo, or faults on processes: Kill, Pause, SlowCpu."
+                " plane. Use gloo, faults on packets with --namespaces, or faults on processes: Kill, Pause, SlowCpu."
             )
         if process.not_led:
             raise FaultError(f"{on_links[0]!r} cannot act on rank{process.rank}: {process.not_led[0]}.")

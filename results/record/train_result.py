@@ -28,7 +28,8 @@ class LinkResult(msgspec.Struct, frozen=True, kw_only=True):
     """The traffic of one link: bytes received from both ends, and bytes sent on."""
 
     link: str
-    connections: int
+    connections: int | None
+    """None if they were not counted."""
     received_bytes: int
     sent_bytes: int
 

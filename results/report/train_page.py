@@ -34,7 +34,15 @@ def _view(result: TrainResult, processes: Sequence[RankProcess], log: Path) -> R
     plot = plot_training(result, processes)
     phases = (Row(cells=phase_cells(one)) for one in result.phases)
     links = (
-        Row(cells=(one.link, f"{one.connections:,}", f"{one.received_bytes:,}", f"{one.sent_bytes:,}")) for one in result.links
+        Row(
+            cells=(
+                one.link,
+                "" if one.connections is None else f"{one.connections:,}",
+                f"{one.received_bytes:,}",
+                f"{one.sent_bytes:,}",
+            )
+        )
+        for one in result.links
     )
     return RunView(
         anchor="training",

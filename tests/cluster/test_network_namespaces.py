@@ -15,7 +15,7 @@ import pytest
 from harness.cluster import namespaces, network_namespaces
 from harness.cluster.network_namespaces import NetworkNamespaces
 from harness.model.errors import FaultError, UsageError
-from harness.model.packets import Flow
+from harness.model.packets import Carried, Flow
 from tests.helpers.engine import environment, harness_running, node_process, nothing_left, until, write_drill
 from tests.helpers.machines import bound, inside, kept_by, links, need_hosts
 
@@ -114,6 +114,29 @@ def test_what_a_connection_lost_arrives_when_it_is_sent_again(machines: NetworkN
         lost, _ = machines.stop_dropping("w0")
         assert lost.packets >= 1
         assert far.recv(100) == b"late"
+
+
+def test_a_machine_that_is_added_is_as_the_others(machines: NetworkNamespaces) -> None:
+    machines.add(["d"])
+    assert len({machines.address(name) for name in "abcd"}) == 4
+    with bound(machines, "d", socket.SOCK_STREAM) as source, listener(machines, "a") as target:
+        connect(source, target)
+
+
+def test_traffic_is_counted_for_each_flow_before_and_after_losses(machines: NetworkNamespaces) -> None:
+    machines.count()
+    with bound(machines, "a", socket.SOCK_DGRAM) as a, bound(machines, "b", socket.SOCK_DGRAM) as b:
+        b.settimeout(PATIENCE_S)
+        a.sendto(bytes(100), b.getsockname())
+        assert len(b.recv(200)) == 100
+        machines.drop("w0", [Flow("a", "b")])
+        a.sendto(bytes(300), b.getsockname())
+        machines.stop_dropping("w0")
+    headers = 28
+    carried = machines.traffic()
+    assert carried[Flow("a", "b")] == Carried(received_bytes=400 + 2 * headers, sent_bytes=100 + headers)
+    assert carried[Flow("b", "a")] == carried[Flow("a", "c")] == Carried(received_bytes=0, sent_bytes=0)
+    assert len(carried) == 6
 
 
 def test_drops_of_several_windows_end_one_by_one(machines: NetworkNamespaces) -> None:
@@ -274,6 +297,7 @@ def test_nothing_is_left_of_a_run_that_was_killed(tmp_path: Path, victim: str) -
 
 
 def test_too_many_machines_are_an_error() -> None:
+    need_hosts()
     with (
         pytest.raises(UsageError, match=r"253 hosts are too many; 252 fit\."),
         NetworkNamespaces.opened([str(n) for n in range(253)]),
@@ -285,7 +309,7 @@ def test_what_is_missing_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch, tm
     need_hosts()
     monkeypatch.setenv("PATH", str(tmp_path))
     assert network_namespaces.missing() == (
-        "Drill(namespaces=True) does not work here: there is no 'ip'. Install it: apt-get install iproute2."
+        "Network namespaces do not work here: there is no 'ip'. Install it: apt-get install iproute2."
     )
     for tool in ("ip", "tc"):
         (tmp_path / tool).touch(mode=0o755)
@@ -298,7 +322,7 @@ def test_who_is_not_root_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(namespaces, "create", create)
     assert network_namespaces.missing() == (
-        "Drill(namespaces=True) does not work here: making a network namespace fails: Operation not permitted."
+        "Network namespaces do not work here: making one fails: Operation not permitted."
         " Run as root; in a container, with the capabilities SYS_ADMIN and NET_ADMIN."
     )
 
@@ -308,7 +332,7 @@ def test_a_kernel_that_refuses_half_way_leaves_nothing(monkeypatch: pytest.Monke
     before = links()
     monkeypatch.setattr(network_namespaces, "_end", lambda *_: ("link set nobody up",))
     with (
-        pytest.raises(UsageError, match=r"does not work here: `ip -batch -` failed: Cannot find device"),
+        pytest.raises(UsageError, match=r"do not work here: `ip -batch -` failed: Cannot find device"),
         NetworkNamespaces.opened(["a"]),
     ):
         pass

@@ -1,18 +1,22 @@
 """A fake launcher and fake ranks, which take milliseconds: they write journals like the hook, without torch.
 
 python fake_ranks.py RANKS STEPS [again] [orphans] [differ] [nccl] [unplaced] [alone] [silent] [deaf] [hang=SECONDS] [abort]
-                     [uncounted=STEP] [grow]
+                     [uncounted=STEP] [grow] [unled]
+
+On hosts of their own, ranks send each other a datagram in each step.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from torch_drills import FOLDER
+from torch_drills import FOLDER, host
 from torch_drills.gates import Gates
 from torch_drills.journal import Journal
 from torch_drills.links import FILE
@@ -32,7 +36,14 @@ def train(rank: int, world: int, steps: int, begin: int, how: set[str]) -> None:
         time.sleep(60)
     if "grow" in how and (folder / FILE).exists():
         world += 1
-    if "alone" not in how:
+    peers = []
+    if "unled" in how:
+        journal.write("not led", why=f"rank{rank} is on no host of its own: as asked")
+    if host.is_namespaced(str(folder)):
+        host.Host(str(folder), journal, rank, world)
+        hosts = json.loads((folder / host.FILE).read_text())["hosts"]
+        peers = [hosts[name]["address"] for name in hosts if name not in (f"rank{rank}", host.LAUNCHER)]
+    elif "alone" not in how:
         journal.write("joining", rank=rank, world=world)
         while not (folder / FILE).exists():
             time.sleep(0.002)
@@ -41,8 +52,11 @@ def train(rank: int, world: int, steps: int, begin: int, how: set[str]) -> None:
     journal.write("began", rank=rank, world=world, backend=backend, parameters=first)
     gates = Gates(str(folder))
     gates.ask()
+    wire = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     for step in range(begin, steps):
         begun_ns = time.monotonic_ns()
+        for peer in peers:
+            wire.sendto(bytes(100), (peer, 9))
         time.sleep(STEP_S)
         if f"uncounted={step}" in how:
             journal.write("not counted", rank=rank, world=world, why="as asked")

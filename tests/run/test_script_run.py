@@ -26,4 +26,4 @@ def test_a_warden_or_fault_plane_that_dies_before_the_first_step_is_told_at_once
     run = ScriptRun(SPEC, tmp_path, cast(Watcher, None))
     run._lose(HarnessError("The process that starts the nodes has ended."))
     with pytest.raises(HarnessError, match="The process that starts the nodes has ended"):
-        asyncio.run(run._begun(cast(FaultPlane, None), cast(WardenClient, None)))
+        asyncio.run(run._begun(cast(FaultPlane, None), cast(WardenClient, None), None))

@@ -18,6 +18,7 @@ import pytest
 
 from harness.cli import main
 from results.record.train_result import TrainResult
+from tests.helpers.machines import need_hosts
 
 ROOT = Path(__file__).parent.parent.parent
 FAKE = (sys.executable, str(Path(__file__).parent / "fake_ranks.py"))
@@ -168,6 +169,24 @@ def test_a_pause_is_seen_and_ends(train: Callable[..., Trained]) -> None:
     assert "rank1 was stopped until the end" in fault.evidence
 
 
+def test_ranks_in_namespaces_lose_packets_whatever_their_backend(train: Callable[..., Trained]) -> None:
+    need_hosts()
+    faults = ("--fault", 'CutPackets("rank2>rank0", direction="out").between_steps(20, 40)')
+    run = train("--namespaces", *faults, command=(*FAKE, "3", "60", "nccl"))
+    assert run.code == 0, run.said
+    assert "--namespaces" in run.result.rerun
+    [fault] = run.result.faults
+    assert "packets: " in fault.evidence
+    assert "from rank2 to rank0" in fault.evidence
+    sent = {link.link: (link.received_bytes, link.sent_bytes) for link in run.result.links}
+    whole, cut = sent["rank0>rank2"], sent["rank2>rank0"]
+    assert whole[0] == whole[1] > 60 * 100
+    assert cut[0] > cut[1] > 0
+    assert run.result.metrics.bytes_per_step is not None
+    assert run.result.metrics.bytes_per_step > 5 * 100
+    assert {link.connections for link in run.result.links} == {None}
+
+
 @pytest.mark.slow
 def test_a_fault_after_the_last_step_leaves_its_recovery_unknown(train: Callable[..., Trained]) -> None:
     """The script evaluates for a while after it has trained: no step was left to be made, so none was late."""
@@ -208,17 +227,41 @@ def test_a_fault_after_the_last_step_leaves_its_recovery_unknown(train: Callable
             ("--fault", 'Blackhole("rank0").at_step(1)'),
             (*FAKE, "2", "9"),
             2,
-            "the ranks share one network",
+            "the ranks share one network. Give --namespaces, or use Isolate",
         ),
+        (
+            ("--namespaces", "--fault", 'Latency("rank0>rank1").at_step(1)'),
+            (*FAKE, "2", "9"),
+            2,
+            "Latency acts on proxies, and nodes in network namespaces call each other directly. Use Blackhole",
+        ),
+        (
+            ("--namespaces", "--fault", 'CutPackets("rank1>store").at_step(1)'),
+            (*FAKE, "2", "9"),
+            2,
+            "with --namespaces the store is a part of rank0, or of 'launcher'",
+        ),
+        (("--namespaces",), (*FAKE, "2", "9", "unled"), 4, "is on no host of its own: as asked. Leave --namespaces out"),
     ],
 )
 def test_what_makes_no_sense_gets_one_clear_line(
     train: Callable[..., Trained], options: tuple[str, ...], command: tuple[str, ...], code: int, said: str
 ) -> None:
+    if "--namespaces" in options:
+        need_hosts()
     run = train(*options, command=command)
     assert said in run.said
     assert run.code == code
     assert "Traceback" not in run.said
+
+
+def test_a_machine_without_namespaces_is_told_before_the_start(
+    train: Callable[..., Trained], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.cli.train.missing_for_namespaces", lambda: "Network namespaces do not work here: as asked.")
+    run = train("--namespaces", command=(*FAKE, "2", "9"))
+    assert run.code == 2
+    assert "do not work here: as asked" in run.said
 
 
 @pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL])
@@ -250,8 +293,26 @@ def test_a_script_of_torchrun_goes_over_the_links_unedited(train: Callable[..., 
     assert run.result.metrics.bytes_per_step is not None
     assert run.result.metrics.bytes_per_step > 4 * 9610
     links = {link.link: link for link in run.result.links}
-    assert links["rank0>rank1"].connections >= 1
+    assert links["rank0>rank1"].connections
     assert links["rank1>store"].sent_bytes > 0
+
+
+@pytest.mark.slow
+def test_a_script_of_torchrun_trains_across_namespaces_unedited(
+    train: Callable[..., Trained], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The launcher keeps the store. The device that its user chose is the machine's own, and gloo must not take it."""
+    need_hosts()
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
+    monkeypatch.setenv("TORCH_DISABLE_SHARE_RDZV_TCP_STORE", "0")
+    fault = 'RateLimit("rank1", kbit_per_s=20000).between_steps(30, 40)'
+    run = train("--namespaces", "--fault", fault, command=(*TORCHRUN, EXAMPLE, "--epochs", "2"))
+    assert run.code == 0, run.said
+    assert run.result.metrics.steps == 58
+    assert run.check("replicas_agree")[0] is True
+    assert run.result.metrics.bytes_per_step is not None
+    assert run.result.metrics.bytes_per_step > 4 * 9610
+    assert {link.link: link for link in run.result.links}["rank1>launcher"].sent_bytes > 0
 
 
 @pytest.mark.nightly

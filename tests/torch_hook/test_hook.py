@@ -21,8 +21,9 @@ from torch.optim import optimizer as optimizers
 import torch_drills
 from torch_drills.fingerprint import Fingerprint
 from torch_drills.gates import Gates
+from torch_drills.joining import MOST_RANKS
 from torch_drills.journal import Journal
-from torch_drills.links import FILE, MOST_RANKS, Links, host_of, rank_at
+from torch_drills.links import FILE, Links, host_of, rank_at
 from torch_drills.step_journal import StepJournal
 
 
@@ -65,7 +66,7 @@ def test_a_group_that_grows_is_not_made_to_wait_for_links(tmp_path: Path) -> Non
     """As if a script trained with one rank, and then with two."""
     (tmp_path / FILE).write_text(json.dumps({"world": 1, "plane": ["127.0.0.1", 1], "links": {}}))
     began_s = time.monotonic()
-    with pytest.raises(ValueError, match="2 ranks; there were 1 when the harness made the links"):
+    with pytest.raises(ValueError, match="2 ranks; there were 1 when the harness answered"):
         Links(str(tmp_path), Journal(str(tmp_path)), rank=0, world=2)
     assert time.monotonic() - began_s < 5
 

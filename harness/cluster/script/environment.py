@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Mapping
@@ -9,20 +10,21 @@ from pathlib import Path
 from random import Random
 
 from harness.cluster.background import Background
+from harness.cluster.network_namespaces import NetworkNamespaces
 from harness.cluster.ports import HOST
 from harness.cluster.probe import Probe
 from harness.cluster.proxied_links import ProxiedLinks
 from harness.cluster.script.journals import Journals
 from harness.cluster.script.processes import ScriptProcesses
-from harness.cluster.script.system import LAUNCHER, TorchScript
+from harness.cluster.script.system import TorchScript
 from harness.cluster.toxiproxy import FaultPlane
 from harness.cluster.warden_client import WardenClient
-from harness.model.environment import Clocks, Disks, Memories, Moments, Packets
+from harness.model.environment import Clocks, Disks, LinkCounters, Memories, Moments, Packets
 from harness.model.errors import FaultError
 from harness.model.seeds import stream
 from harness.model.system import Address, Node
 from harness.node.context import NodeSpec
-from torch_drills import FOLDER, links
+from torch_drills import FOLDER, host, links
 
 _NOWHERE: Address = (HOST, 1)
 """Where a link leads until a rank has reported its target."""
@@ -32,7 +34,14 @@ class ScriptEnvironment:
     """An `Environment`, from when the ranks are known to the end of the script."""
 
     def __init__(
-        self, system: TorchScript, journals: Journals, plane: FaultPlane, warden: WardenClient, log: Path, seed: int
+        self,
+        system: TorchScript,
+        journals: Journals,
+        plane: FaultPlane,
+        warden: WardenClient,
+        log: Path,
+        seed: int,
+        machines: NetworkNamespaces | None,
     ) -> None:
         self.system = system
         self.nodes: Mapping[str, Node] = {node.name: node for node in system.nodes()}
@@ -41,20 +50,41 @@ class ScriptEnvironment:
         self.background = Background()
         self._journals = journals
         self._seed = seed
+        self._machines = machines
         self.position: Mapping[int, int] = {}
         """The step at which a process resumed the training, by pid; others began with the first step."""
 
-    async def create_links(self, folder: Path) -> None:
-        """Make all links, then write their addresses for the ranks, which wait for them."""
-        await self.links.create(lambda link: _NOWHERE)
-        told = {
-            "world": self.system.ranks,
-            "plane": self.links.plane.address,
-            "links": {link.name: self.links.address(link.source, link.target) for link in self.links.all},
+    async def connect(self, folder: Path) -> None:
+        """Make the links, or the ranks' hosts if the launcher has one, then tell the ranks of them, which wait for that."""
+        if self._machines is None:
+            await self.links.create(lambda link: _NOWHERE)
+            addresses = {link.name: self.links.address(link.source, link.target) for link in self.links.all}
+            self._tell(folder / links.FILE, {"plane": self.links.plane.address, "links": addresses})
+        else:
+            hosts = await asyncio.to_thread(self._hosts, self._machines)
+            self._tell(folder / host.FILE, {"hosts": hosts})
+
+    def _hosts(self, machines: NetworkNamespaces) -> Mapping[str, object]:
+        machines.add([name for name in self.nodes if name != host.LAUNCHER])
+        machines.count()
+        return {name: {"address": machines.address(name), "namespace": machines.namespace(name)} for name in self.nodes}
+
+    def _tell(self, file: Path, told: Mapping[str, object]) -> None:
+        part = file.with_suffix(".part")
+        part.write_text(json.dumps({"world": self.system.ranks, **told}))
+        part.rename(file)
+
+    async def traffic(self) -> Mapping[str, LinkCounters]:
+        """Each link's traffic so far. Connections are not counted between hosts."""
+        if self._machines is None:
+            return await self.links.counters()
+        carried = await asyncio.to_thread(self._machines.traffic)
+        return {
+            f"{flow.source}>{flow.target}": LinkCounters(
+                received_bytes={"upstream": seen.received_bytes}, sent_bytes={"upstream": seen.sent_bytes}
+            )
+            for flow, seen in carried.items()
         }
-        part = folder / f"{links.FILE}.part"
-        part.write_text(json.dumps(told))
-        part.rename(folder / links.FILE)
 
     @property
     def disks(self) -> Disks:
@@ -66,7 +96,9 @@ class ScriptEnvironment:
 
     @property
     def packets(self) -> Packets:
-        raise FaultError("the ranks share one network, so their packets cannot be told apart")
+        if self._machines is None:
+            raise FaultError("the ranks share one network, so their packets cannot be told apart. Use --namespaces")
+        return self._machines
 
     @property
     def memories(self) -> Memories:
@@ -93,13 +125,21 @@ class ScriptEnvironment:
         return stream(self._seed, component)
 
 
-def launcher_spec(command: tuple[str, ...], run_dir: Path, python_path: str, seed: int) -> NodeSpec:
-    """The spec of the launcher: the command, in this directory, with the hook where Python finds it."""
+def launcher_spec(
+    command: tuple[str, ...], run_dir: Path, python_path: str, seed: int, machines: NetworkNamespaces | None
+) -> NodeSpec:
+    """The spec of the launcher: the command, in this directory, with the hook where Python finds it.
+
+    If there are machines, it is on the one of its name, and its ranks are told to wait for theirs.
+    """
     hook = run_dir / "hook"
     _write_hook(hook)
     path = f"{hook}:{python_path}" if python_path else str(hook)
+    if machines is not None:
+        (journals_folder(run_dir) / host.NAMESPACED).touch()
     return NodeSpec(
-        name=LAUNCHER, start=0, host=HOST, port=0, data=str(Path.cwd()), log=str(run_dir / "script.log"), seed=seed,
+        name=host.LAUNCHER, start=0, host=HOST, port=0, data=str(Path.cwd()), log=str(run_dir / "script.log"), seed=seed,
+        network=machines.namespace(host.LAUNCHER) if machines else None,
         command=("env", f"{FOLDER}={journals_folder(run_dir)}", f"PYTHONPATH={path}", *command),
     )  # fmt: skip
 

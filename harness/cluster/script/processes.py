@@ -16,9 +16,9 @@ from harness.cluster.holds import Holds
 from harness.cluster.log_lines import lines_from
 from harness.cluster.process_limits import ProcessLimits, cpu_s_of, limit_of
 from harness.cluster.script.journals import Journals
-from harness.cluster.script.system import LAUNCHER
 from harness.cluster.warden_client import WardenClient
 from harness.model.errors import FaultError
+from torch_drills.host import LAUNCHER
 from torch_drills.links import STORE
 
 _ENDS_WITHIN_S: Final = 5.0
