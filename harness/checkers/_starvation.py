@@ -69,7 +69,10 @@ def disturbed(history: History, from_ns: int, to_ns: int) -> str | None:
     ran_ns = {True: 0, False: 0}
     usage = history.usage[history.usage["ran_ns"].notna()]
     for (node, _), looks in usage.sort_values("at_ns").groupby(["node", "pid"], sort=False):
-        ran_ns[node == ""] += _grown_ns(looks, "ran_ns", from_ns, to_ns)
+        main_ns = _grown_ns(looks, "ran_ns", from_ns, to_ns)
+        of_all_threads = looks[looks["cpu_ns"].notna()]  # a process's `ran_ns` is that of its main thread alone
+        all_ns = 0 if of_all_threads.empty else _grown_ns(of_all_threads, "cpu_ns", from_ns, to_ns)
+        ran_ns[node == ""] += max(main_ns, all_ns)
     others_ns = ran_ns[True] - ran_ns[False]
     if most.waited_ns <= DISTURBED_SHARE * (to_ns - from_ns) or others_ns < most.waited_ns / 2:
         return None

@@ -84,6 +84,12 @@ def test_others_on_the_machine_disturb_a_run_and_its_own_processes_do_not() -> N
     assert disturbed(recorded([]), 0, 4 * S) is None
 
 
+def test_the_threads_of_its_own_processes_do_not_disturb_a_run() -> None:
+    own = [row | {"cpu_ns": round(at * S)} for row, at in zip(ran("r1", 0.5, 7), (2, 2 + 7.5), strict=True)]
+    assert disturbed(recorded([*own, *ran("", 8.0, 0)]), 0, 4 * S) is None
+    assert disturbed(recorded([*own, *ran("", 9.0, 0)]), 0, 4 * S) is not None
+
+
 # ---------------------------------------------------------------------------------------------------------- the checkers
 
 
