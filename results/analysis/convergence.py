@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from harness.model.history import History
-from results.analysis.staleness import staleness_by_read
+from results.analysis.staleness import Integers, staleness_by_read
 
 
 @dataclass(frozen=True, kw_only=True)
 class Convergence:
     """How long convergence took after one fault window, in seconds from its healing.
 
-    `censored`: no read showed that it had ended; it took at least `seconds`.
+    `censored`: a key that lagged was never read up to date again; convergence took at least `seconds`.
     """
 
     window: str
@@ -43,7 +45,14 @@ def convergences(history: History) -> tuple[Convergence, ...]:
             continue
         late = watched & behind
         last = int(sent_ns[late].max()) if late.any() else healed_ns
-        up_to_date = set(key[after & ~behind & (sent_ns > last)])
-        censored = bool(set(key[late & (sent_ns == last)]) - up_to_date)
-        found.append(Convergence(window=str(label), seconds=(last - healed_ns) / 1e9, censored=censored))
+        seconds = (last - healed_ns) / 1e9
+        fresh = after & ~behind
+        lagged = _last_ns(sent_ns[late], key[late])
+        censored = not (_last_ns(sent_ns[fresh], key[fresh]).reindex(lagged.index) > lagged).all()
+        found.append(Convergence(window=str(label), seconds=seconds, censored=censored))
     return tuple(found)
+
+
+def _last_ns(sent_ns: Integers, key: NDArray[np.object_]) -> pd.Series[int]:
+    """By key, when its last read was sent."""
+    return pd.Series(sent_ns).groupby(key).max()

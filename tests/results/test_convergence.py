@@ -68,6 +68,18 @@ def test_a_final_read_shows_that_it_came_to_an_end_and_is_no_part_of_it() -> Non
     assert (found.seconds, found.censored) == (0.03, True)
 
 
+def test_each_key_that_lagged_has_to_be_read_up_to_date_in_the_end() -> None:
+    ops = (
+        op("write", "1", 10), op("write", "2", 120), op("read", "1", 220),
+        op("write", "3", 12, "other"), op("write", "4", 122, "other"), op("read", "3", 230, "other"),
+        op("read", "4", 240, "other"),
+    )  # fmt: skip
+    [found] = convergences(history(*ops, final(op("read", "1", 900))))
+    assert (found.seconds, found.censored) == (0.03, True)
+    [found] = convergences(history(*ops, final(op("read", "2", 900))))
+    assert (found.seconds, found.censored) == (0.03, False)
+
+
 def test_the_next_window_ends_the_watch_and_one_that_was_never_healed_has_none() -> None:
     found = convergences(
         history(
