@@ -9,7 +9,7 @@ All `_ns` columns are integer nanoseconds of the monotonic clock, counted from t
 | `phase`    | category | "load", or "final" for the calls made after everything was healed                      |
 | `client`   | int32    | the client that made it; a client has at most one call in flight                       |
 | `kind`     | category | the kind of call: "read", "write", "predict", …                                        |
-| `key`      | string   | the object that it is about                                                            |
+| `key`      | string   | the object that it is about; "" if it names none                                       |
 | `value`    | string   | the value written or answered; null: nothing there, or no answer                       |
 | `expected` | string   | the right answer, if the workload knew it beforehand, else null                        |
 | `outcome`  | category | "ok", "failed" (certainly had no effect), "unknown" (may take effect, then or later)   |
@@ -165,7 +165,7 @@ def _filled(values: pd.Series, filling: pd.Series | str | int) -> pd.Series:
     return values.astype(object).where(~missing, filling) if missing.any() else values
 
 
-_DEFAULTS: Final[dict[str, str | int]] = {"phase": "load", "node": "", "attempts": 1}
+_DEFAULTS: Final[dict[str, str | int]] = {"phase": "load", "key": "", "node": "", "attempts": 1}
 """Defaults of what a history recorded elsewhere may leave out, as a column or in some rows."""
 
 _COPIED: Final = {"due_ns": "sent_ns", "ready_ns": "sent_ns"}

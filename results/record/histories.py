@@ -191,7 +191,7 @@ def _read_json(path: Path) -> Iterator[dict[str, object]]:
 
 
 def _checked(history: History) -> History:
-    """The history with its operations in order and no key missing; the one passed in must not be used afterwards.
+    """The history with its operations in order; the one passed in must not be used afterwards.
 
     Raises `UsageError` about the first wrong operation.
     """
@@ -209,8 +209,6 @@ def _checked(history: History) -> History:
     if len(wrong):
         row = wrong.iloc[0]
         raise UsageError(f"operation {wrong.index[0]} was done ({row['done_ns']} ns) before it was sent ({row['sent_ns']} ns).")
-    if ops["key"].isna().any():
-        ops = ops.assign(key=ops["key"].fillna(""))
     if not ops["due_ns"].is_monotonic_increasing:
         ops = _sorted(ops)
     return replace(history, ops=ops)

@@ -7,7 +7,9 @@ from random import Random
 
 import pytest
 
+from harness.checkers.converges import converges
 from harness.checkers.linearizable import linearizable
+from harness.checkers.unique_ids import unique_ids
 from harness.model.history import History
 from harness.model.verdict import Checker
 from harness.run import catalog
@@ -71,3 +73,16 @@ def test_a_value_that_was_never_written_beside_a_write_of_null() -> None:
     verdict = linearizable(found)
     assert verdict.valid is False
     assert 1 in verdict.ops
+
+
+@pytest.mark.parametrize(
+    ("checker", "wrong"),
+    [
+        (unique_ids, "c1 generate n 7 0..10 ok\nc2 generate n 7 20..30 ok"),
+        (converges, "c1 write n 1 0..9 ok\nc1 read n 1 20..30 ok final node=n1\nc1 read n 0 40..50 ok final node=n2"),
+    ],
+)
+def test_calls_without_a_key_are_of_one_object(checker: Checker, wrong: str) -> None:
+    found = history(wrong)
+    assert checker(History.of(found.ops.assign(key=None))).valid is False
+    assert checker(History.of(found.ops.drop(columns="key"))).valid is False
