@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from harness.checkers._calls import NEVER, Mixed, calls, codes, has, refused
-from harness.checkers._timeline import NONE, Timeline
+from harness.checkers._timeline import NONE, Integers, Timeline
 from harness.checkers._wording import count
 from harness.model.history import History
 from harness.model.verdict import Verdict
@@ -24,7 +24,8 @@ def mutual_exclusion(history: History) -> Verdict:
     next `release` of it, or for good if it never does. A release that failed or was refused (`false`) changes nothing, one
     of unknown outcome may have ended the holding as soon as it was sent, and an acquire of unknown outcome proves nothing.
     Locks are not reentrant: a client that holds one does not get it again. A lock that expires by itself is judged in the
-    same way, since its holder does not know: `fencing_tokens` make that harmless.
+    same way, since its holder does not know: `fencing_tokens` make that harmless. Unknown if a client made two such calls at
+    once, unless something is wrong all the same.
 
     O(n log n). The anomaly is described in M. Kleppmann, "How to do distributed locking", 2016.
     """
@@ -42,8 +43,9 @@ def mutual_exclusion(history: History) -> Verdict:
     lock, names = codes(both["key"])
     client, clients = codes(both["client"].astype("string"))
     holder = lock * len(clients) + client
+    in_turn = np.lexsort((both.index, both["done_ns"], both["sent_ns"]))
     place = np.empty(len(both), dtype=np.int64)  # the order of each client's calls, even of those that touch in time
-    place[np.lexsort((both.index, both["done_ns"], both["sent_ns"]))] = np.arange(len(both))
+    place[in_turn] = np.arange(len(both))
     begin = taken["done_ns"].to_numpy()
     releases = Timeline(holder[len(taken) :], place[len(taken) :])
     next_release = releases.first_from(holder[: len(taken)], place[: len(taken)])
@@ -57,6 +59,8 @@ def mutual_exclusion(history: History) -> Verdict:
     overlap = np.flatnonzero((longest != NONE) & (end[order][longest] > begin[order]))
     if not len(overlap) and mixed.keys:
         return mixed.verdict()
+    if not len(overlap) and (unclear := _two_at_once(both, holder, in_turn)):
+        return Verdict(valid=None, why=unclear)
     if not len(overlap):
         released = int((next_release != NONE).sum())
         return Verdict(
@@ -76,6 +80,20 @@ def mutual_exclusion(history: History) -> Verdict:
         f" {taken.index[earlier]}) {until}; it was acquired {who} by {begin[later] / 1e9:.3f} s (op {taken.index[later]});"
         f" so {count(len(overlap), 'time')}",
         ops=tuple(sorted({int(row) for row in shown})),
+    )
+
+
+def _two_at_once(both: pd.DataFrame, holder: Integers, in_turn: Integers) -> str | None:
+    """Say that a client had two calls about a lock under way at once, so that it is not known what it released; None if not."""
+    rows = in_turn[np.argsort(holder[in_turn], kind="stable")]
+    sent, done = both["sent_ns"].to_numpy()[rows], both["done_ns"].to_numpy()[rows]
+    at_once = np.flatnonzero((holder[rows][1:] == holder[rows][:-1]) & (sent[1:] < done[:-1]))
+    if not len(at_once):
+        return None
+    first, second = both.iloc[rows[at_once[0]]], both.iloc[rows[at_once[0] + 1]]
+    return (
+        f"client {first['client']} sent op {second.name} before op {first.name} was done: a client makes one call at a time, so"
+        " give each thread its own client number"
     )
 
 

@@ -67,6 +67,14 @@ def test_anomalies_and_their_good_twins(checker: Checker, good: str, bad: str) -
     assert len(verdict.ops) >= 2
 
 
+def test_two_calls_of_a_client_at_once_leave_open_what_it_released() -> None:
+    threads = "c1 acquire l null 0..10 ok\nc1 acquire l null 5..30 ok\nc1 release l null 12..14 ok\n"
+    verdict = mutual_exclusion(history(f"{threads}c2 acquire l null 40..50 ok"))
+    assert verdict.valid is None
+    assert "client 1 sent op 1 before op 0 was done" in verdict.why
+    assert mutual_exclusion(history(f"{threads}c2 acquire l null 40..50 ok\nc3 acquire l null 60..70 ok")).valid is False
+
+
 @pytest.mark.parametrize("checker", [mutual_exclusion, fencing_tokens])
 def test_calls_that_no_check_knows_leave_their_lock_undecided_and_no_other(checker: Checker) -> None:
     twice = "c1 acquire {0} 7 0..10 ok\nc2 acquire {0} 7 50..60 ok\n"
