@@ -27,6 +27,10 @@ LEAST_SHARE: Final = 0.1
 """A node whose share of the answers is below this fraction of its share before the first fault is not in service. A balancer
 that tries a node carefully, or prefers others for a while, still gives it much more than this."""
 
+LEAST_ANSWERS: Final = 5
+"""A node that gave fewer answers before the first fault, or whose share of the calls since would be fewer, may get none by
+chance: of five expected calls there are none in less than 1% of all cases."""
+
 LEAST_ALONE: Final = 20
 """With fewer answers before the first fault, all from one node, the check does not conclude that one node answers at a time."""
 
@@ -37,9 +41,9 @@ def replicas_return(history: History) -> Verdict:
     A service can lose one node after another for good and look healthy until the last one goes. This checks the end of the
     load, from a second after the last fault was healed: every node has to give at least a tenth of the answers that its share
     before the first fault would amount to, and at least one. If a single node gave all answers before the first fault, it led
-    or was alone: then it is enough that some node answers. Unknown if there were too few calls to judge, and if a node stays
-    away while the generator itself was too late, or while the machine kept one of the run's processes waiting for a CPU for
-    more than half of the time since healing.
+    or was alone: then it is enough that some node answers. Unknown if there were too few calls to judge, if only nodes that
+    were seldom asked before stay away, and if a node stays away while the generator itself was too late, or while the machine
+    kept one of the run's processes waiting for a CPU for more than half of the time since healing.
     """
     windows = history.windows.dropna(subset=["injected_ns"])
     if windows.empty or windows["healed_ns"].isna().any():
@@ -65,6 +69,12 @@ def replicas_return(history: History) -> Verdict:
     lost = [str(node) for node in before.index if given[node] == 0 or given[node] < LEAST_SHARE * due[node]]
     if not lost:
         return Verdict(valid=True, why=f"in service again when all faults were healed: {listed(list(map(str, before.index)))}")
+    expected = before / before.sum() * calls
+    often = [node for node in lost if min(before[node], expected[node]) >= LEAST_ANSWERS]
+    if not often and not after.empty:
+        asked = listed([f"{node} ({count(int(before[node]), 'answer')} before the first fault)" for node in lost])
+        return Verdict(valid=None, why=f"too seldom asked to tell whether they are in service {since}: {asked}")
+    lost = often or lost
     told = [node if given[node] == 0 else _hardly(int(given[node]), before / before.sum(), node) for node in lost]
     what = f"no answer from {listed(told)}" if not given[lost].any() else f"hardly an answer from {listed(told)}"
     asked = f"{'hardly an' if given[lost].any() else 'no'} answer to {count(calls, 'call')}"

@@ -144,6 +144,24 @@ def test_a_few_answers_do_not_show_that_one_node_leads() -> None:
     assert replicas_return(told).valid is False
 
 
+def test_a_node_that_was_hardly_ever_asked_may_not_be_asked_again_by_chance() -> None:
+    told = history(("r1", 0, 2), ("r2", 1, 1.03), ("r1", 4, 8), windows=[window("r1", 2, 3)])
+    verdict = replicas_return(told)
+    assert verdict.valid is None
+    assert verdict.why.startswith("too seldom asked to tell whether they are in service since 4.00 s")
+    assert verdict.why.endswith(": r2 (3 answers before the first fault)")
+    seldom = history(("r1", 0, 2), ("r2", 1, 1.06), ("r1", 4, 5.5), ("r1", 4, 6.5), windows=[window("r1", 2, 3)])
+    assert replicas_return(seldom).valid is False
+    assert replicas_return(history(("r1", 0, 2), ("r2", 1, 1.03), ("", 4, 8), windows=[window("r1", 2, 3)])).valid is False
+
+
+def test_a_node_that_was_hardly_ever_asked_excuses_no_other() -> None:
+    told = history(("r1", 0, 2), ("r2", 0, 8), ("r3", 1, 1.03), windows=[window("r1", 2, 3)])
+    verdict = replicas_return(told)
+    assert verdict.valid is False
+    assert "out of service for good: r1;" in verdict.why
+
+
 def test_a_node_that_appears_only_later_is_not_waited_for() -> None:
     told = history(("r1", 0, 8), ("r3", 0, 8), ("r2", 2.5, 2.8), windows=[window("r1", 2, 3)])
     assert replicas_return(told).valid is True
