@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from harness.checkers._wording import count
@@ -14,14 +15,17 @@ from harness.model.verdict import Checker, Verdict
 MOST: Final = 1.5
 _CALLS: Final = 200
 """With fewer calls, an imbalance may be chance."""
+_DEVIATIONS: Final = 4.0
+"""Calls are not dealt out in turn: if each goes to a member at random, its number scatters by the root of its share. An excess
+within this many of these standard deviations may be chance."""
 
 
 def balanced(history: History) -> Verdict:
     """In the last third of the load no member answers more than 1.5 times its share of the calls, by weight.
 
     Members and weights come from the last `planned` event that changed them (`harness.model.partition_events`). Unknown if the
-    partitions had not settled after that before the last third began, or if it has fewer than 200 calls. `balanced_within`
-    takes another bound.
+    partitions had not settled after that before the last third began, if it has fewer than 200 calls, or if a member has so few
+    of them that chance may be why it answered too many. `balanced_within` takes another bound.
     """
     return _judged(history, MOST)
 
@@ -57,11 +61,17 @@ def _judged(history: History, most: float) -> Verdict:
     total = int(sum(answered.get(name, 0) for name in weights))
     if total < _CALLS:
         return Verdict(valid=None, why=f"only {count(total, 'call')} came in the last third of the load")
-    factors = {name: int(answered.get(name, 0)) / total / (weight / sum(weights.values())) for name, weight in weights.items()}
-    fullest = max(factors, key=lambda name: factors[name])
-    told_factor = f"{fullest} answered {factors[fullest]:.2f} times its share of {count(total, 'call')}"
-    if factors[fullest] > most:
+    shares = {name: total * weight / sum(weights.values()) for name, weight in weights.items()}
+    calls = {name: int(answered.get(name, 0)) for name in weights}
+    over = [name for name in weights if calls[name] > most * shares[name]]
+    certain = [name for name in over if calls[name] - shares[name] > _DEVIATIONS * math.sqrt(shares[name])]
+    fullest = max(certain or weights, key=lambda name: calls[name] / shares[name])
+    told_factor = f"{fullest} answered {calls[fullest] / shares[fullest]:.2f} times its share of {count(total, 'call')}"
+    if certain:
         return Verdict(valid=False, why=f"{told_factor}; at most {most:g} times is balanced")
+    if over:
+        few = f"these are only {count(calls[fullest], 'call')}, so it may be chance: let the load go on for longer"
+        return Verdict(valid=None, why=f"{told_factor}, but {few}")
     return Verdict(valid=True, why=f"{told_factor}, and no other of {count(len(weights), 'member')} more")
 
 

@@ -150,6 +150,17 @@ def test_a_large_node_is_to_have_more() -> None:
     assert balanced(told(weighted, SETTLED, calls=answered(n1=200, n2=200))).valid is False
 
 
+def test_what_may_be_chance_is_not_an_imbalance() -> None:
+    node, kind, detail = planned(1, 0, 0.0)
+    ten: Event = (node, kind, detail | {"members": {f"n{number}": 1.0 for number in range(10)}})
+    even = {f"n{number}": 20 for number in range(10)}
+    verdict = balanced(told(ten, SETTLED, calls=answered(**even | {"n3": 31, "n4": 9})))
+    assert verdict.valid is None
+    assert "these are only 31 calls" in verdict.why
+    assert balanced(told(ten, SETTLED, calls=answered(**even | {"n3": 45}))).valid is False
+    assert balanced(told(ten, SETTLED, calls=answered(**even | {"n3": 29}))).valid is True
+
+
 def test_with_few_calls_or_before_all_has_moved_it_is_unknown() -> None:
     assert balanced(told(planned(1, 0, 0.0), SETTLED, calls=answered(n1=100, n2=10))).valid is None
     assert balanced(told(SETTLED, planned(1, 0, 0.0), calls=answered(n1=400))).valid is None
