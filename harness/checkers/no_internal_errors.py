@@ -11,9 +11,12 @@ def no_internal_errors(history: History) -> Verdict:
     """No node failed to handle a request because of an error that its code did not expect.
 
     Each such request got 500, and its node reports it as an event, `internal_error`. A client that retries, or that calls any
-    error a refusal, hides it. A node that refuses a request on purpose does not count.
+    error a refusal, hides it. A node that refuses a request on purpose does not count. Unknown if not even
+    a node's start was recorded.
     """
     errors = history.events[history.events["kind"] == "internal_error"]
+    if errors.empty and not (history.events["kind"] == "started").any():
+        return Verdict(valid=None, why="it was not recorded what nodes reported")
     if errors.empty:
         return Verdict(valid=True, why="no node failed to handle a request")
     first = errors.iloc[0]

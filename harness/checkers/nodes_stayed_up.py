@@ -7,9 +7,14 @@ from harness.model.verdict import Verdict
 
 
 def nodes_stayed_up(history: History) -> Verdict:
-    """No node died by itself, and every node that a fault ended came back."""
+    """No node died by itself, and every node that a fault ended came back.
+
+    Unknown if not even a node's start was recorded.
+    """
     wrong = history.events[history.events["kind"].isin(["died", "did not start"])]
-    if len(wrong) == 0:
+    if wrong.empty and not applies(history):
+        return Verdict(valid=None, why="it was not recorded what became of the nodes")
+    if wrong.empty:
         return Verdict(valid=True, why="no node died but by a fault, and every node came back")
     first = wrong.iloc[0]
     more = f" ({len(wrong) - 1} more)" if len(wrong) > 1 else ""

@@ -16,8 +16,12 @@ def history(*kinds: str) -> History:
 
 def test_other_events_are_no_errors() -> None:
     assert no_internal_errors(history("leader", "started")).valid is True
-    assert no_internal_errors(history()).valid is True
     assert not applies(history("leader"))
+
+
+def test_a_history_that_does_not_tell_of_nodes_shows_nothing() -> None:
+    assert no_internal_errors(history()).valid is None
+    assert no_internal_errors(history("nemesis kill")).valid is None
 
 
 def test_the_first_error_is_told() -> None:
