@@ -82,13 +82,23 @@ def _verdict(checker: Checker, history: History) -> Verdict:
     if not isinstance(verdict.why, str):
         return _failed(f"its verdict has why={verdict.why!r}, which must be a text")
     rows = range(len(history.ops))
+    if not isinstance(verdict.ops, Iterable):
+        return _failed(f"its verdict has ops={verdict.ops!r}, which must be rows of history.ops")
     if odd := [op for op in verdict.ops if not _is_row(op, rows)]:
         return _failed(
             f"its verdict has {odd[0]!r} among its ops, which must be rows of history.ops, of which there are {len(rows):,}"
         )
+    until_ns = verdict.explained_until_ns
+    if not (until_ns is None or isinstance(until_ns, int | np.integer)):
+        return _failed(f"its verdict has explained_until_ns={until_ns!r}, which must be whole nanoseconds or None")
+    try:
+        cycle = tuple(replace(one, source=int(one.source), target=int(one.target)) for one in verdict.cycle)
+    except (TypeError, AttributeError):
+        return _failed(f"its verdict has cycle={verdict.cycle!r}, which must be Dependency objects")
     valid = None if verdict.valid is None else bool(verdict.valid)  # numpy's own types cannot be stored
     why = f"{verdict.why}{_other_kinds(checker, history)}" if valid is None else verdict.why
-    return replace(verdict, valid=valid, why=why, ops=tuple(map(int, verdict.ops)))
+    until_ns = None if until_ns is None else int(until_ns)
+    return Verdict(valid=valid, why=why, ops=tuple(map(int, verdict.ops)), explained_until_ns=until_ns, cycle=cycle)
 
 
 def _other_kinds(checker: Checker, history: History) -> str:

@@ -20,7 +20,7 @@ from harness.checkers.version_kept import version_kept
 from harness.model.drill import Drill
 from harness.model.history import USAGE, History, frame
 from harness.model.load import Load
-from harness.model.verdict import Checker, Verdict
+from harness.model.verdict import Checker, Dependency, Verdict
 from harness.run import catalog
 from harness.run.judging import beside, check, check_slos, conclude
 from harness.run.spec import RunSpec
@@ -180,6 +180,9 @@ def test_a_drill_without_checks_whose_workload_expects_nothing_is_not_judged_by_
         (Verdict(valid=False, why="x", ops=(0, 10**6)), "its verdict has 1000000 among its ops, which must be rows"),
         (Verdict(valid=False, why="x", ops=(-1,)), "its verdict has -1 among its ops, which must be rows"),
         (Verdict(valid=False, why="x", ops=cast(tuple[int], ("a",))), "its verdict has 'a' among its ops, which must be rows"),
+        (Verdict(valid=False, why="x", ops=cast(tuple[int], None)), "its verdict has ops=None, which must be rows"),
+        (Verdict(valid=False, why="x", explained_until_ns=cast(int, 0.5)), "its verdict has explained_until_ns=0.5, which"),
+        (Verdict(valid=False, why="x", cycle=cast(tuple[Dependency], (1,))), "its verdict has cycle=(1,), which must be"),
     ],
 )
 def test_a_check_that_returns_no_verdict_makes_the_run_unknown(returned: object, why: str) -> None:
@@ -193,7 +196,10 @@ def test_a_verdict_may_hold_numbers_of_numpy() -> None:
 
     def alike(history: History) -> Verdict:
         rows = np.flatnonzero(history.ops["kind"] == "read")
-        return Verdict(valid=cast(bool, (history.ops["kind"] == "none").all()), why="none alike", ops=tuple(rows[:2]))
+        valid = cast(bool, (history.ops["kind"] == "none").all())
+        cycle = (Dependency(source=rows[0], target=rows[1], kind="ww", why="x"),)
+        until_ns = history.ops["done_ns"].max()
+        return Verdict(valid=valid, why="none alike", ops=tuple(rows[:2]), explained_until_ns=until_ns, cycle=cycle)
 
     drill = _drill(alike)
     result = conclude(RunSpec(name="t", title="t", drill=drill, seed=1), history, datetime.now(UTC), 10.0)
