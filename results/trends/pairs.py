@@ -94,6 +94,8 @@ class Comparison:
         self._signs = _signs(most_pairs, seed)
         self._stopped = np.zeros(len(self._signs), bool)
         self._differences: list[Mapping[Subject, tuple[float, float]]] = []
+        self._beyond: set[Subject] = set()
+        """The subjects whose difference some look has found to be beyond chance; no later look takes that back."""
 
     @property
     def pairs(self) -> int:
@@ -106,11 +108,12 @@ class Comparison:
         values = {subject: self._values(subject) for subject in subjects}
         kept = np.array([_winsorised(differences) for _, differences in values.values()]).reshape(len(subjects), self.pairs)
         statistics, of_signs = self._statistics(kept)
-        rejected = statistics >= self._bound(of_signs)
+        bound = self._bound(of_signs)
+        self._beyond |= {subject for subject, one in zip(subjects, statistics.tolist(), strict=True) if one >= bound}
         p = [float(np.mean(of_signs >= statistic * (1 - 1e-12))) for statistic in statistics.tolist()]
         compared = tuple(
-            _compared(subject, *values[subject], beyond=bool(beyond), p_adjusted=one)
-            for subject, beyond, one in zip(subjects, rejected, p, strict=True)
+            _compared(subject, *values[subject], beyond=subject in self._beyond, p_adjusted=one)
+            for subject, one in zip(subjects, p, strict=True)
         )
         worse = any(one.verdict == "worse" for one in compared)
         return Look(compared=compared, decided=self.pairs >= FEWEST_PAIRS and (worse or _nothing_left(compared)))
@@ -172,8 +175,12 @@ def _compared(subject: Subject, a: Array, differences: Array, *, beyond: bool, p
     low, middle, high = _typical(known)
     level = float(np.nanmedian(a))
     at = float(scale.forward(np.array([level]))[0])
-    after = scale.back(at + middle)
-    effects = sorted(scale.effect(level, scale.back(at + by)) for by in (low, high))
+
+    def moved(by: float) -> float:
+        return scale.back(at + by) if by else level  # a level near 0 has no place of its own on the scale
+
+    after = moved(middle)
+    effects = sorted(scale.effect(level, moved(by)) for by in (low, high))
     verdict: Verdict = "none"
     if beyond:
         lower_is_better = subject.metric.better == "lower"

@@ -45,6 +45,24 @@ def test_a_faster_one_is_better_and_no_regression() -> None:
     assert said_of(metric_of(look.compared[0])).startswith("faster by ")
 
 
+def test_what_was_certain_stays_so_although_all_pairs_are_alike() -> None:
+    comparison, verdicts = Comparison(10), []
+    for _ in range(10):
+        verdicts.append(comparison.add({P50: (1.0, 0.5)}).compared[0].verdict)
+    assert "better" in verdicts
+    assert "none" not in verdicts[verdicts.index("better") :]
+
+
+@pytest.mark.parametrize("level", [0.0, 0.01, 1.0])
+def test_equal_levels_do_not_differ_however_close_to_0(level: float) -> None:
+    comparison = Comparison(10)
+    for _ in range(6):
+        look = comparison.add({P50: (level, level)})
+    (one,) = look.compared
+    assert (one.b, one.effect, one.interval) == (level, 0.0, (0.0, 0.0))
+    assert look.decided
+
+
 def test_less_throughput_is_worse() -> None:
     look, _ = looked(0.9, subject=RATE)
     assert look.regressed
