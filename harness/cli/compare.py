@@ -24,6 +24,7 @@ from harness.run import catalog, provenance
 from harness.run.comparing import Pair, pairs_of
 from harness.run.sides import AS_IS, HERE, Side, kind_of, two_sides, words_of
 from harness.run.spec import SEED_BITS
+from results.record.nights.figures import RATE
 from results.report.compare_terminal import pair_line, print_comparison
 from results.trends.comparison import ComparisonResult, LeftOut, encode, metric_of
 from results.trends.pairs import ALPHA, FEWEST_PAIRS, Comparison, Look, Subject
@@ -116,6 +117,12 @@ def _by_subject(pair: Pair) -> dict[Subject, tuple[float, float]]:
     }
 
 
+def _idle(pair: Pair) -> str:
+    """Say in which drill no call was done on either side, so that there is nothing to compare; empty if there is none."""
+    idle = [drill for (drill, of), rates in pair.values.items() if of == RATE and rates == (0.0, 0.0)]
+    return f"no call was done on either side{f' in {idle[0]}' if idle[0] else ''}" if idle else ""
+
+
 class _State:
     """The pairs so far, and what they show."""
 
@@ -141,8 +148,8 @@ class _State:
         self.wrong += pair.wrong
         if pair.number < 0 or pair.wrong:
             return
-        if pair.not_counted:
-            self.left_out.append(LeftOut(pair=pair.number + 1, why=pair.not_counted))
+        if why := pair.not_counted or _idle(pair):
+            self.left_out.append(LeftOut(pair=pair.number + 1, why=why))
         else:
             self.look = self._comparison.add(_by_subject(pair))
 

@@ -13,6 +13,7 @@ from harness.cli import compare
 from harness.cli.main import run
 from harness.run.comparing import Pair, pairs_of
 from harness.run.sides import two_sides
+from results.record.nights.figures import RATE
 from results.record.nights.rows import Measure
 from tests.helpers.answering import answering
 
@@ -20,8 +21,8 @@ P50 = Measure(name="p50", unit="ms", better="lower")
 ASKED = ("compare", "as-is", "load.rate=50", "--drill", "quorum/healthy")
 
 
-def made_pairs(factor: float, *, wrong_at: int = -2, counted: bool = True) -> Callable[..., Iterator[Pair]]:
-    """Made-up pairs instead of real ones: B takes `factor` times as long."""
+def made_pairs(factor: float, *, wrong_at: int = -2, counted: bool = True, of: Measure = P50) -> Callable[..., Iterator[Pair]]:
+    """Made-up pairs instead of real ones: B's figure is `factor` times A's; 0: both are 0."""
 
     def pairs(*_: object) -> Iterator[Pair]:
         random = np.random.default_rng(1)
@@ -29,7 +30,7 @@ def made_pairs(factor: float, *, wrong_at: int = -2, counted: bool = True) -> Ca
             a, b = (10 * np.exp(random.normal(0, 0.01, 2))).tolist()
             yield Pair(
                 number=number,
-                values={("quorum/healthy", P50): (a, b * factor)},
+                values={("quorum/healthy", of): (a, b * factor) if factor else (0.0, 0.0)},
                 wrong=("B: linearizable: a stale read",) if number == wrong_at else (),
                 not_counted="" if counted else "the machine was busy",
             )
@@ -46,6 +47,7 @@ def made_pairs(factor: float, *, wrong_at: int = -2, counted: bool = True) -> Ca
         (made_pairs(1.0, wrong_at=2), 1, "B: linearizable: a stale read"),
         (made_pairs(1.0, wrong_at=-1), 1, "Wrong behaviour"),
         (made_pairs(1.0, counted=False), 4, "Unknown: only 0 pairs count; 11 do not."),
+        (made_pairs(0.0, of=RATE), 4, "Unknown: only 0 pairs count; 11 do not."),
     ],
 )
 def test_the_exit_code_says_what_the_pairs_say(
