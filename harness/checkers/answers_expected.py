@@ -21,11 +21,12 @@ MOST_OPS: Final = 10
 def answers_expected(history: History) -> Verdict:
     """Every answered call that has an `expected` answer got it, for any kind of call.
 
-    Answers are compared as texts or, if both are JSON, as JSON values: 1.0 is 1. If `expected` is a JSON array, one of its
-    elements is right as well; if it is a prediction, or one for each version of a model, so is what `predictions_correct` takes
-    for right. Those checks, and `one_of_the_right`, ask for more. If its workload says which answers are right, a drill is
-    judged by this check even if it does not name it, except for the calls whose answers a check of the drill compares itself:
-    `compares(ops)` in that check's module says which these are. Unknown if no such call was answered.
+    Answers are compared as texts or, if both are JSON, as JSON values: 1.0 is 1, and a missing value is null. If `expected`
+    is a JSON array, one of its elements is right as well; if it is a prediction, or one for each version of a model, so is
+    what `predictions_correct` takes for right. Those checks, and `one_of_the_right`, ask for more. If its workload says which
+    answers are right, a drill is judged by this check even if it does not name it, except for the calls whose answers a check
+    of the drill compares itself: `compares(ops)` in that check's module says which these are. Unknown if no such call was
+    answered.
     """
     return _compared(history, judges(history.ops))
 
@@ -103,9 +104,9 @@ def _is_right(value: object, expected: str) -> bool:
 
 @lru_cache(maxsize=100_000)
 def _json(text: object) -> str | None:
-    """A text as canonical JSON; None if it is none."""
+    """A text as canonical JSON, that of null if there is no text; None if it is no JSON."""
     try:
-        return canonical(msgspec.json.decode(text)) if isinstance(text, str) else None
+        return canonical(msgspec.json.decode(text)) if isinstance(text, str) else canonical(None)
     except (msgspec.DecodeError, RecursionError):
         return None
 

@@ -21,9 +21,9 @@ def one_of_the_right(history: History) -> Verdict:
     """Every answer is one of the right ones, and every final call, made after everything was healed, was answered.
 
     `expected` is a JSON array of right answers, the best one first; the others are what a system may fall back on. Answers
-    are compared as JSON values: 1.0 is 1, and is not true. The verdict says how many were the best. Unknown if nothing was
-    answered, if calls of the same kind have no right answers to compare with, or if final calls were not answered while the
-    machine starved the run's processes.
+    are compared as JSON values: 1.0 is 1, and is not true; a missing value is null. The verdict says how many were the best.
+    Unknown if nothing was answered, if calls of the same kind have no right answers to compare with, or if final calls were
+    not answered while the machine starved the run's processes.
     """
     told = judges(history.ops)
     ops = history.ops[told]
@@ -86,9 +86,9 @@ def _rank(value: object, expected: object) -> int | None:
 
 @lru_cache(maxsize=100_000)
 def _value(text: object) -> str | None:
-    """An answer as canonical JSON; None if it is none."""
+    """An answer as canonical JSON, that of null if there is no text; None if it is no JSON."""
     try:
-        return canonical(msgspec.json.decode(text)) if isinstance(text, str) else None
+        return canonical(msgspec.json.decode(text)) if isinstance(text, str) else canonical(None)
     except (msgspec.DecodeError, RecursionError):
         return None
 

@@ -36,14 +36,18 @@ def asked(value: str | None, expected: str | None, outcome: str = "ok", kind: st
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [("200", "200"), ("a b", "a b"), ("1.0", "1"), ('{"b": 2, "a": 1}', '{"a":1,"b":2}')]
-)
-def test_the_expected_answer_is_right(value: str, expected: str) -> None:
+    ("value", "expected"),
+    [
+        ("200", "200"), ("a b", "a b"), ("1.0", "1"), ('{"b": 2, "a": 1}', '{"a":1,"b":2}'),
+        (None, "null"), (None, '[null,"a"]'), ("a", '[null,"a"]'),
+    ],
+)  # fmt: skip
+def test_the_expected_answer_is_right(value: str | None, expected: str) -> None:
     assert answers_expected(asked(value, expected)).valid is True
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [("404", "200"), (None, "200"), ("", "a"), ("true", "1"), ("A", "a"), ("null", "0")]
+    ("value", "expected"), [("404", "200"), (None, "200"), (None, '["a"]'), ("", "a"), ("true", "1"), ("A", "a"), ("null", "0")]
 )
 def test_any_other_answer_is_wrong(value: str | None, expected: str) -> None:
     verdict = answers_expected(asked(value, expected))

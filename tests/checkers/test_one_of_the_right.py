@@ -42,6 +42,14 @@ def test_any_other_answer_is_wrong(value: str) -> None:
     assert "u2" in verdict.why
 
 
+def test_nothing_may_be_one_of_the_right_answers() -> None:
+    missed = history(("load", "u1", "ok", None), ("load", "u1", "ok", '"a"'), expected='["a", null]')
+    verdict = one_of_the_right(missed)
+    assert verdict.valid is True
+    assert "1 the best, 1 fallen back" in verdict.why
+    assert one_of_the_right(history(("load", "u1", "ok", None))).valid is False
+
+
 def test_a_final_call_may_not_fall_back() -> None:
     assert one_of_the_right(history(("load", "u1", "ok", FALLBACK), ("final", "u1", "ok", FALLBACK))).valid is False
 
