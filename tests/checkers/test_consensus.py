@@ -150,6 +150,40 @@ def test_a_leader_of_one_group_disturbs_no_leader_of_another() -> None:
     assert "nothing had been done to n1" in verdict.why
 
 
+FIVE = [
+    {"link": f"n{a}>n{b}", "connections": 1, "received_bytes": 1, "sent_bytes": 1} for a in range(5) for b in range(5) if a != b
+]
+
+
+@pytest.mark.parametrize(
+    ("windows", "valid"),
+    [
+        ([], False),
+        ([("n1 n2", 1, 3)], False),  # three of five nodes hear the leader
+        ([("n1 n2 n3", 1, 3)], True),
+        ([("n1 n2 n3", 1, 1.5)], True),  # healed half a second before
+        ([("n1 n2 n3", 0.1, 0.9)], False),  # long over
+        ([("n1 n2", 1, 3), ("n3", 1.5, 3)], True),
+        ([("n1 n2", 1, 1.4), ("n3", 1.5, 3)], False),  # never all at once
+        ([("n0>n1 n2>n0", 1, 3)], False),
+        ([("n0>n1 n2>n0 n0>n3", 1, 3)], True),
+        ([("n1>n2 n2>n3 n3>n1", 1, 3)], False),  # none of them leads to the leader
+    ],
+)
+def test_a_leader_that_faults_leave_without_a_majority_may_step_down(
+    windows: list[tuple[str, float, float]], valid: bool
+) -> None:
+    rows: list[dict[str, object]] = [
+        {
+            "label": f"w{number}", "fault": "Isolate", "selector": "", "targets": targets, "from_s": from_s, "to_s": to_s,
+            "injected_ns": round(from_s * 1e9), "healed_ns": round(to_s * 1e9), "acted": True,
+        }
+        for number, (targets, from_s, to_s) in enumerate(windows)
+    ]  # fmt: skip
+    events = [{"at_ns": at_ns, "node": "n0", "kind": "leader", "detail": '{"term":1}'} for at_ns in (0, 2 * 10**9)]
+    assert leader_undisturbed(History.of([], rows, events, FIVE)).valid is valid
+
+
 def test_a_malformed_event_is_unknown_and_named() -> None:
     found = History.of([], events=[{"at_ns": 2_000_000_000, "node": "n1", "kind": "leader", "detail": '{"term":"x"}'}])
     verdict = one_leader_per_term(found)
