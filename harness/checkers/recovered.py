@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import pandas as pd
+
 from harness.checkers._starvation import disturbed
 from harness.checkers._steps import done, trains
 from harness.checkers._wording import count, listed
@@ -18,9 +20,9 @@ def recovered(history: History) -> Verdict:
     """After all faults are healed, every rank that trained before the first fault trains again, all in one group.
 
     A training that has lost a rank for good goes on and looks healthy, only slower; after the last loss it stands still. This
-    checks the last group. Unknown if ranks are missing and the record ends within two seconds of the last fault's healing, or
-    other programs on the machine have kept a process of the run from running since then. Ranks that take the CPU from each
-    other are no excuse.
+    checks the last group: a rank takes part if it did a step in it, or had just begun one when the record ended. Unknown if
+    ranks are missing and the record ends within two seconds of the last fault's healing, or other programs on the machine have
+    kept a process of the run from running since then. Ranks that take the CPU from each other are no excuse.
     """
     steps, windows = done(history), history.windows.dropna(subset=["injected_ns"])
     if windows.empty or windows["healed_ns"].isna().any():
@@ -31,7 +33,7 @@ def recovered(history: History) -> Verdict:
     healed_ns, end_ns = int(windows["healed_ns"].max()), int(history.ops["done_ns"].max()) if len(history.ops) else 0
     since = steps[steps["done_ns"] > healed_ns]
     again = set(since["node"][since["generation"] == since["generation"].max()]) if len(since) else set()
-    lost = [node for node in before if node not in again]
+    lost = [node for node in before if node not in again | _under_way(history, since, end_ns)]
     if not lost:
         return Verdict(valid=True, why=f"train together again when all faults were healed: {listed(before)}")
     seconds = (end_ns - healed_ns) / 1e9
@@ -42,6 +44,12 @@ def recovered(history: History) -> Verdict:
     if busy := disturbed(history, healed_ns, end_ns):
         return Verdict(valid=None, why=f"{why}, but {busy}")
     return Verdict(valid=False, why=why)
+
+
+def _under_way(history: History, since: pd.DataFrame, end_ns: int) -> set[str]:
+    """The ranks that had just begun a step in the group of these steps when the record ended."""
+    steps = history.steps[history.steps["done_ns"].isna() & (history.steps["generation"] == since["generation"].max())]
+    return set(steps["node"][(steps["begun_ns"] > end_ns - GRACE_NS).fillna(False)])
 
 
 def applies(history: History) -> bool:

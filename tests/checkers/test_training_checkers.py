@@ -210,6 +210,13 @@ def test_ranks_that_train_in_two_groups_have_not_recovered() -> None:
     assert "out for good: rank1" in invalid(recovered(history(transcript, (1.05, 1.5))))
 
 
+def test_a_group_that_forms_as_the_record_ends_is_in_the_middle_of_its_first_step() -> None:
+    transcript = f"{FAILED_AND_DONE_AGAIN}\n rank0 g4 step 3 dd 2:1 at 9.9\n rank1 g4 step 3 - 2:2 at 9.9"
+    assert recovered(history(transcript, (1.05, 1.5))).valid is True
+    stuck = transcript.replace("2:2 at 9.9", "2:2 at 7.5")
+    assert "out for good: rank1" in invalid(recovered(history(stuck, (1.05, 1.5))))
+
+
 def test_a_training_that_stands_still_is_found() -> None:
     assert "no rank trains" in invalid(recovered(history(FAILED_AND_DONE_AGAIN, (1.05, 3.0))))
 
