@@ -61,5 +61,6 @@ def _while_held(window: FaultWindow, ready_ns: pd.Series[int]) -> npt.NDArray[np
 
 
 def applies(history: History) -> bool:
-    """Whether calls of a load were recorded."""
-    return not history.load.empty
+    """Whether it was recorded when the calls of a load could have been sent; elsewhere only their sending is."""
+    load = history.load
+    return bool((load["ready_ns"] != load["sent_ns"]).any())
