@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import difflib
 import errno
 import os
 import signal
@@ -16,7 +17,7 @@ from typing import Final, NoReturn
 
 from harness import roots
 from harness.cli.registry import Command, commands
-from harness.model.errors import HarnessError, UsageError, cannot_write
+from harness.model.errors import HarnessError, UsageError, cannot_write, hint
 from harness.model.seeds import HASH_SEED, SIMULATION_HASH_SEED
 
 _EXIT_CODES = """\
@@ -134,10 +135,27 @@ def _unread() -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, as everywhere else."""
+    """A parser whose errors are one line, as everywhere else, and name the command whose `--help` explains them."""
+
+    def parse_known_args(  # type: ignore[override] # the overloads of its stub say no more
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Refuse unknown arguments here: a command's parser would hand them to the one of `harness`, which knows no more."""
+        parsed, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{self._meant(unknown[0], args or ())}")
+        return parsed, unknown
+
+    def _meant(self, unknown: str, args: Sequence[str]) -> str:
+        """What to do about an unknown argument, as far as that can be told."""
+        if "--" not in args and any(str(action.metavar).startswith("-- ") for action in self._actions):
+            return ". If they belong to the command to start, put -- before that command"
+        name, known = unknown.partition("=")[0], self._option_string_actions
+        return f". {hint(name, known)}" if difflib.get_close_matches(name, known, n=1) else ""
 
     def error(self, message: str) -> NoReturn:
-        print(f"error: {message}. See `{self.prog} --help`.", file=sys.stderr)
+        stop = "" if message.endswith("?") else "."
+        print(f"error: {message}{stop} See `{self.prog} --help`.", file=sys.stderr)
         sys.exit(UsageError.exit_code)
 
 

@@ -127,7 +127,13 @@ def test_a_result_of_yesterday_is_not_taken_for_one_of_today(folder: Path) -> No
 WRONG = {
     "no command": ([], 2, "the following arguments are required: COMMAND"),
     "an unknown command": (["fly"], 2, "invalid choice: 'fly'"),
-    "an unknown option": (["drill", "echo/good", "--sed", "7"], 2, "--sed"),
+    "an unknown option": (["drill", "echo/good", "--sede", "7"], 2, "Did you mean '--seed'? See `harness drill --help`."),
+    "an option like no other": (["drill", "echo/good", "--quietly"], 2, "arguments: --quietly. See `harness drill --help`."),
+    "a script's own options": (
+        ["train", "torchrun", "--standalone"],
+        2,
+        "put -- before that command. See `harness train --help`.",
+    ),
     "no drill": (["drill"], 2, "required: NAME"),
     "an unknown drill": (["drill", "echo/god"], 2, "No drill called 'echo/god'. Did you mean 'echo/good'?"),
     "an unknown suite": (["run", "ecko"], 2, "No suite or drill called 'ecko'. Did you mean 'echo'?"),
