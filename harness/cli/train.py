@@ -26,7 +26,7 @@ from harness.run.first_error import first_of
 from harness.run.script_judging import conclude
 from harness.run.script_run import ScriptRun
 from harness.run.script_spec import LIMIT_S, STALL_S, START_S, ScriptRecord, ScriptSpec
-from harness.run.script_start import check_command, check_network
+from harness.run.script_start import check_command, check_within_reach
 from harness.run.spec import SEED_BITS
 from results.record.store import new_run_dir
 from results.record.train_result import SCRIPT_LOG, TRAIN_RESULT, encode
@@ -90,7 +90,7 @@ def execute(arguments: argparse.Namespace) -> int:
         limit_s=arguments.limit,
     )
     check_command(spec.command)
-    check_network(spec.faults, namespaces=spec.namespaces)
+    check_within_reach(spec.faults, namespaces=spec.namespaces)
     if spec.namespaces and (lacks := missing_for_namespaces()):
         raise UsageError(lacks)
     if arguments.json_file is not None:

@@ -54,7 +54,7 @@ async def hold(
         to_s=window.to_s,
     )
     if await over_within(stopped, _seconds_until(environment, start_ns, window.from_s)):
-        record.evidence = "the drill was stopped before it began"
+        record.evidence = f"the run ended after {-_seconds_until(environment, start_ns, 0.0):.3g} s, before this began"
         return record
     if window.steps is not None:
         done = await _reached(environment, window.steps.begin, _at_ns(start_ns, window.to_s), stopped)

@@ -32,9 +32,14 @@ def check_command(command: tuple[str, ...]) -> None:
         raise UsageError(f"There is no program {command[0]!r} on PATH. Activate the environment that the script runs in.")
 
 
-def check_network(faults: tuple[Composition, ...], *, namespaces: bool) -> None:
-    """Raise `UsageError` if a fault cannot act in this kind of network, whatever the ranks."""
+def check_within_reach(faults: tuple[Composition, ...], *, namespaces: bool) -> None:
+    """Raise `UsageError` if a fault cannot act on a script, or in this kind of network, whatever the ranks."""
     for fault in (one for item in faults for one in item.faults):
+        if fault.uses is not None:
+            raise UsageError(
+                f"{fault!r}: the harness does not control a script's {fault.uses}. Use a fault on processes, such as Kill"
+                " or Pause, or on links."
+            )
         if namespaces:
             check_needs_no_proxy(fault)
         elif fault.on_packets:
@@ -163,7 +168,10 @@ def _ended(journals: Journals, log: Path, line: str, code: int) -> HarnessError:
     if code:
         return NodeDown(f"`{line}` ended with exit code {code} before its first step; {cause_of(log)}. Its output: {log}")
     if journals.started:
-        return UsageError(f"`{line}` ended without a step of any torch.optim optimizer, so there is nothing to count.")
+        return UsageError(
+            f"`{line}` ended without a step of any torch.optim optimizer, so there is nothing to count. If it went on from a"
+            " snapshot of a finished training, remove that, or ask for more steps."
+        )
     return UsageError(
         f"`{line}` ended, and none of its processes was a rank that imported torch with the hook. With torch before 2.5 or"
         " TORCH_DEVICE_BACKEND_AUTOLOAD=0, run `-m torch_drills SCRIPT` in place of the script."
