@@ -8,6 +8,7 @@ import traceback
 from pathlib import Path
 from types import ModuleType
 
+from harness import roots
 from harness.model.errors import HarnessError, UsageError
 
 
@@ -26,7 +27,8 @@ def executed(path: Path, name: str) -> ModuleType:
     except HarnessError as error:
         raise type(error)(f"{path}: {error}") from error
     except (Exception, SystemExit) as error:  # the file is user code
-        raise UsageError(f"{path}, line {_line_of(error, path)}: {type(error).__name__}: {error}") from error
+        told = f"{path}, line {_line_of(error, path)}: {type(error).__name__}: {error}{_below(error, path)}"
+        raise UsageError(told) from error
     finally:
         del sys.modules[module.__name__]
     return module
@@ -38,3 +40,16 @@ def _line_of(error: BaseException, path: Path) -> int:
         return error.lineno or 1
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     return (frames[-1].lineno if frames else None) or 1
+
+
+def _below(error: BaseException, path: Path) -> str:
+    """The place of an error in another module of the user's that the file uses. A `SyntaxError` names it itself."""
+    root = roots.root_of(path)
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).is_relative_to(root) and "site-packages" not in Path(frame.filename).parts
+    ]
+    if isinstance(error, SyntaxError) or not frames or Path(frames[-1].filename) == path.resolve():
+        return ""
+    return f" ({Path(frames[-1].filename).relative_to(root)}, line {frames[-1].lineno})"

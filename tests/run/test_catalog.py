@@ -131,6 +131,12 @@ def test_an_error_in_a_module_of_ones_own_is_said_with_the_line_that_imports_it(
     write_drill(here, "broken", "import halfdone\n")
     with pytest.raises(UsageError, match=r"broken.py, line 8: SyntaxError: .*halfdone.py, line 12"):
         catalog.find_drill("broken")
+    (here / "halfdone.py").write_text("import json\n\n\nprint(missing)\n")
+    with pytest.raises(UsageError, match=r"broken.py, line 8: NameError: .* \(halfdone.py, line 4\)$"):
+        catalog.find_drill("broken")
+    (here / "halfdone.py").write_text("import json\n\n\njson.loads('{')\n")
+    with pytest.raises(UsageError, match=r"broken.py, line 8: JSONDecodeError: .* \(halfdone.py, line 4\)$"):
+        catalog.find_drill("broken")
 
 
 def test_unknown_names_are_answered_with_near_ones(here: Path) -> None:
