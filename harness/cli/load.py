@@ -38,7 +38,7 @@ from results.report.page import REPORT
 from workloads.load.arrivals import expected
 from workloads.load.engine import EngineTask, Exchange, Snapshot
 from workloads.load.fits import check_engine
-from workloads.load.target import bodies_of, encoded, request_bytes, target_of
+from workloads.load.target import bodies_of, expected_of, request_bytes, target_of
 
 _INTERRUPTED = 130
 
@@ -89,7 +89,7 @@ def _task(arguments: argparse.Namespace) -> EngineTask:
     target = target_of(arguments.url, allow_remote=arguments.allow_remote)
     bodies = bodies_of(arguments.body, arguments.body_file, arguments.bodies)
     method = arguments.method or ("GET" if bodies == [None] else "POST")
-    expect = () if arguments.expect is None else (encoded(arguments.expect, "--expect"),)
+    expected = expected_of(arguments.expect, arguments.expects, len(bodies))
     load = Load(
         rate=arguments.rate,
         seconds=arguments.seconds,
@@ -100,7 +100,10 @@ def _task(arguments: argparse.Namespace) -> EngineTask:
     )
     return EngineTask(
         address=target.address,
-        exchanges=[Exchange(request_bytes(target, method, arguments.headers, body), expect) for body in bodies],
+        exchanges=[
+            Exchange(request_bytes(target, method, arguments.headers, body), right)
+            for body, right in zip(bodies, expected, strict=True)
+        ],
         load=load,
         depth=arguments.depth,
         seed=secrets.randbits(SEED_BITS) if arguments.seed is None else arguments.seed,

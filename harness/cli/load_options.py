@@ -64,6 +64,7 @@ def _options(parser: argparse.ArgumentParser) -> list[argparse.Action]:
         add("--body-file", type=Path, metavar="FILE", help="the same, from a file"),
         add("--bodies", type=Path, metavar="FILE", help="one body a line, sent in turn"),
         add("--expect", metavar="TEXT", help="how a correct answer's body begins (default: any 2xx is correct)"),
+        add("--expects", type=Path, metavar="FILE", help="the same for each of --bodies: one a line, in their order"),
         add(
             "--slo",
             dest="slos",

@@ -133,6 +133,26 @@ def test_a_port_that_speaks_tls_is_said_to(load: Loads) -> None:
     assert "the server speaks TLS on this port" in out
 
 
+@pytest.mark.parametrize("wrong", [False, True])
+def test_an_answer_to_another_request_is_wrong(load: Loads, wrong: bool) -> None:
+    """The server answers with the number in the request; a wrong one with that of the request before, whoever sent it."""
+    last = [b"0"]
+
+    def predict(client: socket.socket) -> None:
+        with client, client.makefile("rb") as requests:
+            while line := requests.readline():
+                if line == b"\r\n":
+                    body = requests.read(1)
+                    last.append(body)
+                    client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n" + last[-2 if wrong else -1])
+
+    (load.folder / "numbers").write_text("1\n2\n3\n4\n")
+    with accepting(predict) as port:
+        asked = ("--bodies", "numbers", "--expects", "numbers", "--connections", "1")
+        code, out, result = load.result_of(f"http://127.0.0.1:{port}/", *SHORT, *asked)
+    assert (code, result.wrong > 0) == ((1, True) if wrong else (0, False)), out
+
+
 @pytest.mark.parametrize(
     ("options", "sent"),
     [

@@ -11,7 +11,7 @@ import pytest
 
 from harness.cli.load_options import add_options, command_line
 from harness.model.errors import UsageError
-from workloads.load.target import bodies_of, request_bytes, target_of
+from workloads.load.target import bodies_of, expected_of, request_bytes, target_of
 
 
 def test_a_url_is_resolved_to_the_address_that_was_checked() -> None:
@@ -80,6 +80,20 @@ def test_bodies_come_from_a_text_a_file_or_its_lines(tmp_path: Path) -> None:
         bodies_of(os.fsdecode(b"caf\xe9"), None, None)
     with pytest.raises(UsageError, match="Cannot read"):
         bodies_of(None, tmp_path / "none", None)
+
+
+def test_answers_are_expected_from_a_text_or_from_a_line_for_each_body(tmp_path: Path) -> None:
+    file = tmp_path / "answers"
+    file.write_bytes(b"1\n\n2\n")
+    assert expected_of(None, None, 2) == [(), ()]
+    assert expected_of("x", None, 2) == [(b"x",), (b"x",)]
+    assert expected_of(None, file, 2) == [(b"1",), (b"2",)]
+    with pytest.raises(UsageError, match=r"answers expects 2 answers, and 3 bodies are sent"):
+        expected_of(None, file, 3)
+    with pytest.raises(UsageError, match="one of them"):
+        expected_of("x", file, 2)
+    with pytest.raises(UsageError, match="Cannot read"):
+        expected_of(None, tmp_path / "none", 1)
 
 
 def test_the_line_that_repeats_a_load_keeps_values_that_look_like_options() -> None:

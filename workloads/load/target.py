@@ -106,14 +106,35 @@ def bodies_of(text: str | None, body_file: Path | None, bodies: Path | None) -> 
         raise UsageError("--body, --body-file and --bodies exclude each other. Give one of them.")
     if text is not None:
         return [encoded(text, "--body")]
-    file = body_file or bodies
+    if body_file is not None:
+        return [_content(body_file)]
+    return [None] if bodies is None else [*_lines(bodies)]
+
+
+def expected_of(text: str | None, file: Path | None, bodies: int) -> list[tuple[bytes, ...]]:
+    """How the right answers to so many bodies begin: all with a text, each with its line of a file, or with anything."""
     if file is None:
-        return [None]
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise UsageError(f"Cannot read {file}: {error.strerror}.") from error
-    lines: list[bytes | None] = [content] if body_file else [line for line in content.splitlines() if line]
+        return [() if text is None else (encoded(text, "--expect"),)] * bodies
+    if text is not None:
+        raise UsageError("--expect and --expects exclude each other. Give one of them.")
+    lines = _lines(file)
+    if len(lines) != bodies:
+        raise UsageError(
+            f"{file} expects {len(lines):,} answers, and {bodies:,} bodies are sent. Give --bodies with a line for each."
+        )
+    return [(line,) for line in lines]
+
+
+def _lines(file: Path) -> list[bytes]:
+    """A file's lines that are not empty, at least one."""
+    lines = [line for line in _content(file).splitlines() if line]
     if not lines:
         raise UsageError(f"{file} has no line that is not empty.")
     return lines
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"Cannot read {file}: {error.strerror}.") from error
