@@ -69,18 +69,19 @@ def undecided(slo: SLO, why: str) -> SLOResult:
 
 
 def undecidable(slos: Sequence[SLO], calls: float, seconds: float, *, faults: bool) -> list[str]:
-    """The SLOs that a load of `calls` calls in `seconds` seconds cannot meet, whatever the system does: a line each, with why.
+    """The SLOs that a load of some `calls` calls in `seconds` seconds can hardly meet, whatever the system does: a line each.
 
-    It is worth saying before a run: such an SLO ends unknown or missed, never met.
+    It is worth saying before a run: such an SLO ends unknown or missed.
     """
     lines = []
     for slo in slos:
         at_most = calls + 3 * math.sqrt(calls)  # Poisson arrivals may be as many
         percentile = slo.of_each[1] if slo.of_reads and slo.of_each else slo.percentile
-        if percentile is not None and percentile < 100 and (needed := samples_needed(percentile)) > at_most:
+        if percentile is not None and percentile < 100 and (needed := samples_needed(percentile)) > calls:
             times = math.ceil(10 * needed / max(calls, 1)) / 10
+            result = "it cannot be held, only missed" if needed > at_most else "it will probably be unknown"
             lines.append(
-                f"{slo.text} needs {needed:,} calls and about {calls:,.0f} are planned: it cannot be held, only missed."
+                f"{slo.text} needs {needed:,} calls and about {calls:,.0f} are planned: {result}."
                 f" Raise the rate or the seconds {times:g} times."
             )
         elif slo.metric in ("recovery", "convergence") and not faults:

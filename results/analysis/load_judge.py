@@ -144,7 +144,7 @@ def verdict_of(counted: Counted, slos: Sequence[SLOResult]) -> tuple[RunVerdict,
     """The verdict, and why. Wrong answers outweigh a generator that was the bottleneck, which outweighs a missed SLO. A load
     without a single success is unknown, unless an SLO was missed: nothing of the server was measured."""
     if counted.wrong:
-        return "fail", f"{counted.wrong:,} answers were not what --expect says"
+        return "fail", f"{counted.wrong:,} answers were not as expected"
     if not counted.latency.count and not counted.failed:
         return "unknown", "no call was made"
     missed = [slo for slo in slos if slo.ok is False]
@@ -166,13 +166,13 @@ def why_late(counted: Counted) -> str:
         starved = f", and waited for a processor for {counted.queued_s:.3g} s" if queued else ""
         return (
             f"the generator was the limit, not the server: it had no time to spare for {counted.saturated_s:.3g} of"
-            f" {counted.seconds:.3g} s, while calls waited for it{starved}. Lower --rate, or "
+            f" {counted.seconds:.3g} s, while calls waited for it{starved}. Lower the rate, or "
             + ("give it a core" if queued else "add --processes if there are free cores")
         )
     lag = counted.send_lag.percentile_ns(99) or 0.0
     return (
         f"the generator was late, not the server: it did not get the processor for {counted.starved_s:.3g} of "
-        f"{counted.seconds:.3g} s, p99 of its own delay is {lag / 1e6:.3g} ms. Lower --rate, or give it a core"
+        f"{counted.seconds:.3g} s, p99 of its own delay is {lag / 1e6:.3g} ms. Lower the rate, or give it a core"
     )
 
 

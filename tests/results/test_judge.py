@@ -197,6 +197,7 @@ def test_values_are_never_rounded_across_their_threshold(text: str, value: float
     ("text", "told"),
     [
         ("p99 < 50ms", ""),
+        ("p99.34 < 50ms", "p99.34 < 50ms needs 1,003 calls and about 1,000 are planned: it will probably be unknown."),
         ("p99.9 < 50ms", "p99.9 < 50ms needs 6,636 calls and about 1,000 are planned: it cannot be held, only missed."),
         ("recovery < 2s", "recovery < 2s needs a fault to recover from, and none is planned."),
         ("rate >= 90/s", ""),
