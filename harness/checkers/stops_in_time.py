@@ -23,7 +23,8 @@ def stops_in_time(history: History) -> Verdict:
 
     A node that drains first keeps a deploy waiting, and one that never has done with it gets SIGKILL in the middle of its work.
     Not judged if something else happened to the node meanwhile: it was frozen, or killed before it was late. `stops_within`
-    takes another limit. Unknown if no node was told to stop, or none of them can be judged.
+    takes another limit. A node that has not ended when the record does took at least that long. Unknown if no node was told to
+    stop, or none of them can be judged.
     """
     return _judged(history, LIMIT_S)
 
@@ -47,10 +48,12 @@ def applies(history: History) -> bool:
 
 def _judged(history: History, limit_s: float) -> Verdict:
     took_s: list[tuple[float, str]] = []
+    ends_ns = max((int(times.max()) for times in (history.events["at_ns"], history.ops["done_ns"]) if len(times)), default=0)
     for node, events in history.events.groupby("node"):
-        took_s += [(took, str(node)) for took in _stops(events.sort_values("at_ns", kind="stable"), limit_s)]
+        took_s += [(took, str(node)) for took in _stops(events.sort_values("at_ns", kind="stable"), limit_s, ends_ns)]
     if not took_s:
-        return Verdict(valid=None, why="no node was told to stop, with nothing else that befell it")
+        told = "something else happened to each node that got SIGTERM, or the record ended" if applies(history) else ""
+        return Verdict(valid=None, why=told or "no node got SIGTERM")
     longest_s, node = max(took_s)
     if longest_s > limit_s:
         late = sum(took > limit_s for took, _ in took_s)
@@ -59,10 +62,10 @@ def _judged(history: History, limit_s: float) -> Verdict:
     return Verdict(valid=True, why=f"{count(len(took_s), 'time')}, the longest took {longest_s:.2f} s ({node})")
 
 
-def _stops(events: pd.DataFrame, limit_s: float) -> list[float]:
+def _stops(events: pd.DataFrame, limit_s: float, ends_ns: int) -> list[float]:
     """How long a node took to end each time, in seconds, if nothing else that was seen from outside happened in between.
 
-    If it was killed after more than the limit, that long at least.
+    If it was killed after more than the limit, or runs when the record ends at `ends_ns`, that long at least.
     """
     found: list[float] = []
     told_ns: int | None = None
@@ -75,4 +78,6 @@ def _stops(events: pd.DataFrame, limit_s: float) -> list[float]:
             if by_itself or (_FORCED in detail and took_s > limit_s):
                 found.append(took_s)
         told_ns = at_ns if detail == _TOLD else None
+    if told_ns is not None and (ends_ns - told_ns) / 1e9 > limit_s:
+        found.append((ends_ns - told_ns) / 1e9)
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from harness.checkers.stops_in_time import LIMIT_S, stops_in_time, stops_within
@@ -49,8 +51,19 @@ def test_a_node_that_something_else_befell_is_not_judged(between: tuple[str, str
     assert stops_within(4)(told((1, "r1", TERM), (2, "r1", between), (9, "r1", OVER))).valid is None
 
 
+def test_a_node_that_has_not_ended_when_the_record_does_took_at_least_that_long() -> None:
+    found = told((1, "r1", TERM), (1, "r2", TERM), (1.5, "r2", OVER), (6, "r3", TERM))
+    verdict = stops_within(4)(found)
+    assert verdict.valid is False
+    assert verdict.why == "r1 took 5.00 s to end after SIGTERM, not 4 s; 1 of 2 took too long"
+    assert stops_within(6)(found).valid is True
+    call = {"client": 1, "kind": "read", "key": "", "outcome": "ok", "sent_ns": 0, "done_ns": 8 * NS_PER_S}
+    assert stops_within(6)(replace(found, ops=History.of([call]).ops)).valid is False
+
+
 def test_it_is_unknown_if_no_node_was_told_to_stop() -> None:
-    assert stops_within(4)(told((1, "r1", ("started", "pid 1")), (2, "r1", FORCED))).valid is None
+    verdict = stops_within(4)(told((1, "r1", ("started", "pid 1")), (2, "r1", FORCED)))
+    assert (verdict.valid, verdict.why) == (None, "no node got SIGTERM")
 
 
 def test_the_limit_is_a_number_of_seconds() -> None:
