@@ -101,7 +101,9 @@ class NotNumbers(Exception):
     """A value that should be a whole number of at most 62 bits but is not; `op` is its row."""
 
     def __init__(self, op: int, kind: str, value: object) -> None:
-        super().__init__(f"op {op}, a {kind}, has the value {value if isinstance(value, str) else 'null'}, not a whole number")
+        super().__init__(
+            f"op {op}, of kind {kind}, has the value {value if isinstance(value, str) else 'null'}, not a whole number"
+        )
         self.op = op
 
 
@@ -160,7 +162,7 @@ def _array(found: pd.DataFrame, at: int, text: object) -> list[object]:
         return msgspec.json.decode(text, type=list[object])
     except (msgspec.DecodeError, RecursionError) as error:
         op, kind = found.index[at], found["kind"].iloc[at]
-        raise NotArrays(f"op {op}, a {kind}, has the value {text}, not a JSON array") from error
+        raise NotArrays(f"op {op}, of kind {kind}, has the value {text}, not a JSON array") from error
 
 
 def rows(found: pd.DataFrame, chosen: Booleans | Integers, most: int = 10) -> tuple[int, ...]:

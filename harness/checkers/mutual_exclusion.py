@@ -65,7 +65,8 @@ def mutual_exclusion(history: History) -> Verdict:
         released = int((next_release != NONE).sum())
         return Verdict(
             valid=True,
-            why=f"{count(len(names), 'lock')}, acquired {len(taken):,} times and released {released:,} times, never held twice",
+            why=f"{count(len(names), 'lock')}, acquired {count(len(taken), 'time')} and released {count(released, 'time')},"
+            " never held twice",
         )
     at = overlap[np.argmin(begin[order][overlap])]
     later, earlier = order[at], order[longest[at]]
@@ -78,7 +79,7 @@ def mutual_exclusion(history: History) -> Verdict:
         valid=False,
         why=f"{one['key']} was held twice: client {one['client']} had acquired it by {begin[earlier] / 1e9:.3f} s (op"
         f" {taken.index[earlier]}) {until}; it was acquired {who} by {begin[later] / 1e9:.3f} s (op {taken.index[later]});"
-        f" so {count(len(overlap), 'time')}",
+        f" {count(len(overlap), 'time')} in all",
         ops=tuple(sorted({int(row) for row in shown})),
     )
 

@@ -63,7 +63,7 @@ def _why(receipt: pd.Series, sends: int) -> str:
         return "before it was sent"
     if sends == 0:
         return "which was never sent, or whose sending had failed"
-    return f"as {receipt['nth']:,} times before, and it was sent {sends:,} times"
+    return f"as {count(int(receipt['nth']), 'time')} before, and it was sent {count(sends, 'time')}"
 
 
 def applies(history: History) -> bool:

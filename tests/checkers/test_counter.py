@@ -50,7 +50,7 @@ def test_anomalies_and_their_good_twins(good: str, bad: str) -> None:
 def test_what_is_no_number_is_unknown_and_named() -> None:
     verdict = counter(history("c1 increment x 1 0..10 ok\nc1 read x many 20..30 ok"))
     assert verdict.valid is None
-    assert "op 1, a read, has the value many" in verdict.why
+    assert "op 1, of kind read, has the value many" in verdict.why
 
 
 def test_numbers_beyond_62_bits_are_unknown() -> None:
@@ -62,7 +62,7 @@ def test_numbers_beyond_62_bits_are_unknown() -> None:
 def test_a_counter_that_cannot_be_read_hides_no_other() -> None:
     broken = "c1 increment x much 0..10 ok\nc2 read x 1 20..30 ok\nc1 increment y 1 0..10 ok\n"
     verdict = counter(history(f"{broken}c2 read y 1 20..30 ok"))
-    assert (verdict.valid, verdict.why) == (None, "op 0, a increment, has the value much, not a whole number")
+    assert (verdict.valid, verdict.why) == (None, "op 0, of kind increment, has the value much, not a whole number")
     assert counter(history(f"{broken}c2 read y 2 20..30 ok")).ops == (3,)
     assert counter(history("c1 increment x 1 0..10 ok\nc2 read x much 20..30 ok")).valid is None
 
