@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from harness.checkers._calls import Mixed, NotNumbers, calls, codes, refused, whole_numbers
+from harness.checkers._calls import Mixed, NotNumbers, calls, codes, on_other_keys, refused, whole_numbers
 from harness.checkers._timeline import NONE, Timeline
 from harness.checkers._wording import count
 from harness.model.history import History
@@ -29,10 +29,13 @@ def fencing_tokens(history: History) -> Verdict:
         return Verdict(valid=None, why="fewer than two tokens were given out")
     mixed = Mixed.of(history.ops, KNOWN, found["key"])
     found = mixed.without(found)
+    undecided = mixed.verdict() if mixed.keys else None
     try:
         token = whole_numbers(found)
     except NotNumbers as error:
-        return Verdict(valid=None, why=str(error))
+        undecided = Verdict(valid=None, why=str(error))
+        found = on_other_keys(found, found)
+        token = whole_numbers(found)
     lock, names = codes(found["key"])
     before = Timeline(lock, found["done_ns"].to_numpy()).greatest_before(token, lock, found["sent_ns"].to_numpy())
     order = np.lexsort((token, lock))
@@ -41,8 +44,8 @@ def fencing_tokens(history: History) -> Verdict:
     twice[order[1:][same]] = order[:-1][same]
     earlier = np.where((before != NONE) & (token[before] >= token), before, twice)
     wrong = np.flatnonzero(earlier != NONE)
-    if not len(wrong) and mixed.keys:
-        return mixed.verdict()
+    if not len(wrong) and undecided is not None:
+        return undecided
     if not len(wrong):
         return Verdict(valid=True, why=f"{count(len(found), 'token')} of {count(len(names), 'lock')} grow")
     later = int(wrong[np.argmin(found["done_ns"].to_numpy()[wrong])])
@@ -62,8 +65,6 @@ def _tokens(history: History) -> pd.DataFrame:
 
 
 def applies(history: History) -> bool:
-    """Whether locks came with numbers."""
-    try:
-        return len(whole_numbers(_tokens(history))) > 0
-    except NotNumbers:
-        return False
+    """Whether any lock came with nothing but numbers."""
+    tokens = _tokens(history)
+    return not on_other_keys(tokens, tokens).empty

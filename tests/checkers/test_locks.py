@@ -98,6 +98,16 @@ def test_tokens_are_judged_where_there_are_some() -> None:
     assert applies(history("c1 acquire l 33 0..10 ok"))
     assert not applies(history("c1 acquire l null 0..10 ok"))
     assert not applies(history("c1 acquire l lease-7 0..10 ok"))
+    assert applies(history("c1 acquire l lease-7 0..10 ok\nc1 acquire m 3 20..30 ok"))
+
+
+def test_a_token_that_is_no_number_hides_no_other_lock() -> None:
+    lease = "c1 acquire l lease-7 0..10 ok\nc1 acquire m 3 20..30 ok\n"
+    verdict = fencing_tokens(history(f"{lease}c2 acquire m 4 40..50 ok"))
+    assert (verdict.valid, verdict.why) == (None, "op 0, of kind acquire, has the value lease-7, not a whole number")
+    verdict = fencing_tokens(history(f"{lease}c2 acquire m 3 40..50 ok"))
+    assert (verdict.valid, verdict.ops) == (False, (1, 2))
+    assert fencing_tokens(history("c1 acquire l lease-7 0..10 ok\nc1 acquire l lease-8 20..30 ok")).valid is None
 
 
 def random_locks(random: Random) -> list[Op]:
