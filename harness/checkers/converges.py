@@ -20,8 +20,8 @@ def converges(history: History) -> Verdict:
     Judges `read` calls of phase "final" that were sent after every acknowledged call of another kind on their key was done:
     the last one of each reader. A reader is the node that answered, or the client if not all answers name their nodes. Sets
     are compared by their elements, in any order. If readers differ but a change of the key has an unknown outcome, the
-    verdict is unknown: the change may have taken effect between two reads. A write or a delete explains a difference only if
-    a reader has seen what it leaves. Unknown, too, if no key has two readers.
+    verdict is unknown: the change may have taken effect between two reads. A write or a delete explains only why the readers
+    that have seen what it leaves differ from the others. Unknown, too, if no key has two readers.
 
     O(n log n). It is the convergence of eventual consistency: W. Vogels, "Eventually consistent", CACM 52(1), 2009.
     """
@@ -94,9 +94,9 @@ def _explained(doubtful: pd.DataFrame, seen: pd.Series, *, of_set: bool) -> bool
         return not doubtful.empty
     if not doubtful["kind"].isin([WRITE, DELETE]).all():
         return True
-    left = set(doubtful["value"][doubtful["kind"] == WRITE].dropna())
-    gone = doubtful["value"][doubtful["kind"] == WRITE].isna().any() or (doubtful["kind"] == DELETE).any()
-    return bool((gone and seen.isna().any()) or seen.isin(left).any())
+    left = doubtful["value"].mask(doubtful["kind"] == DELETE, pd.NA)
+    others = seen[~seen.isin(left)]  # their readers have not seen such a change, so they must agree
+    return len(others) < len(seen) and others.nunique(dropna=False) <= 1
 
 
 def _without_spellings(last: pd.DataFrame, changes: pd.DataFrame) -> pd.Series:

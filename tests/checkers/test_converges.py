@@ -61,6 +61,14 @@ def test_a_write_without_an_answer_explains_no_difference_between_other_values()
     assert verdict.valid is False
 
 
+def test_a_write_without_an_answer_explains_no_difference_between_those_who_did_not_see_it() -> None:
+    ops = "c1 write x 1 0..9 ok\nc1 write x 2 0..9 ok\nc1 write x 3 0..9 unknown\nc1 read x 1 20..30 ok final node=n1\n"
+    ops += "c1 read x 3 20..30 ok final node=n2\nc1 read x {} 20..30 ok final node=n3"
+    assert converges(history(ops.format(2))).valid is False
+    assert converges(history(ops.format(1))).valid is None
+    assert converges(history(ops.format(3))).valid is None
+
+
 def test_a_delete_without_an_answer_may_leave_some_elements_of_a_set() -> None:
     reads = 'c1 read s ["a","b"] 20..30 ok final node=n1\nc1 read s ["b"] 40..50 ok final node=n2'
     added = "c1 add s a 0..9 ok\nc1 add s b 0..9 ok\n"
