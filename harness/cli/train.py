@@ -17,7 +17,7 @@ from harness.cli.running import console_for
 from harness.cli.written import check_writable, put
 from harness.cluster.interrupts import run_to_its_end
 from harness.cluster.network_namespaces import missing as missing_for_namespaces
-from harness.model.errors import HarnessError, UsageError
+from harness.model.errors import UsageError, broke_off
 from harness.model.fault_window import FaultWindow
 from harness.model.slo import SLO
 from harness.model.verdict import EXIT_CODES
@@ -100,9 +100,9 @@ def execute(arguments: argparse.Namespace) -> int:
     record = _record(spec, run_dir, console)
     result = conclude(spec, record, started, time.monotonic() - begun_s)
     page = run_dir / REPORT
+    print_train(result, console, page)  # first: a training takes long, and its verdict is not lost with a full disk
     for file in filter(None, (run_dir / TRAIN_RESULT, arguments.json_file)):
         put(encode(result), file)
-    print_train(result, console, page)
     write_train_report(result, record.processes, run_dir / SCRIPT_LOG, page)
     return EXIT_CODES[result.verdict]
 
@@ -128,7 +128,7 @@ def _record(spec: ScriptSpec, run_dir: Path, console: Console) -> ScriptRecord:
     except BaseExceptionGroup as group:
         raise first_of(group) from group
     except OSError as error:
-        raise HarnessError(f"The run in {run_dir} broke off: {error.strerror or error}.") from error
+        raise broke_off(str(run_dir), error) from error
 
 
 def _seconds(text: str) -> float:

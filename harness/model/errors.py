@@ -37,6 +37,8 @@ _WRONG_PLACE: Final = frozenset(
 )
 """Errors that writing to another path would avoid."""
 
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+
 
 def cannot_write(what: str, error: OSError) -> HarnessError:
     """The error for something that cannot be written: a `UsageError` if the path is to blame rather than the disk."""
@@ -44,6 +46,12 @@ def cannot_write(what: str, error: OSError) -> HarnessError:
     if error.errno in _WRONG_PLACE:
         return UsageError(f"Cannot write {what}: {why}. Choose another place.")
     return HarnessError(f"Cannot write {what}: {why}. Free space there, or choose another place.")
+
+
+def broke_off(run: str, error: OSError) -> HarnessError:
+    """The error for a run that the operating system kept from going on."""
+    advice = " Free space there, or choose another place with --runs." if error.errno in _FULL else ""
+    return HarnessError(f"The run in {run} broke off: {error.strerror or error}.{advice}")
 
 
 _MOST_LISTED: Final = 40

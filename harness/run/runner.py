@@ -15,7 +15,7 @@ from harness.cluster.interrupts import run_to_its_end
 from harness.cluster.usage import UsageLog
 from harness.model.codec import describe
 from harness.model.drill import Drill
-from harness.model.errors import HarnessError
+from harness.model.errors import HarnessError, broke_off
 from harness.model.guard import Guard
 from harness.model.history import History
 from harness.model.system import CLIENT
@@ -67,7 +67,7 @@ def run(spec: RunSpec, *, runs: Path, observer: Observer | None = None) -> Compl
     try:
         recorded = run_to_its_end(_record(spec, run_dir, observer or NullObserver()))
     except OSError as error:
-        raise HarnessError(f"The run in {run_dir} broke off: {error.strerror or error}.") from error
+        raise broke_off(str(run_dir), error) from error
     except HarnessError as error:
         if shutil.disk_usage(run_dir).free < _FULL_BYTES:  # the disk is the likely cause, and no log could record it
             raise type(error)(f"{error} No space left on device: the run is kept in {run_dir}.") from error

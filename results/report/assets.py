@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -39,13 +39,16 @@ def check_page(out: Path) -> None:
 
 @contextmanager
 def _part_of(out: Path) -> Iterator[Path]:
-    """The file that becomes the page once it is whole, in a folder that exists."""
+    """The file that becomes the page once it is whole, in a folder that exists. If that fails, nothing of it is left."""
+    part = out.parent / f"{out.name}.part"
     try:
         if out.is_dir():
             raise UsageError(f"Cannot write the report to {out}: it is a folder. Name a file, such as {out / 'report.html'}.")
         out.parent.mkdir(parents=True, exist_ok=True)
-        yield out.with_name(f"{out.name}.part")
+        yield part
     except OSError as error:
+        with suppress(OSError):  # the first error is the one to tell
+            part.unlink()
         raise cannot_write(f"the report to {out}", error) from error
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import errno
 import gzip
 import html
+import os
 import re
 import shutil
 import subprocess
@@ -307,6 +309,18 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
         write_report([folder], tmp_path / "file" / "report.html")
     with pytest.raises(UsageError, match=r"^Cannot write the report to \.: it is a folder\. Name a file, such as report"):
         write_report([folder], Path())
+
+
+def test_a_page_that_could_not_be_written_leaves_no_part_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(part: Path, target: Path) -> None:
+        assert part.stat().st_size > 0
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+
+    folder = kept(tmp_path / "a", crash())
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(HarnessError, match="No space left on device"):
+        write_report([folder], tmp_path / "pages" / "report.html")
+    assert list((tmp_path / "pages").iterdir()) == []
 
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

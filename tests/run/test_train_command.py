@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
@@ -18,6 +19,7 @@ import psutil
 import pytest
 
 from harness.cli import main
+from harness.model.errors import cannot_write
 from results.record.train_result import TrainResult
 from tests.helpers.machines import need_hosts
 
@@ -267,6 +269,19 @@ def test_what_makes_no_sense_gets_one_clear_line(
     assert said in run.said
     assert run.code == code
     assert "Traceback" not in run.said
+
+
+def test_a_disk_that_is_full_at_the_end_leaves_the_verdict_on_the_terminal(
+    train: Callable[..., Trained], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: bytes, file: Path) -> None:
+        raise cannot_write(str(file), OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+
+    monkeypatch.setattr("harness.cli.train.put", full)
+    run = train(command=(*FAKE, "2", "9"))
+    assert run.code == 70
+    assert run.said.startswith("✔ Pass. the script finished.")
+    assert "train.json: No space left on device. Free space there" in run.said.splitlines()[-1]
 
 
 def test_a_machine_without_namespaces_is_told_before_the_start(
