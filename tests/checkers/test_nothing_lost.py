@@ -10,6 +10,7 @@ from harness.checkers.nothing_lost import nothing_lost
 from harness.model.history import History
 from tests.helpers.random_registers import any_history
 from tests.helpers.search import Op, has_order
+from tests.helpers.synthetic import window
 from tests.helpers.transcript import history
 
 KEPT = {
@@ -303,6 +304,27 @@ def test_rejects(transcript: str, why: str, ops: tuple[int, ...]) -> None:
 def test_does_not_guess(transcript: str, why: str) -> None:
     verdict = nothing_lost(history(transcript))
     assert (verdict.valid, verdict.why) == (None, why)
+
+
+def test_says_that_later_writes_hid_what_the_fault_may_have_lost() -> None:
+    """x is written again after the fault. Unless another key is not, the check has seen nothing of what the fault lost."""
+    covered = """
+        c1 write x 1   0..10 ok
+        c1 write x 2  20..25 ok    # what was lost would be hidden by the next one
+        c1 write x 3  40..50 ok
+        c1 read  x 3  90..95 ok final
+    """
+    shown = """
+        c1 write y 1   0..10 ok
+        c1 read  y 1  90..95 ok final
+    """
+    fault = [window(0.015, 0.03)]
+    said = "each written again after the last fault was healed, so only reads before that could show what the faults lost"
+    assert said in nothing_lost(history(covered, fault)).why
+    for other in (history(covered + shown, fault), history(covered), history(covered, [window(0.015, 0.045)])):
+        verdict = nothing_lost(other)
+        assert verdict.valid is True
+        assert said not in verdict.why
 
 
 @pytest.mark.parametrize("change", ["increment y 1", "append y 7", "add y 7", "put y 7"])
