@@ -25,6 +25,7 @@ from results.record.nights.recording import Recording
 from results.record.nights.rows import NIGHTLY
 from results.record.result import Result, suite_exit_code
 from results.record.suite import Unfinished
+from results.report.phrasing import count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +151,7 @@ class _Keeper:
 def _say(name: str, database: HistoryDatabase, console: Console) -> None:
     runs = database.runs(night=name)
     counted = sum(run.counted for run in runs)
-    line = f"Night {name} is in {database.name}: {len(runs)} runs, of which {counted} count when nights are compared."
+    line = f"Night {name} is in {database.name}: {count(len(runs), 'run')}, of which {counted} count when nights are compared."
     console.print(f"\n{line}", markup=False, soft_wrap=True)
     for run in runs:
         if not run.counted:

@@ -64,8 +64,8 @@ def print_night(
 
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column)
+    for column in columns:  # a narrow terminal folds them and leaves nothing out; a night's name is one piece, to be copied
+        table.add_column(column, no_wrap=column == "night", overflow="fold")
     return table
 
 

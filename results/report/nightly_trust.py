@@ -33,8 +33,8 @@ def _sentences(nightly: Nightly) -> Iterator[str]:
         yield aa_sentence(nightly.aa)
     elif own is not None and not own.nights:
         yield (
-            "How often that is wrong on this machine is not known: there are too few nights. `harness nightly --calibrate`"
-            " measures it at once."
+            "How often a comparison raises a false alarm on this machine is not known: there are too few nights."
+            " `harness nightly --calibrate` measures it at once."
         )
 
 

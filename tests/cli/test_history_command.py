@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from msgspec.structs import replace
+from rich.console import Console
 
 from harness.cli.main import run
 from results.record.nights.database import HistoryDatabase
+from results.report.history_terminal import print_nights
 from results.trends.recorded import judged, series_of
 from tests.helpers.nights import FIRST, measured, plan, record
 
@@ -42,6 +45,15 @@ def test_list_and_its_filters(folder: Path, capsys: pytest.CaptureFixture[str]) 
     run(["history", "list", "--drill", "quorum/isolated"])
     [line] = capsys.readouterr().out.splitlines()[1:]
     assert line.split()[5:] == ["complete", "2", "2", "2", "pass"], "the whole night, of which no run is missing"
+
+
+def test_a_narrow_terminal_keeps_the_names_of_nights_whole(folder: Path) -> None:
+    database = HistoryDatabase.open("runs/history.sqlite")
+    written = StringIO()
+    print_nights(database.nights(), database.runs(), Console(file=written, width=60, force_terminal=True))
+    for name in ("20260301T020000Z", "20260302T020000Z"):
+        assert name in written.getvalue()
+    assert "…" not in written.getvalue()
 
 
 def test_list_since_a_day(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,7 +22,7 @@ from results.trends.nightly import Nightly
 from results.trends.recorded import judged, nights_of, series_of
 from tests.helpers.nights import measured, plan, record
 
-UNKNOWN = "How often that is wrong on this machine is not known"
+UNKNOWN = "How often a comparison raises a false alarm on this machine is not known"
 
 
 def in_a_row(number: int, **others: object) -> NightPlan:
