@@ -176,5 +176,7 @@ def _run_program(spec: NodeSpec) -> NoReturn:
     try:
         os.execvpe(arguments[0], arguments, environment)  # noqa: S606 - an argument vector
     except OSError as error:
-        print(f"cannot run {arguments[0]!r}: {error.strerror}", file=sys.stderr, flush=True)
+        relative = os.sep in arguments[0] and not Path(arguments[0]).is_absolute()
+        advice = f" in {spec.data}. Give an absolute path" if relative else ""
+        print(f"cannot run {arguments[0]!r}: {error.strerror}{advice}", file=sys.stderr, flush=True)
         os._exit(127)

@@ -64,13 +64,17 @@ def test_exit_codes_are_reported(tmp_path: Path) -> None:
     assert exits == [("a", 0), ("b", 3), ("c", -9)]
 
 
-def test_a_program_that_is_not_there_says_so_in_its_log(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("program", "advice"), [("no-such-program", ""), ("./program", " in {data}. Give an absolute path"), ("/program", "")]
+)
+def test_a_program_that_is_not_there_says_so_in_its_log(tmp_path: Path, program: str, advice: str) -> None:
     async def scenario(processes: WardenClient) -> None:
-        await processes.start(spec(tmp_path, "no-such-program", "--flag"))
+        await processes.start(spec(tmp_path, program, "--flag"))
         assert await processes.exit_code("p") == 127
 
     run(tmp_path, scenario)
-    assert said(tmp_path) == "cannot run 'no-such-program': No such file or directory\n"
+    data = spec(tmp_path, program).data
+    assert said(tmp_path) == f"cannot run {program!r}: No such file or directory{advice.format(data=data)}\n"
 
 
 @pytest.mark.usefixtures("hangup_not_ignored")
