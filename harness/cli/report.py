@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Final
 
 from harness.cli.written import report
-from results.record.store import latest
+from results.record.load_result import LOAD_RESULT
+from results.record.store import RESULT, latest
+from results.record.train_result import TRAIN_RESULT
+
+_RESULTS: Final = (RESULT, LOAD_RESULT, TRAIN_RESULT)
+"""Of runs of drills, of loads and of trainings: each has a page."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -17,5 +23,5 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Write the page and print where it is."""
-    print(report(arguments.runs or [latest()], arguments.out))
+    print(report(arguments.runs or [latest(results=_RESULTS)], arguments.out))
     return 0

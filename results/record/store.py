@@ -15,7 +15,7 @@ The columns are those of `harness.model.history`. `result.json` is written last,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -143,14 +143,15 @@ def read_parquet(file: Path) -> pd.DataFrame:
     return rows
 
 
-def run_dirs(root: Path = RUNS) -> list[Path]:
-    """The folders of all complete runs, the oldest first."""
-    return sorted((file.parent for file in root.glob(f"**/{RESULT}")), key=lambda path: (path.name, path))
+def run_dirs(root: Path = RUNS, results: Sequence[str] = (RESULT,)) -> list[Path]:
+    """The folders of all complete runs, the oldest first: those of drills, or those with one of these result files."""
+    files = (file for name in results for file in root.glob(f"**/{name}"))
+    return sorted((file.parent for file in files), key=lambda path: (path.name, path))
 
 
-def latest(root: Path = RUNS, drill: str | None = None) -> Path:
+def latest(root: Path = RUNS, drill: str | None = None, results: Sequence[str] = (RESULT,)) -> Path:
     """The newest complete run, of one drill or of any. Raises `UsageError` if there is none."""
-    found = run_dirs(root / drill if drill else root)
+    found = run_dirs(root / drill if drill else root, results)
     if not found:
         what = f"run of {drill}" if drill else "run"
         raise UsageError(f"There is no {what} in {root}. Make one with `harness drill {drill or 'NAME'}`.")
