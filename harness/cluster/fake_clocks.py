@@ -16,6 +16,9 @@ from harness.node.control import ControlPage
 _FOLDERS: Final = ("/usr/lib", "/usr/lib64", "/usr/local/lib")
 _LIBRARY: Final = "faketime/libfaketimeMT.so.1"
 
+_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - where the C library keeps memory and semaphores that processes share
+_SHARED: Final = ("faketime_shm_{pid}", "sem.faketime_sem_{pid}")
+
 _C_LIBRARY: Final = "libc.so.6"
 """Preloaded right after libfaketime, so that malloc is the C library's. jemalloc, which redis-server uses, reads the clock
 while it initializes; libfaketime, while it initializes, then calls malloc, and the two recurse for ever."""
@@ -46,6 +49,12 @@ def environment(file: str, before: str = "") -> dict[str, str]:
         "FAKETIME_DONT_RESET": "1",
         "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # otherwise it lengthens waits on the monotonic clock, such as Java's
     }
+
+
+def remove_shared(pid: int) -> None:
+    """Remove what libfaketime shares with the children of a program that has ended. One that is killed leaves it in memory."""
+    for name in _SHARED:
+        (_MEMORY / name.format(pid=pid)).unlink(missing_ok=True)
 
 
 class FakeClock:

@@ -24,6 +24,7 @@ from urllib.parse import quote
 import msgspec
 
 from harness import roots
+from harness.cluster import fake_clocks
 from harness.cluster.forks import adopt_orphans, fork, kill_descendants, kill_group, signal_all
 from harness.model.system import Address
 from harness.node.context import NodeSpec
@@ -83,6 +84,7 @@ class Warden:
         self._reports = reports
         self._pids: dict[str, int] = {}
         self._foreign: set[str] = set()
+        self._with_fake_clock: set[int] = set()
         self._delete: list[DeleteAtEnd] = []
         self._remove: list[str] = []
         self._decode = msgspec.json.Decoder(Command).decode
@@ -121,6 +123,8 @@ class Warden:
                 self._pids[spec.name] = pid = fork(spec)
                 if spec.command:
                     self._foreign.add(spec.name)
+                if spec.clock:
+                    self._with_fake_clock.add(pid)
                 self._report(Started(spec.name, pid))
             case Signal(name, number):
                 if name in self._pids:
@@ -144,6 +148,7 @@ class Warden:
             if name is not None:
                 # Kill what the node had started. Do it before reaping the node, so that no other process can have its pid.
                 kill_group(ended.si_pid)
+                self._remove_shared(ended.si_pid)
             _, status = os.waitpid(ended.si_pid, 0)
             if name is not None:
                 del self._pids[name]
@@ -153,8 +158,15 @@ class Warden:
         with contextlib.suppress(BrokenPipeError):  # the harness is gone, so the commands end as well
             os.write(self._reports, msgspec.json.encode(report) + b"\n")
 
+    def _remove_shared(self, pid: int) -> None:
+        if pid in self._with_fake_clock:
+            self._with_fake_clock.remove(pid)
+            fake_clocks.remove_shared(pid)
+
     def _end(self) -> None:
         kill_descendants()
+        for pid in self._pids.values():
+            self._remove_shared(pid)
         for directory in self._remove:
             try:
                 Path(directory).rmdir()

@@ -15,6 +15,7 @@ import msgspec
 import psutil
 import pytest
 
+from harness.cluster import fake_clocks
 from harness.cluster.warden_client import WardenClient, last_lines
 from harness.model.errors import HarnessError
 from harness.node.context import NodeSpec
@@ -75,6 +76,29 @@ def test_a_program_that_is_not_there_says_so_in_its_log(tmp_path: Path, program:
     run(tmp_path, scenario)
     data = spec(tmp_path, program).data
     assert said(tmp_path) == f"cannot run {program!r}: No such file or directory{advice.format(data=data)}\n"
+
+
+@pytest.mark.skipif(fake_clocks.missing() is not None, reason=str(fake_clocks.missing()))
+def test_a_killed_program_whose_clock_is_faked_leaves_nothing_in_the_machines_memory(tmp_path: Path) -> None:
+    """libfaketime shares memory by its process's pid, and removes it only if the process ends by itself."""
+    clock = tmp_path / "clock"
+    clock.write_text("+0\n")
+    pids: dict[str, int] = {}
+
+    def shared(name: str) -> list[Path]:
+        return list(Path("/dev/shm").glob(f"*faketime_s*_{pids[name]}"))  # noqa: S108 - where it is shared
+
+    async def scenario(processes: WardenClient) -> None:
+        for name in ("killed", "left"):
+            faked = msgspec.structs.replace(spec(tmp_path, "sleep", "600", name=name), clock=str(clock))
+            pids[name] = await processes.start(faked)
+        await asyncio.to_thread(until, lambda: len(shared("killed")) == len(shared("left")) == 2)
+        processes.signal("killed", signal.SIGKILL)
+        await processes.exit_code("killed")
+        assert shared("killed") == []
+
+    run(tmp_path, scenario)
+    assert shared("left") == []
 
 
 @pytest.mark.usefixtures("hangup_not_ignored")

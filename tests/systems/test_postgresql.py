@@ -7,6 +7,7 @@ import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from faults.failover import Failover
@@ -57,6 +58,20 @@ def test_calls_that_it_does_not_know_have_failed() -> None:
 def test_a_call_that_found_no_server_has_failed() -> None:
     with pytest.raises(CallFailed, match=r"n1: .*[Cc]onnect"):
         asyncio.run(PostgresqlClient([("n1", ("127.0.0.1", 1))]).invoke(READ))
+
+
+@pytest.mark.slow
+def test_a_server_that_is_killed_leaves_nothing_in_the_machines_memory(tmp_path: Path) -> None:
+    """Shared memory with a name outlives processes that are killed, as all are in the end. A file goes with its folder."""
+
+    async def scenario(cluster: Cluster) -> None:
+        for name in ("n1", "n2"):
+            maps = psutil.Process(cluster.processes.pid(name)).memory_maps(grouped=False)
+            shared = [part.path for part in maps if "/PostgreSQL." in part.path or "pg_dynshmem" in part.path]
+            assert shared
+            assert all(Path(path).is_relative_to(tmp_path) for path in shared)
+
+    with_servers(tmp_path, Postgresql(), scenario)
 
 
 @pytest.mark.slow

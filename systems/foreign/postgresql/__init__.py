@@ -39,6 +39,7 @@ class Postgresql:
             "wal_retrieve_retry_interval": "100ms",  # how soon a standby that lost its primary looks for it again
             "wal_keep_size": "64MB",
             "shared_buffers": "16MB",
+            "dynamic_shared_memory_type": "mmap",  # files in its folder: a killed server leaves others in the machine's memory
             "max_connections": "60",
         }
         command = (
