@@ -1,8 +1,10 @@
-"""Check that a training uses every sample once per epoch."""
+"""Check that a training uses every sample once per epoch, and in another order in the next."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from itertools import pairwise
+from typing import Final
 
 import pandas as pd
 
@@ -10,6 +12,10 @@ from harness.checkers._steps import control, done, stand, trains
 from harness.checkers._wording import count, listed
 from harness.model.history import CONTROL, History
 from harness.model.verdict import Verdict
+
+_FEWEST_SAMPLES: Final = 50
+_FEWEST_STEPS: Final = 3
+"""Orders of fewer samples, or in fewer steps, may be alike by chance."""
 
 
 def every_sample_once(history: History) -> Verdict:
@@ -19,6 +25,9 @@ def every_sample_once(history: History) -> Verdict:
     live to see its end. Which samples are due is taken from the undisturbed training. Each epoch is judged by itself: the
     same sample in the next epoch is another use. If each rank has its own batches, they may be applied in any order: a batch
     is then not missed while it is the last one that its rank was given.
+
+    No epoch takes the samples in the order of the one before, as a `DistributedSampler` does whose `set_epoch` is not called.
+    The undisturbed training cannot tell: it takes the same order.
     """
     steps, expected = done(history), control(history)["samples"].dropna()
     if steps.empty:
@@ -28,7 +37,8 @@ def every_sample_once(history: History) -> Verdict:
     if len(due) <= last:
         return Verdict(valid=None, why=f"there is no control for step {last}")
     begun = history.steps[history.steps["node"] != CONTROL]
-    used, wanted = _samples(begun[stand(history, begun)]["samples"]), _samples(due)
+    stands = begun[stand(history, begun)]
+    used, wanted = _samples(stands["samples"]), _samples(due)
     ahead = _samples(expected[expected.index.isin(begun["batch"])])
     under_way = _samples(expected[expected.index.isin(_under_way(begun))])
     repeated = [sample for sample, number in used.items() if number > 1]
@@ -38,6 +48,8 @@ def every_sample_once(history: History) -> Verdict:
         parts = [("used more than once", repeated), ("never used", missing), ("used and not due", strange)]
         told = "; ".join(f"{len(found):,} {what}: {listed(found)}" for what, found in parts if found)
         return Verdict(valid=False, why=f"of {count(len(wanted), 'sample')} (epoch:sample) by step {last}, {told}")
+    if (epoch := _same_order(stands)) is not None:
+        return Verdict(valid=False, why=f"epoch {epoch} takes the samples in the order of epoch {epoch - 1}: not shuffled anew")
     return Verdict(valid=True, why=f"{count(len(wanted), 'sample')} in {count(last + 1, 'step')}, each used once")
 
 
@@ -50,6 +62,28 @@ def _under_way(begun: pd.DataFrame) -> list[int]:
 
 def _samples(texts: object) -> Counter[str]:
     return Counter(sample for text in texts for sample in text.split())  # type: ignore[attr-defined]
+
+
+def _same_order(steps: pd.DataFrame) -> int | None:
+    """The first epoch that takes the samples in the order of the one before, if there is one.
+
+    Then each sample comes equally many steps later, or one more, since an epoch may end in the middle of a step. How far a
+    step's samples are apart within it does not matter.
+    """
+    places: dict[int, dict[int, int]] = defaultdict(dict)
+    for at, samples in zip(steps["batch"].fillna(steps["step"]), steps["samples"], strict=True):
+        for text in samples.split():
+            epoch, _, sample = text.partition(":")
+            places[int(epoch)][int(sample)] = int(at)
+    for before, epoch in pairwise(sorted(places)):
+        common = places[before].keys() & places[epoch].keys()
+        steps_of = [{places[number][sample] for sample in common} for number in (before, epoch)]
+        if epoch != before + 1 or len(common) < _FEWEST_SAMPLES or min(map(len, steps_of)) < _FEWEST_STEPS:
+            continue
+        later = {places[epoch][sample] - places[before][sample] for sample in common}
+        if max(later) - min(later) <= 1:
+            return epoch
+    return None
 
 
 def applies(history: History) -> bool:

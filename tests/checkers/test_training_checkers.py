@@ -192,6 +192,31 @@ def test_a_step_that_was_left_out_is_a_hole() -> None:
     assert "3 never used: 0:4, 0:5, 1:1" in invalid(every_sample_once(history(transcript)))
 
 
+def two_epochs(second: list[int]) -> str:
+    """60 samples in steps of 8, so that the second epoch begins in the middle of a step."""
+    stream = [f"0:{sample}" for sample in range(60)] + [f"1:{sample}" for sample in second]
+    steps = [",".join(stream[at : at + 8]) for at in range(0, len(stream), 8)]
+    return "\n".join(
+        line
+        for number, uses in enumerate(steps)
+        for line in (f"control step {number} aa {uses}", f"rank0 g1 step {number} aa {uses} at {number}.0")
+    )
+
+
+def test_an_epoch_in_the_order_of_the_one_before_is_found() -> None:
+    why = invalid(every_sample_once(history(two_epochs(list(range(60))))))
+    assert "epoch 1 takes the samples in the order of epoch 0" in why
+
+
+def test_an_epoch_in_another_order_is_right() -> None:
+    assert every_sample_once(history(two_epochs([sample * 7 % 60 for sample in range(60)]))).valid is True
+    assert every_sample_once(history(two_epochs(list(reversed(range(60)))))).valid is True
+
+
+def test_few_samples_in_the_same_order_show_nothing() -> None:
+    assert every_sample_once(history(two_epochs(list(range(20))))).valid is True
+
+
 # ------------------------------------------------------------------------------------------------------------ recovered
 
 
