@@ -154,10 +154,12 @@ class Promises:
         return True
 
     def obeys(self, term: int, server: str) -> bool:
-        """Whether the worker obeys this master; a higher term than it knew means that others have promised themselves."""
-        if term > self.kept.term:
+        """Whether the worker obeys this master, which the workers have elected: without this one, if it knew of a lower term
+        or had promised itself to a server that lost. No other server is ever elected in that term.
+        """
+        if term >= self.kept.term:
             self.kept = Promise(term, server)
-        return not self._rules.terms_compared or Promise(term, server) == self.kept
+        return not self._rules.terms_compared or term == self.kept.term
 
     def heard(self, now_s: float) -> None:
         """The worker got work from its master."""

@@ -172,15 +172,23 @@ def test_a_worker_that_hears_its_master_promises_itself_to_no_other() -> None:
     assert promises.kept == Promise(4, "standby")
 
 
-def test_a_promise_excludes_every_lower_term_and_every_other_server_of_its_own() -> None:
+def test_a_promise_excludes_every_lower_term_and_a_promise_to_another_server_in_its_own() -> None:
     promises = Promises(Promise(), Rules(limits=LIMITS))
     assert promises.ask(4, "standby", 0)
     assert promises.ask(4, "standby", 0)
     assert not promises.ask(4, "master", 0)
     assert not promises.ask(3, "master", 0)
     assert promises.obeys(4, "standby")
-    assert not promises.obeys(4, "master")
     assert not promises.obeys(3, "master")
+
+
+def test_a_worker_obeys_whom_the_others_elected_in_the_term_in_which_it_promised_itself_to_another() -> None:
+    workers = [Promises(Promise(3, "master")) for _ in range(3)]
+    elected = [worker.ask(4, server, 0) for worker, server in zip(workers, ("standby", "master", "master"), strict=True)]
+    assert elected == [True] * 3  # so the master leads term 4, and the standby does not
+    assert [worker.obeys(4, "master") for worker in workers] == [True] * 3
+    assert not workers[0].ask(4, "standby", 0)
+    assert not workers[0].obeys(3, "master")
 
 
 def test_a_worker_that_was_not_asked_follows_the_higher_term() -> None:

@@ -79,6 +79,21 @@ def test_parameters_are_not_taken_from_a_master_that_was_replaced_while_a_pull_w
     assert asyncio.run(taken(tmp_path / "other", other_master=True)) == [0]
 
 
+def test_a_worker_works_for_the_master_that_the_others_elected_instead_of_the_server_that_it_promised_itself_to(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        worker = Served(tmp_path)
+        asked = Request("POST", PROMISE, body=pack(Ask(server="standby", term=1)))
+        assert unpack((await worker.handle(asked)).body, Promised)[0].granted
+        working = asyncio.create_task(worker.work_for("master"))
+        await settle()
+        working.cancel()
+        assert worker.taken == [0]
+
+    asyncio.run(scenario())
+
+
 def test_a_promise_that_the_disk_does_not_take_is_not_given(tmp_path: Path) -> None:
     async def scenario() -> None:
         worker, disk = Served(tmp_path), DiskThatFills(tmp_path / "disk")
