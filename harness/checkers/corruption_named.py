@@ -13,7 +13,7 @@ from harness.model import training_events
 from harness.model.errors import UsageError
 from harness.model.history import History
 from harness.model.node_events import BrokenEvent, told
-from harness.model.training_events import Named
+from harness.model.training_events import Named, NotWithdrawn, TakenBack
 from harness.model.verdict import Checker, Verdict
 
 FLIPPED: Final = "bit_flipped"
@@ -34,8 +34,10 @@ def corruption_named(history: History) -> Verdict:
 
     A step is right if its parameters are, bit for bit, those of an undisturbed training. Steps that were done wrongly after
     the first flip and before the naming are allowed if they were done again. A flip of an activation may change nothing: if
-    all steps are right, no rank has to be named for it. Unknown if no bit was flipped, if the record ends too early, or
-    without a control. `corruption_named_within` takes another limit.
+    all steps are right, no rank has to be named for it. If gradients were flipped, the training must not have taken back too
+    little, such as all steps after a wrong one: it may have been done again only because there was no checkpoint in between.
+    Unknown if no bit was flipped, if the record ends too early, or without a control. `corruption_named_within` takes another
+    limit.
     """
     return _judged(history, LIMIT_STEPS)
 
@@ -55,7 +57,7 @@ def corruption_named_within(steps: int) -> Checker:
 def _judged(history: History, limit: int) -> Verdict:
     steps, expected = done(history), control(history)
     try:
-        flips, named = _flips(history), _named(history)
+        flips, named, taken_back = _flips(history), _named(history), _taken_back(history)
     except BrokenEvent as error:
         return Verdict(valid=None, why=str(error))
     if flips.empty:
@@ -87,6 +89,8 @@ def _judged(history: History, limit: int) -> Verdict:
             return Verdict(valid=False, why=why)
         found.append(f"{node} {(found_ns - flipped_ns) / 1e9:.2f} s and {count(number, 'step')} after its first flip")
         last_ns = max(last_ns, found_ns)
+    if set(flips["of"]) == {"gradient"} and (trusted := _trusted(wrong, taken_back)) is not None:
+        return Verdict(valid=False, why=trusted)
     return _right_again(steps, wrong, last_ns, f"named: {listed(found)}")
 
 
@@ -115,6 +119,24 @@ def _right_again(steps: pd.DataFrame, wrong: pd.DataFrame, named_ns: int, told: 
         return Verdict(valid=False, why=f"{told}; step {min(left)} was wrong, and was never done again")
     redone = f", {count(len(bad), 'wrong step')} done again" if bad else ", no wrong step was done"
     return Verdict(valid=True, why=f"{told}{redone}; right in each of {count(later['step'].nunique(), 'step')} since")
+
+
+def _trusted(wrong: pd.DataFrame, taken_back: pd.DataFrame) -> str | None:
+    """Which wrong step was not among those that were taken back, if there is one; None if it is not known what was."""
+    for _, row in wrong.iterrows():
+        later = taken_back[taken_back["generation"] >= row["generation"]]
+        if len(later) and int(later["step"].min()) > row["step"]:
+            return (
+                f"step {row['step']} was wrong ({at(row)}), and only what came after {later['step'].min()} steps was taken back"
+            )
+    return None
+
+
+def _taken_back(history: History) -> pd.DataFrame:
+    """What was taken back: the states after more steps than `step`, of this `generation` and all before it."""
+    found = [(taken.event.generation, taken.event.step) for taken in training_events.told(history, TakenBack)]
+    found += [(still.event.generation, still.event.step) for still in training_events.told(history, NotWithdrawn)]
+    return pd.DataFrame(found, columns=["generation", "step"])
 
 
 def _flips(history: History) -> pd.DataFrame:

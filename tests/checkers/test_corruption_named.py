@@ -64,6 +64,29 @@ def test_what_is_wrong(change: tuple[str, str], events: Sequence[tuple[float, st
     assert why in verdict.why
 
 
+def taken_back(generation: int, step: int, kind: str = "taken back") -> tuple[float, str, str, str]:
+    detail = f'{{"generation":{generation},"step":{step},"withdrawn":[],"why":""}}'
+    return 1.25, "coordinator", kind, detail
+
+
+@pytest.mark.parametrize("kind", ["taken back", "not withdrawn"])
+def test_a_wrong_step_that_is_trusted_is_found_even_if_it_was_done_again(kind: str) -> None:
+    assert corruption_named(told(RIGHT, FLIP, NAMING, taken_back(1, 1, kind))).valid is True
+    verdict = corruption_named(told(RIGHT, FLIP, NAMING, taken_back(1, 2, kind)))
+    assert verdict.valid is False
+    assert verdict.why == ("step 1 was wrong (rank0 at 1.10 s, generation 1), and only what came after 2 steps was taken back")
+
+
+def test_what_a_later_finding_takes_back_counts_for_the_generations_before() -> None:
+    assert corruption_named(told(RIGHT, FLIP, NAMING, taken_back(1, 2), taken_back(3, 0))).valid is True
+    assert corruption_named(told(RIGHT, FLIP, NAMING, taken_back(0, 2))).valid is True
+
+
+def test_an_audit_may_pass_a_rank_whose_activation_was_flipped_in_vain() -> None:
+    flip = (1.0, "rank1", "bit_flipped", '{"of":"activation"}')
+    assert corruption_named(told(RIGHT, flip, NAMING, taken_back(1, 2))).valid is True
+
+
 def steps(number: int, parameters: str = "p{}") -> str:
     return "\n".join(f"rank0 g1 step {at} {parameters.format(at)} 0:{at} at {2 + at / 100}" for at in range(number))
 
