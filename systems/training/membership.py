@@ -175,8 +175,8 @@ class Membership:
 def choose(answers: Mapping[str, Prepared]) -> tuple[str, ...]:
     """The members of the next group, in the order of `answers`: the largest set of ranks that all reach each other.
 
-    `answers` are in the order of ranks; each contains the later ranks that it reached. Among sets of the same size, one with
-    parameters comes before one without, and then the one that is furthest, so that the fewest steps are repeated.
+    `answers` are in the order of ranks; each contains the later ranks that it reached. A set with parameters comes before any
+    without, however large; of two of the same size, the one that is furthest does, so that the fewest steps are repeated.
     """
     names = list(answers)
     best: tuple[str, ...] = ()
