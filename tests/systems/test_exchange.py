@@ -141,6 +141,15 @@ def test_state_is_saved_sent_and_taken_up(text: str, tmp_path: Path) -> None:
     assert other.digest() == trainers[1].digest()
 
 
+@pytest.mark.parametrize("text", ["one-bit", "top-k", "powersgd", "local-sgd(batches=2)"])
+def test_a_rank_that_is_set_back_to_the_state_of_another_begins_with_nothing_of_its_own(text: str) -> None:
+    trainers = [trainer(text) for _ in range(2)]
+    step(trainers)
+    assert trainers[1].state.private
+    trainers[1].decode(trainers[0].encode())
+    assert not trainers[1].state.private
+
+
 def test_a_round_of_local_steps_that_is_not_wanted_any_more_leaves_no_trace() -> None:
     alone = trainer("local-sgd(batches=3)")
     step([alone])

@@ -73,3 +73,20 @@ def test_a_server_whose_disk_is_full_is_not_elected_and_stands_again_later(tmp_p
         assert worker.asked == [(1, 1)] * 3
 
     asyncio.run(scenario())
+
+
+def test_a_server_that_hears_of_a_later_term_while_it_is_elected_does_not_lead(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        disk = Disk(tmp_path / "disk")
+        made, _ = server(tmp_path, disk)
+
+        class AfterABeat(Grants):
+            async def request(self, method: str, path: str, body: bytes, *, timeout_s: float) -> Response:
+                await made.handle(Request("POST", BEAT, body=pack(Beat(term=2))))
+                return await super().request(method, path, body, timeout_s=timeout_s)
+
+        made._workers = dict.fromkeys(WORKERS, cast(HttpClient, AfterABeat(disk)))
+        assert not await made._elected()
+        assert disk.read("term") == b"2"
+
+    asyncio.run(scenario())

@@ -62,6 +62,16 @@ class Lost:
         raise RuntimeError("Connection closed by peer")
 
 
+class Another:
+    """A group with another member, which says the same each time."""
+
+    def __init__(self, *said: int) -> None:
+        self._said = list(said)
+
+    def exchange(self, numbers: list[int]) -> list[list[int]]:
+        return [numbers, self._said]
+
+
 class Alone:
     """A group of one member."""
 
@@ -69,20 +79,41 @@ class Alone:
         return [numbers]
 
 
+def agreed(trainer: Trainer, generation: int) -> _Agreed:
+    """A sum for the first step."""
+    combined = Combined(total=torch.zeros(trainer.row).numpy(), state=State())
+    return _Agreed(generation=generation, step=0, begun_ns=0, collective_ns=0, combined=combined)
+
+
 def test_a_sum_that_all_held_is_applied_though_the_next_group_ends_before_it_is_settled(tmp_path: Path) -> None:
     trainer = Trainer("digits", 1, method=exchange.method("allreduce"))
     worker = worker_of(trainer, tmp_path)
     worker._has_state = True
-    total = torch.zeros(trainer.row)
-    worker._agreed = _Agreed(
-        generation=1, step=0, begun_ns=0, collective_ns=0, combined=Combined(total=total.numpy(), state=State())
-    )
+    worker._agreed = agreed(trainer, 1)
     with pytest.raises(RuntimeError, match="closed by peer"):
         worker._settle(form(2), cast(Group, Lost()))
     worker._settle(form(3), cast(Group, Alone()))
     assert worker.step == 1
     worker._settle(form(4), cast(Group, Alone()))
     assert worker.step == 1, "it is applied once"
+
+
+@pytest.mark.parametrize(
+    ("other", "applied"),
+    [
+        ((0, 1), True),  # it holds the same sum
+        ((0, 0), True),  # it holds none: a lost member may have applied this one
+        ((0, 2), False),  # it holds the sum of a later group, of which a lost member may have applied that
+        ((1, 0), False),  # it has done the step already, perhaps with another sum
+    ],
+)
+def test_of_two_sums_for_a_step_only_the_later_one_is_applied(other: tuple[int, int], applied: bool, tmp_path: Path) -> None:
+    trainer = Trainer("digits", 1, method=exchange.method("allreduce"))
+    worker = worker_of(trainer, tmp_path)
+    worker._has_state = True
+    worker._agreed = agreed(trainer, 1)
+    worker._settle(form(3), cast(Group, Another(*other)))
+    assert worker.step == (1 if applied else 0)
 
 
 def test_a_group_resumes_no_checkpoint_that_it_is_told_is_withdrawn(tmp_path: Path) -> None:
