@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drills.training._checks import CHECKS
+from drills.training._checks import SERVED
 from faults.disk_full import DiskFull
 from faults.sync_fails import SyncFails
 from harness.model.drill import Drill
@@ -15,7 +15,7 @@ drill = Drill(
     workload=Steps(),
     load=Load(rate=20, clients=50, seconds=7.5, timeout_ms=2500),
     faults=[DiskFull("master").between(1, 2.5), SyncFails("master").between(3, 4.5)],
-    checks=CHECKS,
+    checks=SERVED,
     slos=["availability >= 99%", "max < 1.5s"],
     nightly=True,
 )

@@ -10,7 +10,7 @@ from systems.parameter_server import ParameterServer
 from workloads.steps import Steps
 
 drill = Drill(
-    system=ParameterServer(workers=3, checkpoint_every=10),
+    system=ParameterServer(workers=3, checkpoint_every=5),
     workload=Steps(),
     load=Load(rate=20, clients=80, seconds=7, timeout_ms=4000),
     faults=[Kill("master").between(2.5, 4)],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drills.training._checks import CHECKS
+from drills.training._checks import SERVED
 from faults.corrupt_bytes import CorruptBytes
 from harness.model.drill import Drill
 from harness.model.load import Load
@@ -14,7 +14,7 @@ drill = Drill(
     workload=Steps(),
     load=Load(rate=20, clients=50, seconds=8, timeout_ms=2500),
     faults=[CorruptBytes("worker1>master", rate=2e-6).between(1.5, 5)],
-    checks=CHECKS,
+    checks=SERVED,
     slos=["availability >= 99%", "max < 1.5s"],
     nightly=True,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drills.training._checks import CHECKS
+from drills.training._checks import SERVED
 from faults.pause import Pause
 from harness.model.drill import Drill
 from harness.model.load import Load
@@ -16,9 +16,9 @@ drill = Drill(
     faults=[
         Pause(nodes).when(received="/pull", at="master", nth=4, from_s=start, for_s=stall_s)
         for start in (1.0, 2.2, 3.4, 4.6, 5.8)
-        for nodes, stall_s in (("master", 0.6), ("worker2 worker3", 0.8))  # so the step is not over when worker1 asks again
+        for nodes, stall_s in (("master", 0.75), ("worker2 worker3", 0.95))  # so the step is not over when worker1 asks again
     ],
-    checks=CHECKS,
+    checks=SERVED,
     slos=["availability >= 99%", "max < 2s"],
     nightly=True,
 )

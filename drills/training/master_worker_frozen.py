@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drills.training._checks import CHECKS
+from drills.training._checks import SERVED
 from faults.pause import Pause
 from harness.model.drill import Drill
 from harness.model.load import Load
@@ -14,7 +14,7 @@ drill = Drill(
     workload=Steps(),
     load=Load(rate=20, clients=50, seconds=9, timeout_ms=2500),
     faults=[Pause("worker2").when(heard="/pull", nth=5, from_s=1.5, for_s=4)],
-    checks=CHECKS,
+    checks=SERVED,
     slos=["availability >= 99%", "max < 1.5s"],
     nightly=True,
 )

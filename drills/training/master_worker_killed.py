@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drills.training._checks import CHECKS
+from drills.training._checks import SERVED
 from faults.kill import Kill
 from harness.model.drill import Drill
 from harness.model.load import Load
@@ -19,7 +19,7 @@ drill = Drill(
         Kill("worker3").when(heard="/pull", nth=5, from_s=3.4, for_s=0.5),
         Kill("worker1").when(heard="/pull", nth=5, from_s=4.6, for_s=0.5),
     ],
-    checks=CHECKS,
+    checks=SERVED,
     slos=["availability >= 99%", "max < 1.5s"],
     nightly=True,
 )

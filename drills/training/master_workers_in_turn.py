@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drills.training._checks import CHECKS
+from drills.training._checks import SERVED
 from faults.pause import Pause
 from harness.checkers.majority_took_part import majority_took_part
 from harness.model.drill import Drill
@@ -20,7 +20,7 @@ drill = Drill(
         )  # with a step's parameters, and its gradients still to push
         for worker, start_s in (("worker2", 1.0), ("worker3", 2.1), ("worker2", 3.2), ("worker3", 4.3))
     ],
-    checks=(*CHECKS, majority_took_part),
+    checks=(*SERVED, majority_took_part),
     slos=["availability >= 99%", "max < 2s"],
     nightly=True,
 )

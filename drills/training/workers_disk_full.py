@@ -12,7 +12,7 @@ from systems.parameter_server import ParameterServer
 from workloads.steps import Steps
 
 drill = Drill(
-    system=ParameterServer(workers=3, checkpoint_every=10),
+    system=ParameterServer(workers=3, checkpoint_every=5),
     workload=Steps(),
     load=Load(rate=20, clients=120, seconds=9.5, timeout_ms=5000),
     faults=[

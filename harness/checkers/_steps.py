@@ -41,6 +41,13 @@ def stand(history: History, steps: pd.DataFrame) -> pd.Series:
     return (steps["step"].map(final) == steps["generation"]).fillna(False).astype(bool)
 
 
+def masters_and_workers(steps: pd.DataFrame) -> tuple[set[str], set[str]]:
+    """The nodes that contribute samples to steps, and those that never do, if there are both."""
+    contributed = (steps["samples"].fillna("").str.strip() != "").to_numpy(dtype=bool)
+    masters = set(steps["node"][contributed])
+    return masters, set(steps["node"]) - masters
+
+
 def trains(history: History) -> bool:
     """Whether anything was trained."""
     return not history.steps.empty

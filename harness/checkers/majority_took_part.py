@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
-from harness.checkers._steps import at, done, trains
+from harness.checkers._steps import at, done, masters_and_workers, trains
 from harness.checkers._wording import count, listed
 from harness.model.history import CONTROL, History
 from harness.model.verdict import Verdict
@@ -19,7 +17,7 @@ def majority_took_part(history: History) -> Verdict:
     of one worker alone are not judged. Unknown if there are none but these.
     """
     steps = history.steps[history.steps["node"] != CONTROL]
-    masters, workers = _roles(steps)
+    masters, workers = masters_and_workers(steps)
     found = done(history)
     judged = found[found["node"].isin(masters) & found["worker"].isna().to_numpy(dtype=bool)]
     if judged.empty or not workers:
@@ -37,18 +35,11 @@ def majority_took_part(history: History) -> Verdict:
     return Verdict(valid=True, why=why)
 
 
-def _roles(steps: pd.DataFrame) -> tuple[set[str], set[str]]:
-    """The nodes that contribute samples, and those that never do, if there are both."""
-    contributed = (steps["samples"].fillna("").str.strip() != "").to_numpy(dtype=bool)
-    masters = set(steps["node"][contributed])
-    return masters, set(steps["node"]) - masters
-
-
 def applies(history: History) -> bool:
     """Whether masters have done steps with several workers each."""
     if not trains(history):
         return False
     steps = history.steps[history.steps["node"] != CONTROL]
-    masters, workers = _roles(steps)
+    masters, workers = masters_and_workers(steps)
     found = done(history)
     return bool(workers) and bool((found["node"].isin(masters) & found["worker"].isna().to_numpy(dtype=bool)).any())

@@ -7,9 +7,9 @@ from typing import Final
 import pandas as pd
 
 from harness.checkers._starvation import disturbed
-from harness.checkers._steps import done, trains
+from harness.checkers._steps import done, masters_and_workers, trains
 from harness.checkers._wording import count, listed
-from harness.model.history import History
+from harness.model.history import CONTROL, History
 from harness.model.verdict import Verdict
 
 GRACE_NS: Final = 2_000_000_000
@@ -20,9 +20,10 @@ def recovered(history: History) -> Verdict:
     """After all faults are healed, every rank that trained before the first fault trains again, all in one group.
 
     A training that has lost a rank for good goes on and looks healthy, only slower; after the last loss it stands still. This
-    checks the last group: a rank takes part if it did a step in it, or had just begun one when the record ended. Unknown if
-    ranks are missing and the record ends within two seconds of the last fault's healing, or other programs on the machine have
-    kept a process of the run from running since then. Ranks that take the CPU from each other are no excuse.
+    checks the last group: a rank takes part if it did a step in it, or had just begun one when the record ended. A master may
+    have been replaced by another one: then that one and all workers train again. Unknown if ranks are missing and the record
+    ends within two seconds of the last fault's healing, or other programs on the machine have kept a process of the run from
+    running since then. Ranks that take the CPU from each other are no excuse.
     """
     steps, windows = done(history), history.windows.dropna(subset=["injected_ns"])
     if windows.empty or windows["healed_ns"].isna().any():
@@ -33,9 +34,13 @@ def recovered(history: History) -> Verdict:
     healed_ns, end_ns = int(windows["healed_ns"].max()), int(history.ops["done_ns"].max()) if len(history.ops) else 0
     since = steps[steps["done_ns"] > healed_ns]
     again = set(since["node"][since["generation"] == since["generation"].max()]) if len(since) else set()
-    lost = [node for node in before if node not in again | _under_way(history, since, end_ns)]
+    again |= _under_way(history, since, end_ns)
+    masters, workers = masters_and_workers(history.steps[history.steps["node"] != CONTROL])
+    replaced = masters - again if workers and masters & again else set()
+    lost = [node for node in before if node not in again and node not in replaced]
     if not lost:
-        return Verdict(valid=True, why=f"train together again when all faults were healed: {listed(before)}")
+        trains_again = [node for node in before if node in again]
+        return Verdict(valid=True, why=f"train together again when all faults were healed: {listed(trains_again)}")
     seconds = (end_ns - healed_ns) / 1e9
     if end_ns - healed_ns < GRACE_NS:
         return Verdict(valid=None, why=f"not back {seconds:.1f} s after the last fault, when the record ends: {listed(lost)}")

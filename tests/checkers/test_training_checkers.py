@@ -230,6 +230,26 @@ def test_a_rank_that_stays_out_is_found_and_named() -> None:
     assert "1 rank of 2 out for good: rank1, 8.5 s after the last fault was healed" in why
 
 
+TAKEN_OVER = """
+    master  g1 step 0 aa 0:1,0:2 at 1.0
+    worker1 g1 step 0 aa ,       at 1.0
+    worker2 g1 step 0 aa ,       at 1.0
+    standby g2 step 1 bb 0:3,0:4 at 4.0
+    worker1 g2 step 1 bb ,       at 4.0
+    worker2 g2 step 1 bb ,       at 4.0
+"""
+
+
+def test_a_master_may_be_replaced_and_its_workers_must_come_back() -> None:
+    verdict = recovered(history(TAKEN_OVER, (1.5, 3.0)))
+    assert verdict.valid is True
+    assert verdict.why == "train together again when all faults were healed: worker1, worker2"
+    shunned = TAKEN_OVER.replace("worker2 g2 step 1 bb", "worker2 g2 step 1 - ")
+    assert "out for good: worker2" in invalid(recovered(history(shunned, (1.5, 3.0))))
+    alone = TAKEN_OVER.replace("standby g2 step 1 bb", "standby g2 step 1 - ")
+    assert "out for good: master" in invalid(recovered(history(alone, (1.5, 3.0))))
+
+
 def test_ranks_that_train_in_two_groups_have_not_recovered() -> None:
     transcript = FAILED_AND_DONE_AGAIN.replace("rank1 g3", "rank1 g2")
     assert "out for good: rank1" in invalid(recovered(history(transcript, (1.05, 1.5))))
