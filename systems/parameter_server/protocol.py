@@ -148,7 +148,8 @@ class Promises:
         """Whether the worker promises itself to a server that wants to lead a term: not while it hears its master."""
         if Promise(term, server) == self.kept:
             return True
-        if term <= self.kept.term or now_s - self._heard_s < self._rules.limits.heard_s:
+        promised = term == self.kept.term and self._rules.promises_once
+        if term < self.kept.term or promised or now_s - self._heard_s < self._rules.limits.heard_s:
             return False
         self.kept = Promise(term, server)
         return True

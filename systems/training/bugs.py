@@ -162,6 +162,12 @@ BUGS: Final = BugCatalog(
         caught_by=("corruption/rank_computes_wrongly", "corruption_named"),
     ),
     Bug(
+        "old-audits-count",
+        "ranks trust one for audits of steps that were taken back since, and keep what it spoils when they are repeated",
+        Parts(guard=f"{_GUARDS}:OldAuditsCount"),
+        caught_by=("corruption/second_computes_wrongly", "corruption_named"),
+    ),
+    Bug(
         "checksum-of-the-loss",
         "the checksum of a gradient covers only its last number",
         Parts(guard=f"{_GUARDS}:ChecksumOfTheLoss"),
@@ -262,6 +268,12 @@ BUGS: Final = BugCatalog(
         "a coordinator that takes over counts generations from its own beginning",
         Parts(council=f"{_COUNCILS}:ForgetsGeneration"),
         caught_by=("training/leader_paused", "max < 2s"),
+    ),
+    Bug(
+        "forgets-group",
+        "a coordinator that takes over does not know which group trains, and forms one without any member of it",
+        Parts(council=f"{_COUNCILS}:ForgetsGroup"),
+        caught_by=("training/last_group_cut_off", "one_group"),
     ),
     Bug(
         "deposed-decides",

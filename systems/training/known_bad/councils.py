@@ -52,6 +52,19 @@ class ForgetsGeneration(Council):
     ledger: ClassVar[type[RaftLedger]] = GenerationForgotten
 
 
+class GroupForgotten(RaftLedger):
+    """Remembers everything but the last group."""
+
+    async def read(self, name: str) -> bytes | None:
+        return None if name == "group" else await super().read(name)
+
+
+class ForgetsGroup(Council):
+    """Forms a group when it takes over, whether or not another one trains."""
+
+    ledger: ClassVar[type[RaftLedger]] = GroupForgotten
+
+
 class Insisting(RaftLedger):
     """Goes on when it is refused."""
 

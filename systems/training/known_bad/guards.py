@@ -48,6 +48,14 @@ class SpoiltStepsKept(Guard):
         return self._trainer.step
 
 
+class OldAuditsCount(Guard):
+    """Remembers for good up to which step each rank was right, although those steps may have been taken back."""
+
+    def joins(self, members: Sequence[str]) -> None:
+        self._clean = dict.fromkeys(members, self._trainer.step) | self._clean
+        self.ends()
+
+
 class ChecksumOfTheLoss(Guard):
     """Covers only the last number: its slice begins where it should end."""
 
