@@ -1,10 +1,19 @@
-"""Waiting for work in a master's term."""
+"""A master's term: waiting for work, and who takes part in a step."""
 
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
-from systems.parameter_server.term import Changes, until_work
+from harness.node.context import NodeContext
+from harness.node.disk import Disk
+from systems.parameter_server.bugs import CORRECT
+from systems.parameter_server.leading import Leading
+from systems.parameter_server.messages import Pull
+from systems.parameter_server.term import Changes, Settings, until_work
+from systems.training.records import Records
 
 
 def test_work_is_handed_out_when_there_is_some_and_not_after_the_term() -> None:
@@ -60,5 +69,20 @@ def test_waiting_ends_after_a_while_and_whoever_gave_up_is_not_woken() -> None:
         changes.tell()
         await waiting
         assert gave_up.cancelled()
+
+    asyncio.run(scene())
+
+
+def test_a_worker_that_saw_a_step_of_an_earlier_term_does_not_take_part_in_that_of_this_one(tmp_path: Path) -> None:
+    async def scene() -> None:
+        settings = Settings(
+            name="master", workers=("worker1", "worker2"), model="digits", seed=1, step_s=0, checkpoint_every=10,
+            checkpoints_kept=2, staleness=None, parts=1, rules=CORRECT,
+        )  # fmt: skip
+        node = SimpleNamespace(shared=lambda name: Disk(tmp_path / name))
+        leading = Leading(3, settings, cast(NodeContext, node), Records(tmp_path, "master"))
+        for term, took_part in ((2, set[str]()), (3, {"worker2"})):
+            assert await leading.pull(Pull(worker="worker2", promised=3, term=term, seen=0), 60.0)
+            assert leading._round.took_part == took_part
 
     asyncio.run(scene())
