@@ -203,6 +203,7 @@ class Leader:
         state = self._state
         if progress.sending is None and state.snapshot is not None:
             progress.sending = Sending(state.snapshot)
+            progress.sent_bytes = 0  # what was sent before is of no use to the node, and no answer would take it off the count
         if progress.sending is not None:
             most = min(state.timing.piece, state.limits.get(name, state.timing.piece))
             state.send(name, progress.sending.piece(state.term, most, self.reads.last_round))

@@ -298,6 +298,24 @@ def test_pieces_are_as_long_as_gets_through_to_the_node() -> None:
     assert max(seen) == 2
 
 
+def test_entries_that_were_lost_before_the_snapshot_do_not_keep_its_pieces_from_being_sent() -> None:
+    group = Group("n1", "n2", "n3", timing=replace(TIMING, piece=5))
+    group.partition(["n1", "n2"], ["n3"])
+    group.elect("n1")
+    for value in VALUES:
+        group.propose("n1", value)
+        group.deliver()
+    group.run(100)  # it probes n3 with these entries, again and again
+    for name in ("n1", "n2"):
+        group.nodes[name].snapshot()
+    group.run(100)
+    group.nodes["n1"].core.limit("n3", 2)  # a piece did not get through in time
+    group.heal()
+    group.run(1000)
+    assert group.nodes["n1"].core.leading is not None
+    assert group.nodes["n3"].values == VALUES
+
+
 def test_entries_on_their_way_are_as_many_as_get_through_to_the_node_in_any_term() -> None:
     group = Group("n1", "n2", "n3")
     group.elect("n1")
