@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from harness.http.client import Tally
 from harness.model.simulated import Invariant
 from systems.parts.breaker import Breaker, Settings
 from systems.parts.breaker_watch import BreakerWatch, Calls
-from systems.regions.routing import LOOK_AGAIN, REFUSALS
+from systems.regions.routing import LOOK_AGAIN, NEWEST, REFUSALS
+
+_ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +48,8 @@ class Shown:
 class EdgesKeepTheirRules:
     """Each breaker of an edge does what `BreakerWatch` demands. An edge lets in no more guests than it may, counts each of them
     once, and asks one region at a time for each request. It forgets no other region: each that is not left out is asked now and
-    then. How far away one is follows from what it has answered, not from what it has refused. Balancers are checked too."""
+    then. How far away one is follows from what it has answered, not from what it has refused; once known, that stays known, and
+    no single answer counts for more than its weight. Balancers are checked too."""
 
     def __init__(self, balancers: Invariant) -> None:
         self._balancers = balancers
@@ -90,13 +94,21 @@ class EdgesKeepTheirRules:
                 yield f"{way.name} was not asked once in {times - times_then} requests to other regions, and is not left out"
 
     def _measured(self, shown: Shown) -> Iterator[str]:
-        """Whether a distance is another one although nothing was served: else who refuses at once looks near."""
+        """Whether a distance is another one although nothing was served, else who refuses at once looks near; or is not known
+        any more, or fell faster than answers that took no time at all could make it fall."""
         for way in shown.ways:
             served = way.asked.answered.total() - sum(way.asked.answered[status] for status in REFUSALS)
             before_s, served_then = self._distances.get(way.breaker, (way.distance_s, served))
-            if math.isfinite(way.distance_s) and way.distance_s != before_s and served == served_then:
-                yield f"the distance of {way.name} was {before_s:.4f} s and is {way.distance_s:.4f} s, and it served nothing"
             self._distances[way.breaker] = (way.distance_s, served)
+            if served and not math.isfinite(way.distance_s):
+                yield f"the distance of {way.name} is not known, and it has served {served} requests"
+                continue
+            fell = f"the distance of {way.name} was {before_s:.4f} s and is {way.distance_s:.4f} s, and"
+            if math.isfinite(way.distance_s) and way.distance_s != before_s and served == served_then:
+                yield f"{fell} it served nothing"
+            least_s = before_s * (1 - NEWEST) ** (served - served_then) - _ROUNDING if served_then else 0.0
+            if way.distance_s < least_s:
+                yield f"{fell} it served {served - served_then} requests, each of which has a weight of {NEWEST:g}"
 
 
 def _begun(tally: Tally) -> int:

@@ -14,7 +14,7 @@ from typing import Final
 from systems.parts.breaker import Breaker, Permit
 from systems.regions.bugs import Rules
 
-_NEWEST: Final = 0.2
+NEWEST: Final = 0.2
 """The weight of the newest answer in a region's distance."""
 
 LOOK_AGAIN: Final = 50
@@ -50,7 +50,7 @@ class Route:
             self.distance_s = math.inf
 
     def answered(self, took_s: float) -> None:
-        self.distance_s = self.distance_s + _NEWEST * (took_s - self.distance_s) if self._answered else took_s
+        self.distance_s = self.distance_s + NEWEST * (took_s - self.distance_s) if self._answered else took_s
         self._answered = True
 
 

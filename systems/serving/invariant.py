@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from systems.parts.retry_budget import RetryBudget
 from systems.serving.admission import Admission
 from systems.serving.admission_rules import AdmissionRules
+from systems.serving.begun_rules import Begun, begun_too_late
 from systems.serving.breaker_rules import BreakerRules
 from systems.serving.check_rules import CheckRules
 from systems.serving.choice_rules import ChoiceRules
@@ -58,6 +59,8 @@ class BalancersKeepTheirRules:
     - It always admits a few requests, and no more than its replicas have been seen to answer in time (`AdmissionRules`).
     - Its breakers keep their rules (`BreakerRules`).
     - Requests that no client waits for any more are given up (`GroupRules`).
+
+    And a replica of known capacity begins nothing that it cannot end in time (`begun_too_late`).
     """
 
     def __init__(self) -> None:
@@ -65,6 +68,8 @@ class BalancersKeepTheirRules:
 
     def broken(self, states: Mapping[str, object]) -> str | None:
         for name, state in states.items():
+            if isinstance(state, Begun) and (too_late := begun_too_late(state)) is not None:
+                return f"{name}: {too_late}"
             if not isinstance(state, Shown):
                 continue
             watch = self._watches.get(name)

@@ -8,6 +8,7 @@ request with a deadline is not begun if too little time is left when its turn co
 from __future__ import annotations
 
 import asyncio
+import math
 from pathlib import Path
 
 import msgspec
@@ -20,6 +21,7 @@ from harness.http.writing import encode_response
 from harness.node.context import NodeContext
 from systems.serving import artifacts
 from systems.serving.batching import TOO_LATE
+from systems.serving.begun_rules import Begun
 from systems.serving.messages import PredictReply
 from systems.serving.model import Classifier
 from systems.serving.pixels import row_of
@@ -42,6 +44,8 @@ class Server:
         self._service_s = config.service_ms / 1e3
         self._turn = asyncio.Lock()
         self._works: set[asyncio.Task[None]] = set()
+        self._least_left_s = math.inf
+        node.show(lambda: Begun(least_left_s=self._least_left_s, service_s=self._service_s))
         node.report_unsettled(lambda: {"batches under way": len(self._works)})
 
     def handle(self, batch: RequestBatch) -> None:
@@ -79,6 +83,8 @@ class Server:
         async with self._turn:
             if self.expired(batch):
                 return TOO_LATE
+            if batch.deadline is not None:
+                self._least_left_s = min(self._least_left_s, batch.deadline.at_s - self._node.clock())
             await asyncio.sleep(self._service_s)
             (answer,) = self._model.predict([row])
         reply = PredictReply(label=answer.label, score=answer.score, model=self._model.fingerprint, node=self._node.name)

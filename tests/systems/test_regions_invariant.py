@@ -86,3 +86,29 @@ def test_a_distance_follows_from_what_was_served() -> None:
     edge.ask("us", 1, status=503)
     edge.distances_s["us"] = 0.03
     assert "the distance of us was 0.0400 s and is 0.0300 s, and it served nothing" in (edge.look() or "")
+
+
+def test_a_distance_that_was_measured_stays_known() -> None:
+    edge = Edge()
+    edge.distances_s["us"] = math.inf
+    assert edge.look() is None
+    edge.ask("us", 1)
+    edge.distances_s["us"] = 0.04
+    assert edge.look() is None
+    edge.distances_s["us"] = math.inf
+    assert "the distance of us is not known, and it has served 1 requests" in (edge.look() or "")
+
+
+def test_no_answer_counts_for_more_than_its_weight() -> None:
+    edge = Edge()
+    edge.distances_s["us"] = math.inf
+    assert edge.look() is None
+    edge.ask("us", 1)
+    edge.distances_s["us"] = 0.1
+    assert edge.look() is None
+    edge.ask("us", 2)
+    edge.distances_s["us"] = 0.1 * 0.8 * 0.8
+    assert edge.look() is None
+    edge.ask("us", 1)
+    edge.distances_s["us"] = 0.02
+    assert "and it served 1 requests, each of which has a weight of 0.2" in (edge.look() or "")

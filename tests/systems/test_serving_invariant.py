@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 import pytest
 
 from systems.serving.admission import LEAST
+from systems.serving.begun_rules import Begun
+from systems.serving.invariant import BalancersKeepTheirRules
 from tests.helpers.watched_balancer import SETTINGS, looked_at
 
 
@@ -243,3 +247,9 @@ def test_a_group_for_nobody_ends_as_soon_as_the_balancer_gets_to_it() -> None:
     assert balancer.look() is None
     balancer.check("r1", good=True, times=8)
     assert "since all its clients have gone there were 8 health checks" in (balancer.look() or "")
+
+
+@pytest.mark.parametrize(("left_s", "why"), [(math.inf, None), (0.05, None), (0.03, "0.0300 s before its deadline")])
+def test_a_replica_begins_nothing_that_it_cannot_end_in_time(left_s: float, why: str | None) -> None:
+    found = BalancersKeepTheirRules().broken({"r1": Begun(least_left_s=left_s, service_s=0.05)})
+    assert found is None if why is None else why in (found or "")
