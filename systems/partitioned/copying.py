@@ -74,6 +74,14 @@ class Copy:
         return sum(one.taken_bytes for one in done) // len(done), sum(one.of_bytes for one in done) // len(done)
 
 
+def as_far(found: str | None, known: str) -> bool:
+    """Whether a note that was found tells of as much progress as the known one."""
+    if found is None:
+        return False
+    one, other = (msgspec.json.decode(text, type=_Progress) for text in (found, known))
+    return (one.done, one.taken_bytes) >= (other.done, other.taken_bytes)
+
+
 def move_of(note: str) -> tuple[str, int]:
     """The partition and the move of a note."""
     low, move, _ = note.rsplit("|", 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from harness.node.disk import Disk
+from systems.partitioned.copying import as_far, move_of
 from systems.partitioned.known_map import read_map
 from systems.partitioned.partition_map import PartitionMap
 from systems.partitioned.storage import Storage
@@ -41,6 +42,10 @@ def forgotten(storage: Storage, known: PartitionMap | None, start: int, disk: Di
                 f"of {held.place}, it would hold version {left.version.counter} of {left.version.writer} in place of version"
                 f" {entry.version.counter} of {entry.version.writer}"
             )
+    moving = {(one.low, one.move) for one in known.moving} if known else set()
+    for note, text in storage.notes.items():
+        if move_of(note) in moving and not as_far(found.notes.get(note), text):
+            return f"of the copy {note}, it would have the note {found.notes.get(note)} in place of {text}"
     return None
 
 

@@ -10,8 +10,9 @@ import pytest
 from harness.node.crashpoints import MemoryFiles
 from harness.node.disk import Disk
 from systems.partitioned.bugs import BUGS, CORRECT, Rules
+from systems.partitioned.copying import Copy
 from systems.partitioned.known_map import KnownMap, write_map
-from systems.partitioned.messages import Entry, Held, Version
+from systems.partitioned.messages import Entry, Held, Pulled, Version
 from systems.partitioned.moving import first_map
 from systems.partitioned.remembered import forgotten, next_start
 from systems.partitioned.storage import Storage
@@ -81,6 +82,31 @@ def test_what_a_start_does_not_find_is_forgotten() -> None:
     assert node.forgotten(Disk(older)) == f"it would go back from epoch {LATER.epoch} to {FIRST.epoch}"
     node.start = 0
     assert node.forgotten(Disk(before)) is None
+
+
+def test_the_progress_of_a_copy_is_remembered_as_long_as_its_move_goes_on() -> None:
+    files = MemoryFiles()
+    node = Node(Disk(files))
+    first, *others = LATER.partitions
+    moving = msgspec.structs.replace(first, target=("n2",), move=LATER.epoch)
+    node.known.install(msgspec.structs.replace(LATER, partitions=(moving, *others)))
+    copy = Copy(moving, {})
+    disks: list[MemoryFiles] = []
+    for place, done in (("k1", False), ("k2", True)):
+        part = Pulled([Held(place, Entry(Version(1, "n1", 1), "x"))], done)
+        note, text = copy.with_part("n1", part)
+        assert asyncio.run(node.storage.put(part.held, {note: text}))
+        copy.took("n1", text)
+        disks.append(MemoryFiles(files.contents()))
+    earlier, now = disks
+    assert node.forgotten(Disk(now)) is None
+    for held in node.storage.between("", None):
+        asyncio.run(Node(Disk(earlier)).storage.put([held]))
+    assert "it would have the note" in (node.forgotten(Disk(earlier)) or "")
+    last = msgspec.structs.replace(LATER, epoch=LATER.epoch + 1)
+    node.known.install(last)
+    write_map(Disk(earlier), last)
+    assert node.forgotten(Disk(earlier)) is None
 
 
 @pytest.mark.parametrize(
