@@ -117,6 +117,11 @@ class Topics:
         """By topic."""
         return self._topics
 
+    @property
+    def sessions(self) -> int:
+        """How many producers it knows."""
+        return len(self._producers)
+
     def unsettled(self) -> int:
         """How many messages have not been settled by every group."""
         return sum(partition.end - partition.first for partitions in self._topics.values() for partition in partitions)

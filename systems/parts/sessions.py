@@ -32,6 +32,9 @@ class Sessions(Generic[A]):
         self._latest = dict(kept)
         """The most recently used session is last."""
 
+    def __len__(self) -> int:
+        return len(self._latest)
+
     def begin(self, session: int, first: A) -> None:
         """Open a session. `first` is the answer to a command with number 0, which is never carried out."""
         self._latest[session] = Latest(0, first)

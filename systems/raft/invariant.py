@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple, cast
 
+from systems.parts.session_rules import SessionsStay
 from systems.raft import imagined_steps
 from systems.raft.core.core import Core
 from systems.raft.core.messages import Entry, Members, Vows
@@ -84,6 +85,7 @@ class RaftSafety:
         self._elections = ImaginedElections()
         self._transfers = Transfers()
         self._leading = LeadsByTheRules()
+        self._sessions = SessionsStay()
 
     def broken(self, states: Mapping[str, object]) -> str | None:
         for name, state in states.items():
@@ -94,6 +96,7 @@ class RaftSafety:
             why = why or self._begins(name, shown.core) or self._election(name, shown.core) or self._machine(name, shown)
             why = why or self._counted(name, shown.core, states) or imagined_steps.broken(name, shown.core)
             why = why or self._transfers.broken(name, shown.core) or self._leading.broken(name, shown.core)
+            why = why or self._sessions.broken(name, shown.applied, shown.machine)
             if why is not None:
                 return why
         return self._elections.broken(_voters(states), Committed(self._last_committed, self._committed_term))

@@ -45,6 +45,11 @@ class KeyValues:
     def get(self, key: str) -> str | None:
         return self._values.get(key)
 
+    @property
+    def sessions(self) -> int:
+        """How many are open."""
+        return len(self._sessions)
+
     def check(self, data: str) -> None:
         """Raise `ValueError` if this is not a command."""
         _DECODE(data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from systems.parts.session_rules import SessionsStay
 from systems.parts.sessions import Latest, Sessions
 
 
@@ -56,3 +57,20 @@ def test_a_bug_that_does_not_recognize_them_does_them_again() -> None:
     counted = Counted(2)
     counted.sessions.begin(1, 0)
     assert [counted.once(1, 2, recognized=False) for _ in range(3)] == [1, 2, 3]
+
+
+class Has:
+    """A copy of a state machine with so many sessions."""
+
+    def __init__(self, sessions: int) -> None:
+        self.sessions = sessions
+
+
+def test_a_copy_that_is_behind_has_fewer_sessions_and_one_that_is_ahead_has_not() -> None:
+    rule = SessionsStay()
+    for name, applied, sessions in (("n1", 4, 1), ("n1", 9, 3), ("n2", 6, 2), ("n2", 7, 3), ("n3", 5, 1), ("n1", 9, 3)):
+        assert rule.broken(name, applied, Has(sessions)) is None
+    assert rule.broken("n2", 7, Has(2)) == "n2 has 2 sessions after entry 7, and 3 were open after 7"
+    assert rule.broken("n1", 12, Has(2)) == "n1 has 2 sessions after entry 12, and 3 were open after 7"
+    assert rule.broken("n3", 3, Has(0)) is None
+    assert rule.broken("n3", 12, object()) is None
