@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import cast
 
 from systems.partitioned.partition_map import PartitionMap
-from systems.partitioned.peer import SILENT_AFTER, Heard
 from systems.partitioned.storage import Storage
+from systems.parts.silence import Heard, SparesOnlyTheSilent
 
 
 class HoldsOnlyItsOwn:
@@ -51,23 +51,16 @@ class RefusesOnlyForAWhile:
         return None
 
 
-class SparesOnlyTheSilent:
-    """A node counts another one as silent only after several requests in a row without an answer.
-
-    If an answer has come since the last look, only what was not answered since then can be in a row.
-    """
+class AsksWhoAnswers:
+    """A node counts another one as silent only after several requests in a row without an answer (`SparesOnlyTheSilent`)."""
 
     def __init__(self) -> None:
-        self._heard: dict[tuple[str, str], tuple[object, Heard]] = {}
-        """By node and the one that it asks, the number of its start, and what it had heard at the last look."""
+        self._rule = SparesOnlyTheSilent()
 
     def broken(self, shown: Mapping[str, Mapping[str, object]]) -> str | None:
-        found = None
-        for name, state in shown.items():
-            for other, now in cast(Mapping[str, Heard], state.get("peers", {})).items():
-                start, before = self._heard.get((name, other), (None, now))
-                self._heard[name, other] = state["start"], now
-                unanswered = now.silences - before.silences
-                if start == state["start"] and now.silent and now.answers > before.answers and unanswered < SILENT_AFTER:
-                    found = found or f"{name} counts {other} as silent, and only {unanswered} requests were unanswered lately"
-        return found
+        asking = [(name, state) for name, state in shown.items() if "peers" in state]
+        found = [
+            self._rule.look(name, cast(int, state["start"]), cast(Mapping[str, Heard], state["peers"]))
+            for name, state in asking
+        ]
+        return next((why for why in found if why is not None), None)

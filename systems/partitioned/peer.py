@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -13,26 +13,16 @@ from systems.partitioned.frames import Damaged
 from systems.partitioned.messages import Refusal
 from systems.parts.owner import Owner
 from systems.parts.sealing import sealed, unsealed
+from systems.parts.silence import SILENT_AFTER, Heard
 
 T = TypeVar("T")
 
 MAX_IN_FLIGHT: Final = 128
-SILENT_AFTER: Final = 4
 MAX_IN_FLIGHT_SILENT: Final = 8
 """After `SILENT_AFTER` unanswered requests in a row, fewer requests may be in flight until the node answers."""
 
 REFUSED: Final = 409
 BAD: Final = Response(400, b"damaged on its way")
-
-
-class Heard(NamedTuple):
-    """What has come from a node."""
-
-    answers: int
-    silences: int
-    """How many requests got no answer."""
-    silent: bool
-    """Whether it counts as silent."""
 
 
 class Peer:

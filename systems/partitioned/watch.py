@@ -8,11 +8,7 @@ from typing import cast
 from systems.partitioned.duties import NothingOverdue
 from systems.partitioned.imagined import ConfirmsInItsEpoch, DiscardsWhatIsOnItsWay, EmptiesOnlyWhatIsCopied
 from systems.partitioned.invariant import OneOwnerWhoHasIt
-from systems.partitioned.own_rules import (
-    HoldsOnlyItsOwn,
-    RefusesOnlyForAWhile,
-    SparesOnlyTheSilent,
-)
+from systems.partitioned.own_rules import AsksWhoAnswers, HoldsOnlyItsOwn, RefusesOnlyForAWhile
 from systems.partitioned.partition_map import PartitionMap
 from systems.partitioned.rate_rules import CopiesKeepToTheirRate
 from systems.parts.rules import Rule, first_broken
@@ -30,7 +26,7 @@ class Watch:
             ConfirmsInItsEpoch(),
             EmptiesOnlyWhatIsCopied(),
             RefusesOnlyForAWhile(),
-            SparesOnlyTheSilent(),
+            AsksWhoAnswers(),
             CopiesKeepToTheirRate(),
         )
 

@@ -338,6 +338,8 @@ class Server:
             digests=self._digests,
             changed=storage.changed,
             compared=self._upkeep.compared,
+            start=storage.start,
+            heard={name: peer.heard for name, peer in self._peers.items()},
             changes=storage.changes,
             undone=self._finished.undone,
             told=self._finished.told,

@@ -13,6 +13,7 @@ from harness.model.system import Address
 from systems.parts.merkle import Range
 from systems.parts.owner import Owner
 from systems.parts.sealing import SealedClient
+from systems.parts.silence import SILENT_AFTER, Heard
 from systems.quorum.messages import (
     ENTRIES_PATH,
     RANGES_PATH,
@@ -31,7 +32,6 @@ from systems.quorum.replica import Held, Part
 MAX_IN_FLIGHT: Final = 64
 """The most concurrent HTTP requests to a peer; further ones are not sent, as if the network had lost them."""
 
-SILENT_AFTER: Final = 4
 MAX_IN_FLIGHT_SILENT: Final = 8
 """A peer that has not answered `SILENT_AFTER` consecutive requests gets fewer at a time until it answers.
 
@@ -69,6 +69,12 @@ class Peer:
         self._waiting: list[_Asked] = []
         self._exchanges: set[asyncio.Task[None]] = set()
         self._unanswered = 0
+        self._answers = self._silences = 0
+
+    @property
+    def heard(self) -> Heard:
+        """What has come from the peer."""
+        return Heard(self._answers, self._silences, self.silent)
 
     @property
     def silent(self) -> bool:
@@ -135,8 +141,10 @@ class Peer:
             answer = response.decode(kind) if response.status == 200 else None
         except TransportError:
             self._unanswered += 1
+            self._silences += 1
             return None
         self._unanswered = 0
+        self._answers += 1
         return answer
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from systems.parts.hints import Hint
+from systems.parts.silence import Heard
 from systems.quorum.comparing import Comparing, Undone
 from systems.quorum.finished import Told
 from systems.quorum.messages import Entry, ReplicaRequest
@@ -26,6 +27,10 @@ class Shown:
     """Keys whose entries have changed since their digests were computed."""
     compared: Mapping[str, int] = field(default_factory=dict)
     """How often it has begun to compare itself with each peer."""
+    start: int = 0
+    """The number of its start."""
+    heard: Mapping[str, Heard] = field(default_factory=dict)
+    """What has come from each peer."""
     undone: Sequence[Undone] = ()
     """The last compare-and-sets of which it told the client that they have not taken effect."""
     told: Sequence[Told] = ()

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from systems.parts.dropped_tombstones import OWN, DroppedTombstones
 from systems.parts.left_out import LeftOut
+from systems.parts.silence import SparesOnlyTheSilent
 from systems.quorum.messages import Entry, Version
 from systems.quorum.shown import Shown
 from systems.quorum.upkeep import Digests
@@ -23,6 +24,20 @@ class ComparedInTurn:
 
     def broken(self, shown: Mapping[str, Shown]) -> str | None:
         return self._left_out.look({name: state.compared for name, state in shown.items()})
+
+
+class AsksWhoAnswers:
+    """A node counts a peer as silent only after several requests in a row without an answer.
+
+    It asks a silent one for less at a time, and has others stand in for it if quorums are sloppy.
+    """
+
+    def __init__(self) -> None:
+        self._rule = SparesOnlyTheSilent()
+
+    def broken(self, shown: Mapping[str, Shown]) -> str | None:
+        found = [self._rule.look(name, state.start, state.heard) for name, state in shown.items()]
+        return next((why for why in found if why is not None), None)
 
 
 class DigestsCoverEntries:

@@ -13,7 +13,7 @@ from systems.quorum.placement import Placement
 from systems.quorum.rebuilding_rules import RebuildsAfterPhases, RebuiltRemembers
 from systems.quorum.shown import Shown
 from systems.quorum.told_rules import ToldIsFound
-from systems.quorum.upkeep_rules import ComparedInTurn, DigestsCoverEntries, DroppedForGood, KeptUntilTaken
+from systems.quorum.upkeep_rules import AsksWhoAnswers, ComparedInTurn, DigestsCoverEntries, DroppedForGood, KeptUntilTaken
 
 
 class Watch:
@@ -38,6 +38,7 @@ class Watch:
             DoubtfulWhenOvertaken(placement),
             BallotsOnlyRise(durable=durable),
             ComparedInTurn(),
+            AsksWhoAnswers(),
             DigestsCoverEntries(),
             DroppedForGood(),
             RebuiltRemembers(placement, write=write),

@@ -14,11 +14,12 @@ from harness.node.disk import Disk
 from systems.partitioned.imagined import DiscardsWhatIsOnItsWay
 from systems.partitioned.messages import Beat, Entry, Held, Version
 from systems.partitioned.moving import first_map
-from systems.partitioned.own_rules import SparesOnlyTheSilent
-from systems.partitioned.peer import SILENT_AFTER, Heard, Peer, answer
+from systems.partitioned.own_rules import AsksWhoAnswers
+from systems.partitioned.peer import Peer, answer
 from systems.partitioned.storage import Storage
 from systems.parts.owner import Owner
 from systems.parts.partitioning.members import Member
+from systems.parts.silence import SILENT_AFTER, Heard
 
 
 class KeepsWhatComes(Storage):
@@ -77,25 +78,25 @@ def test_a_node_that_keeps_something_or_loses_what_is_anothers(kind: type[Storag
     assert found.startswith(why)
 
 
-def look(rule: SparesOnlyTheSilent, heard: Heard, start: int = 1) -> str | None:
+def look(rule: AsksWhoAnswers, heard: Heard, start: int = 1) -> str | None:
     return rule.broken({"coordinator": {"map": None}, "n1": {"start": start, "peers": {"n2": heard}}})
 
 
 def test_a_node_that_has_answered_nothing_lately_is_silent() -> None:
-    rule = SparesOnlyTheSilent()
+    rule = AsksWhoAnswers()
     for heard in (Heard(3, 0, False), Heard(3, 4, True), Heard(3, 9, True), Heard(4, 9, False), Heard(5, 13, True)):
         assert look(rule, heard) is None
 
 
 def test_a_node_that_answers_is_not_silent() -> None:
-    rule = SparesOnlyTheSilent()
+    rule = AsksWhoAnswers()
     assert look(rule, Heard(3, 4, True)) is None
     assert look(rule, Heard(4, 4, True)) == "n1 counts n2 as silent, and only 0 requests were unanswered lately"
     assert look(rule, Heard(6, 7, True)) is not None
 
 
 def test_a_new_start_counts_anew() -> None:
-    rule = SparesOnlyTheSilent()
+    rule = AsksWhoAnswers()
     assert look(rule, Heard(5, 3, False)) is None
     assert look(rule, Heard(6, 5, True), start=2) is None
     assert look(rule, Heard(7, 5, True), start=2) is not None

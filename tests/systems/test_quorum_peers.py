@@ -16,11 +16,12 @@ from harness.http.server import listen
 from harness.model.system import Address
 from harness.node.context import NodeContext, NodeSpec
 from systems.parts.owner import Owner
+from systems.parts.silence import SILENT_AFTER, Heard
 from systems.quorum import node as quorum_node
 from systems.quorum import peer as quorum_peer
 from systems.quorum import replica as replica_module
 from systems.quorum.messages import Entry, Query, ReplicaRequest, Store, Version
-from systems.quorum.peer import MAX_IN_FLIGHT_SILENT, SILENT_AFTER, Peer
+from systems.quorum.peer import MAX_IN_FLIGHT_SILENT, Peer
 from tests.helpers.quorum_nodes import Nodes, sealing, store
 
 N2 = Owner("quorum", "n2")
@@ -55,14 +56,14 @@ def test_a_peer_that_does_not_answer_is_left_with_few_requests_until_it_does(mon
         server = await listen(sealing(answer), (HOST, 0))
         impatient = Peer(N2, server.sockets[0].getsockname(), 0.01)
         assert await asked(impatient, SILENT_AFTER) == [None] * SILENT_AFTER
-        assert impatient.silent
+        assert impatient.heard == Heard(0, SILENT_AFTER, silent=True)
         most = 0
         assert await asked(impatient, 200) == [None] * 200
         assert 0 < most <= MAX_IN_FLIGHT_SILENT
         silent = False
         peer = Peer(N2, server.sockets[0].getsockname(), 20)
         assert await asked(peer, 1) == [Entry()]
-        assert not peer.silent
+        assert peer.heard == Heard(1, 0, silent=False)
         monkeypatch.setattr(quorum_peer, "MAX_IN_FLIGHT", 20)
         assert (await asked(peer, 50)).count(None) <= 30
         server.close()

@@ -11,6 +11,7 @@ import msgspec
 
 from harness.node.disk import Disk
 from systems.parts.hints import Hint
+from systems.parts.silence import Heard
 from systems.quorum import Quorum
 from systems.quorum.batch_rules import TogetherAsInTurn
 from systems.quorum.comparing import Undone
@@ -22,7 +23,7 @@ from systems.quorum.replica import Held, Release, Replica
 from systems.quorum.shown import Shown
 from systems.quorum.storage import Storage
 from systems.quorum.upkeep import Digests
-from systems.quorum.upkeep_rules import DigestsCoverEntries, KeptUntilTaken
+from systems.quorum.upkeep_rules import AsksWhoAnswers, DigestsCoverEntries, KeptUntilTaken
 
 NAMES = ("n1", "n2", "n3")
 PLACEMENT = Placement("n1", NAMES, 3)
@@ -280,3 +281,15 @@ def test_requests_of_one_batch_leave_what_they_leave_in_turn(tmp_path: Path) -> 
     why = "n1, asked to keep and then to release something of one key for n2, would not be left with the newer entry"
     assert together(LastOneWins, tmp_path / "wrong") == why
     assert TogetherAsInTurn().broken({"n1": HAS_NEW}) is None
+
+
+def test_a_peer_that_answers_is_not_silent() -> None:
+    def look(start: int, answers: int, silences: int, *, silent: bool) -> str | None:
+        return rule.broken({"n1": Shown(entries={}, start=start, heard={"n2": Heard(answers, silences, silent)})})
+
+    rule = AsksWhoAnswers()
+    assert look(1, 3, 4, silent=True) is None
+    assert look(1, 4, 5, silent=False) is None
+    assert look(1, 5, 9, silent=True) is None
+    assert look(2, 6, 10, silent=True) is None  # it has started again
+    assert look(2, 7, 13, silent=True) == "n1 counts n2 as silent, and only 3 requests were unanswered lately"
