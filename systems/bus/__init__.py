@@ -101,7 +101,7 @@ class Bus:
         return self._raft().cores()
 
     def invariant(self) -> Invariant:
-        return BusSafety(self.lease_ms)
+        return BusSafety(self.lease_ms, self.election_ms)
 
     def _raft(self) -> Raft:
         return Raft(

@@ -13,6 +13,8 @@ from tests.helpers.raft_group import Group
 
 LEASE_MS = 100
 LOOK_MS = 10
+ELECTION_MS = 50
+OVERDUE_MS = 8 * ELECTION_MS
 
 
 class Bus:
@@ -23,7 +25,7 @@ class Bus:
         self.group.elect("n1")
         self._topics = {name: Topics(2, ("billing", "shipping")) for name in self.group.nodes}
         self._applied = dict.fromkeys(self.group.nodes, 0)
-        self._invariant = BusSafety(LEASE_MS)
+        self._invariant = BusSafety(LEASE_MS, ELECTION_MS)
         self.producer = self.do(Register())
 
     def do(self, command: Command, leader: str = "n1") -> int:
@@ -83,6 +85,23 @@ def test_another_lease_of_the_group_has_a_time_of_its_own() -> None:
     assert bus.look() is None
     bus.do(Expire("orders", "billing", second))
     assert f"n1 ends lease {second} of billing" in (bus.look() or "")
+
+
+def test_a_lease_that_is_never_ended() -> None:
+    bus, lease = with_a_lease()
+    assert bus.look(after_ms=LEASE_MS + OVERDUE_MS - 100) is None
+    assert f"although lease {lease} is over" in (bus.look(after_ms=200) or "")
+
+
+def test_a_leader_that_ends_one_lease_after_the_other() -> None:
+    bus, first = with_a_lease()
+    bus.do(Take("orders", "shipping", 1))
+    assert bus.look(after_ms=LEASE_MS + OVERDUE_MS - 100) is None
+    bus.do(Expire("orders", "billing", first))
+    assert bus.look(after_ms=OVERDUE_MS - 100) is None
+    bus.group.hand_over("n1", "n2")
+    assert bus.look(after_ms=OVERDUE_MS + LEASE_MS - 50) is None  # a new leader gives it its time again
+    assert "ended no lease" in (bus.look(after_ms=200) or "")
 
 
 def test_consumers_settle_as_soon_as_they_like() -> None:
