@@ -105,3 +105,27 @@ def test_messages_that_nobody_settles_hold_no_others_up() -> None:
     world = World(chosen_by(lambda free, group: min(free, key=lambda one: one.groups[group].settled)))
     world.publish()
     assert "a single consumer of billing that settles none would get none from partition" in (world.passed_over() or "")
+
+
+class CountsEndedAsSettled(Topics):
+    def _end(self, topic: str, group: str, lease: int, *, settled: bool) -> bool:
+        self._remember(lease)
+        return super()._end(topic, group, lease, settled=settled)
+
+
+class ForgetsWhatWasSettled(Topics):
+    def _remember(self, lease: int) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        (CountsEndedAsSettled, "a consumer of billing would be told that its lease of orders held when that had been ended"),
+        (ForgetsWhatWasSettled, "a consumer of billing that settles a lease of orders twice would not be told both times"),
+    ],
+)
+def test_a_consumer_that_settles_late_or_twice_is_told_the_truth(kind: type[Topics], why: str) -> None:
+    world = World(kind)
+    world.publish("a", 20)
+    assert why in (world.passed_over() or "")
