@@ -24,7 +24,6 @@ async def first_places(partition: Partition, low: str, high: str | None, limit: 
         told = [places for places in answers if places is not None]
         if len(told) * 2 <= len(group):
             return None
-        # A full list may end early: nothing is known of its node beyond the end, so go only up to the earliest end.
-        ends = [places[-1] for places in told if len(places) > limit]
-        found |= {place for places in told for place in places if not ends or place <= min(ends)}
+        found |= {place for places in told for place in places}
+    # A list that is cut off holds more than `limit` positions. So none of these is beyond its end, and nothing is passed over.
     return sorted(found)[: limit + 1]
