@@ -37,6 +37,9 @@ _ANY_LEAVES: Final[tuple[Method, ...]] = ("consistent", "bounded", "slots", "ren
 
 _HASHING: Final[tuple[Method, ...]] = (*_ANY_LEAVES, "jump")
 
+_ENOUGH_FOR_TWO: Final = 3
+"""With as many members, one may leave although partitions have two replicas."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Partitioned:
@@ -145,12 +148,14 @@ class Partitioned:
 
     def varied(self, random: Random) -> Partitioned:
         """Other methods and numbers of partitions, with which each node would hold some, so that changes of members move some;
-        copies in small parts; logs that are cleaned up very often; scans of a few keys at a time."""
+        two replicas, so that both may move at once; copies in small parts; logs that are cleaned up very often; scans of a few
+        keys at a time."""
         methods = [one for one in _HASHING if one in (self.method, *_ANY_LEAVES)]
         hashing = self.method in _HASHING and not self.zones and not self.weights and not self.balance
         drawn = replace(
             self,
             method=random.choice(methods) if hashing else self.method,
+            replicas=random.choice((1, 1, 2)) if self.replicas == 1 and self.members >= _ENOUGH_FOR_TWO else self.replicas,
             partitions=random.choice((4, 16, self.partitions)),
             moves_at_once=random.choice((1, 4, 16)),
             batch_kib=random.choice((1, self.batch_kib)),
