@@ -13,8 +13,10 @@ from typing import Final
 import msgspec
 
 from systems.parts.outcomes import Unknown
+from systems.parts.rules import InTurn
 from systems.quorum.messages import Ballot, Entry
 from systems.quorum.placement import Placement
+from systems.quorum.protocol import bare
 from systems.quorum.shown import Shown
 
 _ANOTHER: Final = Ballot(1, "another", 1, 1)
@@ -172,3 +174,25 @@ def _entries_of(shown: Mapping[str, Shown], name: str) -> Mapping[str, Entry] | 
 
 def _value(entry: Entry) -> str:
     return "no value" if entry.value is None else entry.value
+
+
+class HandsOnWhose:
+    """What a node hands on of an entry still says for which compare-and-set it was decided, and nothing that concerns it alone.
+
+    Only that one's coordinator ever asks, and only if others were faster. And only while a successor is being prepared is what
+    is handed on another entry than what is held.
+    """
+
+    def __init__(self) -> None:
+        self._in_turn = InTurn()
+
+    def broken(self, shown: Mapping[str, Shown]) -> str | None:
+        name = self._in_turn.pick(shown, lambda state: state.entries is not None)
+        if name is None:
+            return None
+        for key, entry in (shown[name].entries or {}).items():
+            if entry.decided_for is None and entry.successor is None:
+                continue  # of no compare-and-set
+            if bare(entry) != Entry(entry.version, entry.value, entry.decided_for):
+                return f"{name} would hand on the entry of key {key} as {bare(entry)}, and holds {entry}"
+        return None

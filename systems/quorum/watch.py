@@ -7,7 +7,7 @@ from typing import cast
 
 from systems.parts.rules import Rule, first_broken
 from systems.quorum.batch_rules import TogetherAsInTurn
-from systems.quorum.comparing_rules import BallotsOnlyRise, DoubtfulWhenOvertaken, UndoneStaysUndone
+from systems.quorum.comparing_rules import BallotsOnlyRise, DoubtfulWhenOvertaken, HandsOnWhose, UndoneStaysUndone
 from systems.quorum.invariant import OneValueAVersion
 from systems.quorum.placement import Placement
 from systems.quorum.rebuilding_rules import RebuildsAfterPhases, RebuiltRemembers
@@ -37,6 +37,7 @@ class Watch:
             UndoneStaysUndone(placement),
             DoubtfulWhenOvertaken(placement),
             BallotsOnlyRise(durable=durable),
+            HandsOnWhose(),
             ComparedInTurn(),
             AsksWhoAnswers(),
             DigestsCoverEntries(),

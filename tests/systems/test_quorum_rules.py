@@ -8,14 +8,15 @@ from pathlib import Path
 from random import Random
 
 import msgspec
+import pytest
 
 from harness.node.disk import Disk
 from systems.parts.hints import Hint
 from systems.parts.silence import Heard
-from systems.quorum import Quorum
+from systems.quorum import Quorum, comparing_rules
 from systems.quorum.batch_rules import TogetherAsInTurn
 from systems.quorum.comparing import Undone
-from systems.quorum.comparing_rules import BallotsOnlyRise, UndoneStaysUndone
+from systems.quorum.comparing_rules import BallotsOnlyRise, HandsOnWhose, UndoneStaysUndone
 from systems.quorum.invariant import OneValueAVersion
 from systems.quorum.messages import Ballot, Entry, Keep, ReplicaRequest, Store, Successor, Version
 from systems.quorum.placement import Placement
@@ -164,6 +165,17 @@ def test_what_is_accepted_is_promised() -> None:
     assert why is not None
     assert "n1 has accepted in ballot" in why
     assert risen(Successor(LOW, HIGH, OF_ONE), durable=False) is not None
+
+
+def test_what_is_handed_on_says_whose_compare_and_set_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared = msgspec.structs.replace(OF_ONE, successor=Successor(HIGH), floor=3)
+    shown = {"n1": Shown(entries={"k": OLD, "l": OF_ONE, "m": prepared}), "n2": Shown(entries=None)}
+    rule = HandsOnWhose()
+    assert [rule.broken(shown) for _ in range(3)] == [None] * 3
+    monkeypatch.setattr(comparing_rules, "bare", lambda entry: Entry(entry.version, entry.value))
+    assert "n1 would hand on the entry of key l" in (rule.broken(shown) or "")
+    monkeypatch.setattr(comparing_rules, "bare", lambda entry: entry)
+    assert "n1 would hand on the entry of key m" in (rule.broken(shown) or "")
 
 
 def test_a_new_version_begins_anew_and_so_does_a_replica_that_has_lost_its_log() -> None:
