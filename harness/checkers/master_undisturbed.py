@@ -43,6 +43,7 @@ def master_undisturbed(history: History) -> Verdict:
     except BrokenEvent as error:
         return Verdict(valid=None, why=str(error))
     changes = 0
+    unsure: str | None = None
     for before, after in pairwise(terms):
         if after.at_ns < 0:
             continue
@@ -55,9 +56,11 @@ def master_undisturbed(history: History) -> Verdict:
             f"{after.node} began term {after.event.generation} at {after.at_ns / 1e9:.2f} s, though {before.node} had led term"
             f" {before.event.generation} and was hit for {hit_s:.2f} s at most"
         )
-        if hit_s + waited.waited_ns / 1e9 >= SILENT_S:
-            return Verdict(valid=None, why=f"{why}; but {waited}")
-        return Verdict(valid=False, why=why)
+        if hit_s + waited.waited_ns / 1e9 < SILENT_S:
+            return Verdict(valid=False, why=why)
+        unsure = unsure or f"{why}; but {waited}"
+    if unsure is not None:
+        return Verdict(valid=None, why=unsure)
     if not terms:
         return Verdict(valid=None, why="no master told that its term began")
     return Verdict(valid=True, why=f"{count(changes, 'new term')}, each after the master before was silent")

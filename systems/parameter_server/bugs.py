@@ -45,8 +45,6 @@ class Rules:
     """A worker takes no work of an older term than it knows; a master that hears of a later one gives up."""
     promises_once: bool = True
     """A worker promises itself to one server in each term."""
-    beats_put_elections_off: bool = True
-    """Every beat of its master puts off a server's election, not only the first one of a term."""
     shards_dealt_again: bool = True
     """A step takes all shards: another worker computes those of one that does not answer."""
     samples_weigh_alike: bool = True
@@ -140,12 +138,6 @@ BUGS: Final = BugCatalog(
         "a worker promises itself to every server that asks in its term, so two may lead it",
         Rules(promises_once=False),
         caught_by=("training/master_and_standby_killed", "one_master_per_term"),
-    ),
-    Bug(
-        "deaf-to-beats",
-        "the standby stands for election again and again, although it hears its master",
-        Rules(beats_put_elections_off=False),
-        caught_by=("training/master_stalls", "master_undisturbed"),
     ),
     Bug(
         "staleness-ignored",

@@ -152,7 +152,7 @@ class Server:
         return Response()
 
     def _beat(self, beat: Beat) -> Response:
-        if beat.term > self._term or (beat.term == self._term and self._rules.beats_put_elections_off):
+        if beat.term >= self._term:
             self._stands_s = self._node.clock() + self._rules.limits.silent_s
         self._know(beat.term)
         return Response()

@@ -95,6 +95,8 @@ def test_a_server_that_could_not_run_may_have_been_silent() -> None:
     assert verdict.valid is None
     assert verdict.why.endswith("0.60 s at most; but master waited 0.50 s for a CPU")
     assert waited(found, "master", 0.2).valid is False
+    again = told(("Pause", "master", 1.0, 1.6), began=(*BEGAN, (8.0, "master", 3)))
+    assert "began term 3" in waited(again, "master", 0.5).why, "what is certain counts, although another one is not"
     assert waited(found, "worker1", 0.9).valid is False
 
 
