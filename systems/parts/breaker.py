@@ -184,6 +184,12 @@ class Breaker:
             self._advance()
             return len(self._probes_out)
 
+    @property
+    def applied_s(self) -> float:
+        """The time by its clock that it has applied. Reading it applies nothing."""
+        with self._lock:
+            return self._now_s
+
     def allow(self) -> Permit | None:
         """A permit for one call, or None if it must not be made."""
         with self._lock:

@@ -100,6 +100,7 @@ class BreakerWatch:
         self._number += 1
         told = read(breaker)
         status = breaker.status()
+        now_s = max(now_s, breaker.applied_s)  # of a node with a slow CPU the breaker may have read a time that is yet to come
         look = _Look(
             now_s, calls, status.state, status.late, status.refused, breaker.probing, status.calls, status.failed, status.slow
         )

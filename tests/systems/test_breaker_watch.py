@@ -181,14 +181,18 @@ class Stubborn(Breaker):
             super()._judge(now_s)
 
 
-def watched(kind: type[Breaker], seed: int, settings: Settings = SETTINGS) -> str | None:
-    """What is wrong at first with a breaker in a random run; None if nothing is."""
-    random, now_s = Random(seed), 0.0
-    breaker, watch = kind(settings, lambda: now_s), BreakerWatch()
+def watched(kind: type[Breaker], seed: int, settings: Settings = SETTINGS, ahead_s: float = 0.0) -> str | None:
+    """What is wrong at first with a breaker in a random run; None if nothing is.
+
+    Between looks, its clock is `ahead_s` ahead of theirs.
+    """
+    random, now_s, clock_s = Random(seed), 0.0, 0.0
+    breaker, watch = kind(settings, lambda: clock_s), BreakerWatch()
     under_way: list[tuple[float, Permit]] = []
     ended = failed = given_up = slow = refused = 0
     for step in range(4000):
         now_s = step * 0.002
+        clock_s = now_s + ahead_s
         failing = 0.9 if step // 500 % 2 else 0.1
         calm = step // 250 % 4 == 2  # then hardly a call is made
         if random.random() < (0.002 if calm else 0.2):
@@ -210,7 +214,7 @@ def watched(kind: type[Breaker], seed: int, settings: Settings = SETTINGS) -> st
             else:
                 one[1].ok()
         if step % 5 == 0:
-            calls = Calls(len(under_way), ended, failed, given_up, slow, refused)
+            calls, clock_s = Calls(len(under_way), ended, failed, given_up, slow, refused), now_s
             why = next(watch.look(now_s, breaker, settings, calls), None)
             if why is not None:
                 return why
@@ -225,6 +229,12 @@ def watched(kind: type[Breaker], seed: int, settings: Settings = SETTINGS) -> st
 @pytest.mark.parametrize("seed", range(20))
 def test_nothing_is_wrong_with_a_correct_breaker(seed: int, settings: Settings) -> None:
     assert watched(Breaker, seed, settings) is None
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_time_that_the_breaker_has_read_ahead_of_the_look_counts(seed: int) -> None:
+    """The clock of a simulated node with a slow CPU is ahead while it works."""
+    assert watched(Breaker, seed, ahead_s=0.03) is None
 
 
 @pytest.mark.parametrize(
