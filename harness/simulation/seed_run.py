@@ -160,7 +160,7 @@ def _checks(drill: Drill, swarm: Swarm, recorded: Recorded) -> tuple[CheckResult
 def why_not(drill: Drill) -> str | None:
     """Why a drill cannot be simulated, in a line; None if it can."""
     if isinstance(drill.system, HasSteps):
-        return "it trains with torch.distributed, whose threads and sockets are its own"
+        return "it trains, and torch and the saving of checkpoints use threads and clocks of their own"
     for node in drill.system.nodes():
         if node.code is None:
             return f"{node.name} is a foreign program, which only a real process can run"
