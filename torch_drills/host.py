@@ -18,28 +18,27 @@ NAMESPACED: Final = "namespaced"
 """A file of this name exists if ranks have hosts."""
 FILE: Final = "hosts.json"
 """Written by the harness once it knows how many ranks there are:
-`{"world": 2, "hosts": {"launcher": {"address": "198.18.0.2", "namespace": "/proc/7/fd/9"}, "rank0": …, "rank1": …}}`."""
+`{"world": 2, "device": "eth0", "hosts": {"launcher": {"address": "198.18.0.2", "namespace": "/proc/7/fd/9"}, "rank0": …}}`."""
 LAUNCHER: Final = "launcher"
 
 _CLONE_NEWNET: Final = 0x40000000
 _LOOPBACK: Final = "127.0.0.1"
 
-_DEVICE: Final = "eth0"
-_ENVIRONMENT: Final = {
-    "GLOO_SOCKET_IFNAME": _DEVICE,
-    "NCCL_SOCKET_IFNAME": _DEVICE,
-    "TP_SOCKET_IFNAME": _DEVICE,
-    "NCCL_NET": "Socket",
-    "NCCL_P2P_DISABLE": "1",
-    "NCCL_SHM_DISABLE": "1",
-}
-"""Makes the backends use the namespace's device. NCCL would otherwise reach ranks of this machine through the memory of GPUs,
-shared memory or InfiniBand, which no namespace divides."""
+_DEVICES: Final = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME", "TP_SOCKET_IFNAME")
+"""The variables that name the device which a backend is to use."""
+_SOCKETS_ONLY: Final = {"NCCL_NET": "Socket", "NCCL_P2P_DISABLE": "1", "NCCL_SHM_DISABLE": "1"}
+"""NCCL would otherwise reach ranks of this machine through the memory of GPUs, shared memory or InfiniBand, which no namespace
+divides."""
 
 
 class _Host(TypedDict):
     address: str
     namespace: str
+
+
+class _File(TypedDict):
+    device: str
+    hosts: dict[str, _Host]
 
 
 class Host:
@@ -48,9 +47,10 @@ class Host:
     def __init__(self, folder: str, journal: Journal, rank: int, world: int) -> None:
         """Enter the rank's host once the harness has made it. Raises `TimeoutError`, `ValueError` or `OSError`."""
         self.rank = rank
-        self._hosts = cast(dict[str, _Host], join(folder, FILE, journal, rank, world)["hosts"])
+        told = cast(_File, join(folder, FILE, journal, rank, world))
+        self._hosts = told["hosts"]
         _enter(self._hosts[f"rank{rank}"]["namespace"])
-        os.environ.update(_ENVIRONMENT, NCCL_HOSTID=f"rank{rank}")
+        os.environ.update(dict.fromkeys(_DEVICES, told["device"]), **_SOCKETS_ONLY, NCCL_HOSTID=f"rank{rank}")
 
     def store(self, *, own: bool, of_rank0: bool) -> str:
         """The address of the rendezvous store: this process's own, rank 0's, or else the launcher's."""

@@ -18,7 +18,7 @@ NAMES = ("rank0", "rank1", "launcher")
 def told(folder: Path, namespace: str) -> None:
     """As the harness tells the ranks."""
     hosts = {name: {"address": f"198.18.0.{number}", "namespace": namespace} for number, name in enumerate(NAMES, 2)}
-    (folder / FILE).write_text(json.dumps({"world": 2, "hosts": hosts}))
+    (folder / FILE).write_text(json.dumps({"world": 2, "device": "eth0", "hosts": hosts}))
 
 
 @pytest.fixture

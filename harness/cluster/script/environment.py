@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 from harness.cluster.background import Background
-from harness.cluster.network_namespaces import NetworkNamespaces
+from harness.cluster.network_namespaces import DEVICE, NetworkNamespaces
 from harness.cluster.ports import HOST
 from harness.cluster.probe import Probe
 from harness.cluster.proxied_links import ProxiedLinks
@@ -62,7 +62,7 @@ class ScriptEnvironment:
             self._tell(folder / links.FILE, {"plane": self.links.plane.address, "links": addresses})
         else:
             hosts = await asyncio.to_thread(self._hosts, self._machines)
-            self._tell(folder / host.FILE, {"hosts": hosts})
+            self._tell(folder / host.FILE, {"device": DEVICE, "hosts": hosts})
 
     def _hosts(self, machines: NetworkNamespaces) -> Mapping[str, object]:
         machines.add([name for name in self.nodes if name != host.LAUNCHER])
