@@ -11,7 +11,7 @@ import pandas as pd
 
 from harness.checkers._predictions import is_right
 from harness.checkers._wording import count, quoted
-from harness.model.canonical import canonical
+from harness.model.canonical import answer_text, canonical
 from harness.model.history import History
 from harness.model.verdict import Checker, Verdict, stated_beside
 
@@ -96,19 +96,10 @@ compares = judges
 
 
 def _is_right(value: object, expected: str) -> bool:
-    found = _json(value)
-    if found is not None and found == _json(expected):
+    found = answer_text(value)
+    if found is not None and found == answer_text(expected):
         return True
     return value in (elements := _elements(expected)) or found in elements or is_right(value, expected)
-
-
-@lru_cache(maxsize=100_000)
-def _json(text: object) -> str | None:
-    """A text as canonical JSON, that of null if there is no text; None if it is no JSON."""
-    try:
-        return canonical(msgspec.json.decode(text)) if isinstance(text, str) else canonical(None)
-    except (msgspec.DecodeError, RecursionError):
-        return None
 
 
 @lru_cache(maxsize=100_000)

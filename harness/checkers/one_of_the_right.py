@@ -10,7 +10,7 @@ import pandas as pd
 
 from harness.checkers._starvation import starved
 from harness.checkers._wording import count
-from harness.model.canonical import canonical
+from harness.model.canonical import answer_text, canonical
 from harness.model.history import History
 from harness.model.verdict import Verdict
 
@@ -80,17 +80,8 @@ compares = judges
 
 
 def _rank(value: object, expected: object) -> int | None:
-    answer, right = _value(value), _right(expected)
+    answer, right = answer_text(value), _right(expected)
     return right.index(answer) if answer in right else None
-
-
-@lru_cache(maxsize=100_000)
-def _value(text: object) -> str | None:
-    """An answer as canonical JSON, that of null if there is no text; None if it is no JSON."""
-    try:
-        return canonical(msgspec.json.decode(text)) if isinstance(text, str) else canonical(None)
-    except (msgspec.DecodeError, RecursionError):
-        return None
 
 
 @lru_cache(maxsize=100_000)

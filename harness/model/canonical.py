@@ -5,6 +5,7 @@ Nodes and clients import this, so it imports neither pandas nor NumPy.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from types import NoneType
 from typing import Final
 
@@ -29,6 +30,15 @@ def canonical_text(text: str) -> str:
         return canonical(msgspec.json.decode(text))
     except (msgspec.DecodeError, RecursionError):
         return text
+
+
+@lru_cache(maxsize=100_000)
+def answer_text(text: object) -> str | None:
+    """An answer as canonical JSON, that of null if there is no text; None if it is no JSON."""
+    try:
+        return canonical(msgspec.json.decode(text)) if isinstance(text, str) else canonical(None)
+    except (msgspec.DecodeError, RecursionError):
+        return None
 
 
 def element_text(element: object) -> str:
