@@ -41,11 +41,17 @@ def stand(history: History, steps: pd.DataFrame) -> pd.Series:
     return (steps["step"].map(final) == steps["generation"]).fillna(False).astype(bool)
 
 
-def masters_and_workers(steps: pd.DataFrame) -> tuple[set[str], set[str]]:
+def masters_and_workers(history: History) -> tuple[set[str], set[str]]:
     """The nodes that contribute samples to steps, and those that never do, if there are both."""
+    steps = history.steps[history.steps["node"] != CONTROL]
     contributed = (steps["samples"].fillna("").str.strip() != "").to_numpy(dtype=bool)
     masters = set(steps["node"][contributed])
     return masters, set(steps["node"]) - masters
+
+
+def has_master(history: History) -> bool:
+    """Whether masters have done steps with workers."""
+    return trains(history) and bool(masters_and_workers(history)[1])
 
 
 def trains(history: History) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.checkers._steps import at, done, masters_and_workers, trains
 from harness.checkers._wording import count, listed
-from harness.model.history import CONTROL, History
+from harness.model.history import History
 from harness.model.verdict import Verdict
 
 
@@ -16,13 +16,13 @@ def majority_took_part(history: History) -> Verdict:
     step is no sign that a worker still obeys. A master contributes the samples of a step that workers begin as well. Updates
     of one worker alone are not judged. Unknown if there are none but these.
     """
-    steps = history.steps[history.steps["node"] != CONTROL]
-    masters, workers = masters_and_workers(steps)
+    masters, workers = masters_and_workers(history)
     found = done(history)
     judged = found[found["node"].isin(masters) & found["worker"].isna().to_numpy(dtype=bool)]
     if judged.empty or not workers:
         return Verdict(valid=None, why="no master has done a step with workers")
-    begun = steps[steps["node"].isin(workers)].merge(judged[["generation", "step", "done_ns"]], on=["generation", "step"])
+    of_workers = history.steps[history.steps["node"].isin(workers)]
+    begun = of_workers.merge(judged[["generation", "step", "done_ns"]], on=["generation", "step"])
     in_time = begun[(begun["begun_ns"] <= begun["done_ns_y"]).to_numpy(dtype=bool)]
     took_part = in_time.groupby(["generation", "step"])["node"].nunique()
     enough = len(workers) // 2 + 1
@@ -39,7 +39,6 @@ def applies(history: History) -> bool:
     """Whether masters have done steps with several workers each."""
     if not trains(history):
         return False
-    steps = history.steps[history.steps["node"] != CONTROL]
-    masters, workers = masters_and_workers(steps)
+    masters, workers = masters_and_workers(history)
     found = done(history)
     return bool(workers) and bool((found["node"].isin(masters) & found["worker"].isna().to_numpy(dtype=bool)).any())

@@ -7,10 +7,10 @@ from itertools import pairwise
 from typing import Final
 
 from harness.checkers._starvation import Starvation, starvation
-from harness.checkers._steps import masters_and_workers, trains
+from harness.checkers._steps import has_master
 from harness.checkers._wording import count
 from harness.model.fault_window import FaultWindow
-from harness.model.history import CONTROL, History
+from harness.model.history import History
 from harness.model.node_events import BrokenEvent, Told
 from harness.model.training_events import Resumed, told
 from harness.model.verdict import Verdict
@@ -35,8 +35,7 @@ def master_undisturbed(history: History) -> Verdict:
     `resumed`. Judged from the beginning of the load; unknown if no term began, or if before an election one of the two servers
     had to wait for a CPU for as long as the fault was too short.
     """
-    steps = history.steps[history.steps["node"] != CONTROL]
-    if not masters_and_workers(steps)[1]:
+    if not has_master(history):
         return Verdict(valid=None, why="no master has done a step with workers")
     try:
         terms = told(history, Resumed)
@@ -91,4 +90,4 @@ def _waited(history: History, before: Told[Resumed], after: Told[Resumed]) -> St
 
 def applies(history: History) -> bool:
     """Whether masters have done steps with workers."""
-    return trains(history) and bool(masters_and_workers(history.steps[history.steps["node"] != CONTROL])[1])
+    return has_master(history)

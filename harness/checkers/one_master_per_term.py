@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from harness.checkers._steps import masters_and_workers, trains
+from harness.checkers._steps import has_master, masters_and_workers
 from harness.checkers._wording import count
-from harness.model.history import CONTROL, History
+from harness.model.history import History
 from harness.model.node_events import BrokenEvent
 from harness.model.training_events import Resumed, told
 from harness.model.verdict import Verdict
@@ -17,8 +17,7 @@ def one_master_per_term(history: History) -> Verdict:
     else shows them. A master begins a term when it resumes a checkpoint, or starts with step 0 (the event `resumed`). A server
     that begins a term again after a restart did not remember that it had led it. Unknown if no master began a term.
     """
-    steps = history.steps[history.steps["node"] != CONTROL]
-    masters, workers = masters_and_workers(steps)
+    masters, workers = masters_and_workers(history)
     if not workers:
         return Verdict(valid=None, why="no master has done a step with workers")
     began: dict[int, str] = {}
@@ -32,7 +31,7 @@ def one_master_per_term(history: History) -> Verdict:
             return Verdict(valid=False, why=f"term {event.generation} began twice: {first}, and {this}")
     if not began:
         return Verdict(valid=None, why="no master told that its term began")
-    done = steps[steps["node"].isin(masters)].drop_duplicates(["generation", "node"])
+    done = history.steps[history.steps["node"].isin(masters)].drop_duplicates(["generation", "node"])
     for term, node, step in zip(done["generation"].tolist(), done["node"], done["step"], strict=True):
         by = began.get(term)
         if by is not None and by.split()[0] != node:
@@ -42,4 +41,4 @@ def one_master_per_term(history: History) -> Verdict:
 
 def applies(history: History) -> bool:
     """Whether masters have done steps with workers."""
-    return trains(history) and bool(masters_and_workers(history.steps[history.steps["node"] != CONTROL])[1])
+    return has_master(history)

@@ -9,7 +9,7 @@ import pandas as pd
 from harness.checkers._starvation import disturbed
 from harness.checkers._steps import done, masters_and_workers, trains
 from harness.checkers._wording import count, listed
-from harness.model.history import CONTROL, History
+from harness.model.history import History
 from harness.model.verdict import Verdict
 
 GRACE_NS: Final = 2_000_000_000
@@ -35,7 +35,7 @@ def recovered(history: History) -> Verdict:
     since = steps[steps["done_ns"] > healed_ns]
     again = set(since["node"][since["generation"] == since["generation"].max()]) if len(since) else set()
     again |= _under_way(history, since, end_ns)
-    masters, workers = masters_and_workers(history.steps[history.steps["node"] != CONTROL])
+    masters, workers = masters_and_workers(history)
     replaced = masters - again if workers and masters & again else set()
     lost = [node for node in before if node not in again and node not in replaced]
     if not lost:
