@@ -163,7 +163,7 @@ class Cluster:
 
     async def lost(self) -> None:
         """Wait until a process ends that the run cannot do without, then raise a `HarnessError`."""
-        await self._lost
+        await asyncio.shield(self._lost)  # several may wait, and some give up
 
     def _exited(self, name: str, pid: int, code: int) -> None:
         how = f"pid {pid}, {end_of(code)}"

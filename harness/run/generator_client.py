@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
@@ -23,13 +24,22 @@ _LEAD_S: Final = 0.2
 _REPLY_S: Final = 120.0
 """How long to wait for a reply: the reply to "final" comes when all final calls are done."""
 
+_CAUSE_S: Final = 1.0
+"""If the generator does not answer, the cause may become known only a moment later: this is how long to wait for it."""
+
 
 class GeneratorClient:
     """The load generator of one run."""
 
-    def __init__(self, address: Address, now_ns: Callable[[], int] = time.monotonic_ns) -> None:
-        """`now_ns` is the monotonic clock, the same as the generator's."""
+    def __init__(
+        self, address: Address, lost: Callable[[], Awaitable[None]], now_ns: Callable[[], int] = time.monotonic_ns
+    ) -> None:
+        """`lost` raises a `HarnessError` once a process has ended that the run cannot do without.
+
+        `now_ns` is the monotonic clock, the same as the generator's.
+        """
         self._client = HttpClient(address)
+        self._lost = lost
         self._now_ns = now_ns
 
     async def start(self, drill: Drill, seed: int) -> int:
@@ -62,6 +72,8 @@ class GeneratorClient:
         try:
             response = await self._client.request(method, path, body, timeout_s=_REPLY_S)
         except TransportError as error:
+            with contextlib.suppress(TimeoutError):  # if it has ended, or was ended, the cause says more
+                await asyncio.wait_for(self._lost(), _CAUSE_S)
             raise HarnessError(f"The load generator did not answer {method} {path}: {error}.") from error
         if response.status != 200:
             reason = response.body.decode(errors="replace")

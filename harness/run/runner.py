@@ -94,7 +94,7 @@ async def _record(spec: RunSpec, run_dir: Path, observer: Observer) -> History:
             Cluster.opened(drill.system, run_dir, seed=spec.seed, plane=spec.plane, namespaces=drill.namespaces) as cluster,
         ):
             observer.on_start(spec, windows)
-            generator, usage = GeneratorClient(cluster.address(CLIENT)), UsageLog(cluster)
+            generator, usage = GeneratorClient(cluster.address(CLIENT), cluster.lost), UsageLog(cluster)
             await usage.look()
             start_ns = await generator.start(drill, spec.seed)
             guard = None if drill.guard is None else Guard.parse(drill.guard)

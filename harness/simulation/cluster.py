@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from random import Random
@@ -79,6 +80,10 @@ class SimulatedCluster:
 
     def random(self, component: str) -> Random:
         return stream(self.world.seed, component)
+
+    async def lost(self) -> None:
+        """Wait for ever: no process ends that the run cannot do without."""
+        await asyncio.get_running_loop().create_future()
 
     def forget(self) -> None:
         """Release what the hosts were doing when the run ended. Their logs and disks stay."""

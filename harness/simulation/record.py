@@ -148,7 +148,7 @@ class SimulatedRun:
         async with asyncio.TaskGroup() as starting:
             for name in (*cluster.nodes, CLIENT):
                 starting.create_task(cluster.processes.start(name))
-        generator = GeneratorClient(cluster.address(CLIENT), cluster.monotonic_ns)
+        generator = GeneratorClient(cluster.address(CLIENT), cluster.lost, cluster.monotonic_ns)
         self._usage += await self._look("start")
         start_ns = await generator.start(drill, self._seed)
         guard = None if drill.guard is None else Guard.parse(drill.guard)

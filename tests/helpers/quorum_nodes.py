@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+import pytest
 
 from harness.cluster.ports import HOST, reserved
 from harness.http.client import HttpClient
@@ -18,6 +19,7 @@ from harness.model.system import Address
 from harness.node.context import NodeContext, NodeSpec
 from systems.parts.sealing import answered
 from systems.quorum import node as quorum_node
+from systems.quorum import operations
 
 T = TypeVar("T")
 
@@ -106,14 +108,22 @@ class _Announced(NodeContext):
         await super()._serve(server)
 
 
-def store(tmp_path: Path, scenario: Callable[[Nodes], Coroutine[Any, Any, T]], **config: object) -> T:
-    """Run a scenario on the nodes of one store."""
+def store(
+    tmp_path: Path, scenario: Callable[[Nodes], Coroutine[Any, Any, T]], *, phase_timeout_s: float = 10.0, **config: object
+) -> T:
+    """Run a scenario on the nodes of one store.
+
+    A phase that lacks answers takes `phase_timeout_s`. Make it short only if answers are missing in the scenario: then a machine
+    that stops for a moment changes no answer.
+    """
 
     async def run() -> T:
         async with asyncio.timeout(60), _closing(Nodes(tmp_path, ports, config)) as nodes:
             return await scenario(nodes)
 
-    with reserved(3) as ports:
+    with reserved(3) as ports, pytest.MonkeyPatch.context() as changed:
+        for module in (operations, quorum_node):
+            changed.setattr(module, "PHASE_TIMEOUT_S", phase_timeout_s)
         return asyncio.run(run())
 
 

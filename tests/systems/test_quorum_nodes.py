@@ -59,7 +59,7 @@ def test_one_node_alone_refuses_and_says_why(tmp_path: Path) -> None:
         await nodes.start("n1")
         assert await nodes.get("n1") == (200, {"value": None})
 
-    store(tmp_path, scenario)
+    store(tmp_path, scenario, phase_timeout_s=0.5)
 
 
 def test_a_write_that_some_replica_may_have_is_unknown(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_write_that_some_replica_may_have_is_unknown(tmp_path: Path) -> None:
             {"outcome": "unknown", "error": "store: 2 of 3 replicas needed, answers of: n1"},
         )
 
-    store(tmp_path, scenario)
+    store(tmp_path, scenario, phase_timeout_s=0.5)
 
 
 def test_nodes_that_were_all_stopped_come_back_with_what_they_had(tmp_path: Path) -> None:
@@ -222,8 +222,8 @@ def test_a_request_may_ask_for_quorums_of_its_own(tmp_path: Path) -> None:
         assert (await nodes.get("n1"))[0] == 503
         assert await nodes.ask("n1", "GET", "/kv/k?read=1&write=1") == (200, {"value": "1"})
 
-    store(tmp_path / "two", scenario)
-    store(tmp_path / "one", alone)
+    store(tmp_path / "two", scenario, phase_timeout_s=0.5)
+    store(tmp_path / "one", alone, phase_timeout_s=0.5)
 
 
 def test_a_node_does_not_start_on_the_data_of_another_one(tmp_path: Path) -> None:
@@ -282,4 +282,4 @@ def test_nodes_of_two_clusters_make_no_quorum(tmp_path: Path) -> None:
         assert await nodes.put("n1", "1") == (503, {**refused, "error": refused["error"] + "n1"})
         assert await nodes.get("n3") == (503, {**refused, "error": refused["error"] + "n3"})
 
-    store(tmp_path, scenario)
+    store(tmp_path, scenario, phase_timeout_s=0.5)

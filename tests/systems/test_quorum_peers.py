@@ -173,7 +173,7 @@ def test_a_node_that_is_back_gets_what_it_missed(tmp_path: Path, config: dict[st
 
         await until(has_all)
 
-    store(tmp_path, scenario, **config)
+    store(tmp_path, scenario, phase_timeout_s=0.5, **config)
 
 
 @pytest.mark.parametrize("part_bytes", [4 * 1024 * 1024, 1000])
@@ -201,4 +201,4 @@ def test_a_node_in_memory_asks_the_others_when_it_is_back(
     async def answers(nodes: Nodes, name: str, key: str) -> bool:
         return await nodes.ask(name, "GET", f"/kv/{key}?read=1&write=1") == (200, {"value": "1"})
 
-    store(tmp_path, scenario, memory=True, repair_every_s=None, hinted_handoff=False)
+    store(tmp_path, scenario, phase_timeout_s=0.5, memory=True, repair_every_s=None, hinted_handoff=False)
