@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 import pytest
@@ -22,6 +22,9 @@ from systems.quorum import node as quorum_node
 from systems.quorum import operations
 
 T = TypeVar("T")
+
+PATIENT_S: Final = 10.0
+"""Longer than a busy machine stops now and then, which must not change what nodes answer."""
 
 
 async def never(request: Request) -> Response:
@@ -109,12 +112,11 @@ class _Announced(NodeContext):
 
 
 def store(
-    tmp_path: Path, scenario: Callable[[Nodes], Coroutine[Any, Any, T]], *, phase_timeout_s: float = 10.0, **config: object
+    tmp_path: Path, scenario: Callable[[Nodes], Coroutine[Any, Any, T]], *, phase_timeout_s: float = PATIENT_S, **config: object
 ) -> T:
     """Run a scenario on the nodes of one store.
 
-    A phase that lacks answers takes `phase_timeout_s`. Make it short only if answers are missing in the scenario: then a machine
-    that stops for a moment changes no answer.
+    A phase that lacks answers takes `phase_timeout_s`. Make it short only if answers are missing in the scenario.
     """
 
     async def run() -> T:

@@ -13,7 +13,7 @@ from harness.node.context import NodeContext
 from systems.parts.owner import OtherNode, Owner
 from systems.quorum import node as quorum_node
 from systems.quorum.messages import MAX_KEY_BYTES, MAX_VALUE_BYTES, Entry, Query, ReplicaRequest, Store, Version
-from tests.helpers.quorum_nodes import Nodes, never, store
+from tests.helpers.quorum_nodes import PATIENT_S, Nodes, never, store
 
 N1 = Owner("quorum", "n1")
 
@@ -205,7 +205,7 @@ def test_compare_and_set_is_refused_if_it_is_not_promised(tmp_path: Path, config
         assert status == 501
         assert "compare-and-set is not promised" in str(answer)
 
-    store(tmp_path, scenario, **config)
+    store(tmp_path, scenario, phase_timeout_s=PATIENT_S, **config)
 
 
 def test_a_request_may_ask_for_quorums_of_its_own(tmp_path: Path) -> None:
