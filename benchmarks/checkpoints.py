@@ -16,6 +16,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -121,6 +122,7 @@ def stall(trainer: Trainer, folder: Path, every: int, saves: int) -> str:
     saver = Saver(
         Checkpoints(Disk(folder), trainer.identity(), Schedule(every=every)),
         "rank0",
+        ThreadPoolExecutor(max_workers=1),
         written=lambda step, world, shard: None,
         failed=lambda step, why: None,
     )

@@ -24,8 +24,10 @@ import torch.distributed as dist
 import uvloop
 from torch.distributed import rpc
 
+from harness.cluster.node_disks import FileOnDisk
 from harness.model.system import Node
 from harness.node.context import NodeContext, NodeSpec
+from harness.node.journal import FILE as JOURNAL
 from systems.parameter_server import ParameterServer, server, worker
 from systems.training import records
 from systems.training.trainer import Trainer
@@ -50,15 +52,16 @@ def over_http(folder: Path, model: str, workers: int, steps: int) -> Timed:
     """The system's own nodes, connected to each other without a proxy."""
     nodes = ParameterServer(workers=workers, model=model, step_ms=0, checkpoint_every=10**6).nodes()
     ports = dict(zip((node.name for node in nodes), _free_ports(len(nodes)), strict=True))
+    journal = FileOnDisk(folder / "nodes" / "master" / JOURNAL)
     with _running([(_serve, (node, ports, folder)) for node in nodes]) as processes:
         until_s = time.monotonic() + _TIMEOUT_S
-        while (done := records.steps_done(folder / "nodes" / "master")) < steps and time.monotonic() < until_s:
+        while (done := records.steps_done(journal)) < steps and time.monotonic() < until_s:
             if ended := [node.name for node, process in zip(nodes, processes, strict=True) if not process.is_alive()]:
                 raise ChildProcessError(f"{', '.join(ended)} ended after {done} of {steps} steps")
             time.sleep(0.1)  # each look takes time from the nodes
     if done < steps:
         raise TimeoutError(f"{done} of {steps} steps in {_TIMEOUT_S:g} s")
-    found = [one for one in records.read(folder / "nodes" / "master") if isinstance(one, records.Done)][:steps]
+    found = [one for one in records.read(journal) if isinstance(one, records.Done)][:steps]
     return Timed(ends_s=[one.at_ns / 1e9 for one in found], parameters=found[-1].parameters)
 
 

@@ -17,7 +17,7 @@ from harness.cluster.fake_clocks import FakeClock
 from harness.cluster.fault_plane import EMBEDDED, PLANE, PlaneKind, opened_plane
 from harness.cluster.network_namespaces import NetworkNamespaces
 from harness.cluster.node_clocks import NodeClocks
-from harness.cluster.node_disks import NodeDisks
+from harness.cluster.node_disks import FileOnDisk, NodeDisks
 from harness.cluster.node_memories import NodeMemories
 from harness.cluster.node_moments import NodeMoments
 from harness.cluster.node_processes import NodeProcesses
@@ -34,6 +34,7 @@ from harness.model.seeds import stream
 from harness.model.system import CLIENT, Address, HasPreload, HasPrepare, HasSteps, Link, Node, System
 from harness.node.context import NodeSpec
 from harness.node.control import ControlPage
+from harness.node.journal import FILE as JOURNAL
 
 GENERATOR: Final = "workloads.load.generator"
 
@@ -152,7 +153,11 @@ class Cluster:
     def steps_done(self) -> int:
         if not isinstance(self.system, HasSteps):
             raise FaultError("this system does not train")
-        return self.system.steps_done({name: self.disks.folder(name) for name in self.nodes})
+        return self.system.steps_done(self.journals())
+
+    def journals(self) -> dict[str, FileOnDisk]:
+        """The nodes' journals."""
+        return {name: FileOnDisk(self.disks.folder(name) / JOURNAL) for name in self.nodes}
 
     def random(self, component: str) -> Random:
         return stream(self._seed, component)

@@ -37,6 +37,15 @@ class HasCores(Protocol):
         """Sets of nodes, each of which must answer calls even if all other nodes are dead, or cut off from it."""
 
 
+@runtime_checkable
+class NotSimulated(Protocol):
+    """A system whose nodes need more than `NodeContext` gives them."""
+
+    @property
+    def why_not_simulated(self) -> str:
+        """What they need, in a line that begins in small letters."""
+
+
 class Invariant(Protocol):
     """Something that always holds over all nodes at once. Each run has its own instance, which may keep state.
 

@@ -274,14 +274,24 @@ class Trained:
     events: list[dict[str, object]]
 
 
+class Journaled(Protocol):
+    """What a node has written to its journal (`NodeContext.journal`)."""
+
+    def size(self) -> int:
+        """In bytes; 0 if it has written nothing."""
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Up to `length` bytes; fewer at the end."""
+
+
 @runtime_checkable
 class HasSteps(Protocol):
     """A system that trains: what it did, and what it does if nothing disturbs it."""
 
-    def trained(self, data: Mapping[str, Path]) -> Trained:
-        """What its nodes have done so far, read from their folders."""
+    def trained(self, journals: Mapping[str, Journaled]) -> Trained:
+        """What its nodes have done so far, from their journals."""
 
-    def steps_done(self, data: Mapping[str, Path]) -> int:
+    def steps_done(self, journals: Mapping[str, Journaled]) -> int:
         """How many steps the furthest node has done. Takes well under a millisecond, because faults wait for it."""
 
     def control(self, steps: int) -> list[dict[str, object]]:

@@ -10,6 +10,7 @@ import asyncio
 import importlib
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from random import Random
 from typing import Final, TypeVar, cast
@@ -28,6 +29,7 @@ from harness.model.seeds import stream
 from harness.model.steering import Counter, Setting
 from harness.model.system import Address
 from harness.node.disk import Disk
+from harness.node.journal import Journal
 from harness.node.machine import Machine, Pacer, RealMachine
 from harness.node.moments import Moments
 
@@ -159,6 +161,21 @@ class NodeContext:
         """
         for flipped in self._machine.control.memory.passes(name, contents):
             self.event("bit_flipped", {"of": name, **flipped._asdict()})
+
+    def journal(self) -> Journal:
+        """The journal that the system's `trained` reads; see `harness.model.system.HasSteps`."""
+        return self._machine.journal(self.data)
+
+    def thread(self) -> Executor:
+        """A new thread for blocking calls, beside the loop: it runs what is submitted to it, one after another.
+
+        In simulation it takes turns with the loop at each operation of its disk. End it with `shutdown`.
+        """
+        return self._machine.thread()
+
+    def worked(self, seconds: float) -> None:
+        """Say that the node has just computed something that takes about this long, so that it takes as long in simulation."""
+        self._machine.worked(seconds)
 
     def pacer(self) -> Pacer:
         """A pacer that sleeps until exact times of `monotonic_ns`; the loop's own timers have millisecond resolution."""

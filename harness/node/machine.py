@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from harness.node.control import ControlPage
 from harness.node.disk import Disk
 from harness.node.events import EventFile
 from harness.node.files import FileOperations, Files, SteeredFiles
+from harness.node.journal import FileJournal, Journal
 from harness.node.pacer import TimerPacer
 
 
@@ -47,6 +49,15 @@ class Machine(Protocol):
 
     def files(self, folder: Path) -> FileOperations:
         """The files of a folder, steered by the control page."""
+
+    def journal(self, folder: Path) -> Journal:
+        """The journal of the node with this folder."""
+
+    def thread(self) -> Executor:
+        """An executor with one new thread."""
+
+    def worked(self, seconds: float) -> None:
+        """The node has just worked for about this long."""
 
     def pacer(self) -> Pacer:
         """A pacer for the running loop."""
@@ -81,6 +92,15 @@ class RealMachine:
 
     def files(self, folder: Path) -> FileOperations:
         return SteeredFiles(Files(folder), self.control)
+
+    def journal(self, folder: Path) -> Journal:
+        return FileJournal(folder)
+
+    def thread(self) -> Executor:
+        return ThreadPoolExecutor(max_workers=1)
+
+    def worked(self, seconds: float) -> None:
+        """Does nothing: the time has passed."""
 
     def pacer(self) -> Pacer:
         return TimerPacer()

@@ -38,6 +38,6 @@ async def history_of(
         for name in cluster.nodes
         for event in read_events(cluster.events_file(name))
     ]
-    log = trained(cluster, start_ns)
+    log = trained(cluster.system, cluster.journals(), start_ns, cluster.monotonic_ns())
     events = sorted([*events, *told, *log.events], key=lambda event: cast(int, event["at_ns"]))
     return History.of(ops, [row_of(record) for record in records], events, links, log.steps, usage)

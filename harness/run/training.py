@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
 import pandas as pd
 
-from harness.cluster.cluster import Cluster
 from harness.model.history import STEPS, History, frame
-from harness.model.system import HasReplay, HasSteps, System, Trained
+from harness.model.system import HasReplay, HasSteps, Journaled, System, Trained
 
 _UNDONE: Final = ("done_ns", "collective_ns", "stalled_ns", "loss", "gradient_norm", "parameters")
 _TIMES: Final = ("begun_ns", "done_ns", "at_ns")
 
 
-def trained(cluster: Cluster, start_ns: int) -> Trained:
-    """What the nodes have recorded so far, times counted from `start_ns`; nothing if the system does not train.
+def trained(system: System, journals: Mapping[str, Journaled], start_ns: int, until_ns: int) -> Trained:
+    """What the nodes have recorded until now, times counted from `start_ns`; nothing if the system does not train.
 
-    The nodes go on while their files are read one after another. Records later than the beginning of the reading are left out.
+    The nodes go on while their journals are read one after another. Records later than `until_ns`, which is now, are left out.
     Whatever an included record depends on was written before it, so the history is consistent.
     """
-    if not isinstance(cluster.system, HasSteps):
+    if not isinstance(system, HasSteps):
         return Trained(steps=[], events=[])
-    until_ns = time.monotonic_ns()
-    found = cluster.system.trained({name: cluster.disks.folder(name) for name in cluster.nodes})
+    found = system.trained(journals)
     steps = [_until(row, until_ns) for row in found.steps if _at(row, "begun_ns") <= until_ns]
     events = [row for row in found.events if _at(row, "at_ns") <= until_ns]
     return Trained(steps=[_counted(row, start_ns) for row in steps], events=[_counted(row, start_ns) for row in events])

@@ -19,10 +19,11 @@ from harness.model.environment import LinkCounters, Packets
 from harness.model.errors import FaultError
 from harness.model.seeds import stream
 from harness.model.steering import Counter, Setting, Tracked
-from harness.model.system import CLIENT, Address, Link, Node, System, links_of
+from harness.model.system import CLIENT, Address, HasPreload, HasSteps, Link, Node, System, links_of
 from harness.node.context import NodeContext, NodeSpec
 from harness.simulation.disk import MemoryDisk, MemoryFile
 from harness.simulation.host import Host, HostMachine, Main
+from harness.simulation.journal import MemoryJournal
 from harness.simulation.link import NamedLink
 from harness.simulation.network import Network
 from harness.simulation.packets import SimulatedPackets
@@ -48,6 +49,8 @@ class SimulatedCluster:
         self.nodes: dict[str, Node] = {node.name: node for node in system.nodes()}
         codes = {name: node.code for name, node in self.nodes.items() if node.code} | {CLIENT: GENERATOR}
         # Import now rather than when a node starts: imports are not part of the simulation, and may do anything.
+        for module in system.preload() if isinstance(system, HasPreload) else ():
+            importlib.import_module(module)
         self._mains = {name: cast(NodeMain, importlib.import_module(code).main) for name, code in codes.items()}
         self.network = Network(world)
         self.network.spared = HARNESS
@@ -76,7 +79,13 @@ class SimulatedCluster:
         return self.hosts[name].address
 
     def steps_done(self) -> int:
-        raise FaultError("cannot here, because this system does not train")
+        if not isinstance(self.system, HasSteps):
+            raise FaultError("this system does not train")
+        return self.system.steps_done(self.journals())
+
+    def journals(self) -> dict[str, MemoryJournal]:
+        """The nodes' journals."""
+        return {name: self.hosts[name].journal for name in self.nodes}
 
     def random(self, component: str) -> Random:
         return stream(self.world.seed, component)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor
 from contextvars import Context, copy_context
 from pathlib import Path
 from typing import Any, Final
@@ -16,12 +17,15 @@ from harness.node.context import SHARED
 from harness.node.control import ControlPage
 from harness.node.disk import Disk
 from harness.node.files import FileOperations, SteeredFiles
+from harness.node.journal import Journal
 from harness.node.machine import Pacer
 from harness.simulation.crashes import Crashes
 from harness.simulation.disk import HostFiles, MemoryDisk
+from harness.simulation.journal import MemoryJournal
 from harness.simulation.loop import HostDied, HostLoop, Sockets
 from harness.simulation.pacer import SimulatedPacer
 from harness.simulation.rewriting import Rewriting
+from harness.simulation.thread import NORMAL_CALLBACK_S, SimulatedThread
 from harness.simulation.world import BEGIN_S, EPOCH_S, World
 
 SIGKILL: Final = -9
@@ -45,7 +49,7 @@ class Host:
         self.disk = MemoryDisk(world.random(f"{name}/disk"))
         self.shared = self.disk
         """Has the folders that all nodes share: the own disk of a host that is alone."""
-        self.callback_s = 0.00002
+        self.callback_s = NORMAL_CALLBACK_S
         """The duration of each callback."""
         self.clock_step_ns = 1
         """The resolution of its wall clock."""
@@ -64,6 +68,7 @@ class Host:
         """What the first callback raised that raised something, and when."""
         self.events: list[tuple[int, str, str]] = []
         """The events that its processes reported: the monotonic time, the kind, and the details as JSON."""
+        self.journal = MemoryJournal()
         self.context: Context = copy_context()
         self.counted: Callable[[str], bool] | None = None
         """Called with the name of each send, sync and rename; returns whether the host dies in it."""
@@ -81,7 +86,7 @@ class Host:
         """Start a process; returns its pid."""
         self.pid = 1000 * self.number + self.world.next_number()
         loop = self.loop = HostLoop(self.world, self)  # type: ignore[abstract]  # what it lacks raises NotImplementedError
-        self.world.hold_loop(loop)
+        self.world.hold(loop)
         self.powered, self.ran_s, self.context = True, 0.0, copy_context()
         self.rewriting.begin()
         self.world.note("start", self.name, f"pid {self.pid}")
@@ -171,8 +176,10 @@ class Host:
         self.crashes.imagine(loop.time() - BEGIN_S)
         self.crashes.end()
         loop.drop()
-        while self.events and self.events[-1][0] > self.world.monotonic_ns:  # the process was ahead of its death
+        now_ns = self.world.monotonic_ns
+        while self.events and self.events[-1][0] > now_ns:  # the process was ahead of its death
             self.events.pop()
+        self.journal.forget_after(now_ns)
         self.world.note("end", self.name, f"pid {self.pid} {'without power' if not self.powered else f'code {code}'}")
         self.network.host_ended(loop)
         self.on_exit(self.name, self.pid, code)
@@ -232,6 +239,17 @@ class HostMachine:
         disk = self._host.shared if folder.parts[0] == SHARED else self._host.disk
         files = HostFiles(disk, str(folder), self._host.begin, self._host.rewriting)
         return SteeredFiles(files, self.control, self._loop.block)
+
+    def journal(self, folder: Path) -> Journal:
+        return self._host.journal.of(self.monotonic_ns)
+
+    def thread(self) -> Executor:
+        thread = SimulatedThread(self._loop)
+        self._host.world.hold(thread)
+        return thread
+
+    def worked(self, seconds: float) -> None:
+        self._loop.block(seconds * self._host.callback_s / NORMAL_CALLBACK_S)
 
     def pacer(self) -> Pacer:
         return SimulatedPacer(self._loop)

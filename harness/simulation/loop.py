@@ -20,6 +20,7 @@ import msgspec
 from harness.model.system import Address
 from harness.simulation.fence import refuse
 from harness.simulation.tasks import CountedFuture, CountedTask
+from harness.simulation.thread import SimulatedThread
 from harness.simulation.world import World
 
 _INSTANT_S: Final = 1e-9
@@ -125,6 +126,7 @@ class HostLoop(asyncio.AbstractEventLoop):
         self.world = world
         self.host = host
         self.dead = False
+        self.running: SimulatedThread | None = None
         self.dies_at_s = inf
         """The time of an announced death; if the host blocks then, the blocking call raises."""
         self._local_s = world.now
@@ -141,7 +143,10 @@ class HostLoop(asyncio.AbstractEventLoop):
         return local if local > now else now
 
     def block(self, seconds: float) -> None:
-        """Block the host for this long. Raises `HostDied` if it dies meanwhile."""
+        """Block what runs now, the loop or a thread, for this long. Raises `HostDied` if the host dies meanwhile."""
+        if self.running is not None:
+            self.running.block(seconds)
+            return
         until = self.time() + seconds
         if self.dead or until >= self.dies_at_s:
             self._local_s = min(until, self.dies_at_s)

@@ -10,8 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from operator import itemgetter
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 import pandas as pd
@@ -34,6 +33,7 @@ from harness.run.judging import raised
 from harness.run.observer import NullObserver
 from harness.run.schedule import PlannedWindow
 from harness.run.settled import SETTLE_S, settled
+from harness.run.training import trained
 from harness.simulation.cluster import HARNESS, SimulatedCluster
 from harness.simulation.disturbance import Disturbances
 from harness.simulation.fence import fence, take_offence
@@ -300,12 +300,14 @@ class SimulatedRun:
             for name in self.cluster.nodes
             for at_ns, kind, detail in self.cluster.hosts[name].events
         ]
-        events: list[dict[str, object]] = [
+        log = trained(self._drill.system, self.cluster.journals(), start_ns, self.world.monotonic_ns)
+        happened: list[dict[str, object]] = [
             {"at_ns": at_ns - start_ns, "node": node, "kind": kind, "detail": detail}
-            for at_ns, node, kind, detail in sorted([*noted, *told], key=itemgetter(0))
+            for at_ns, node, kind, detail in [*noted, *told]
         ]
+        events = sorted([*happened, *log.events], key=lambda event: cast(int, event["at_ns"]))
         usage = [msgspec.to_builtins(look) | {"at_ns": look.at_ns - start_ns} for look in self._usage]
-        return History.of(ops, [row_of(record) for record in records], events, links, usage=usage)
+        return History.of(ops, [row_of(record) for record in records], events, links, log.steps, usage)
 
 
 @contextmanager

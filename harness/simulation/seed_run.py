@@ -9,21 +9,25 @@ from typing import Final
 import msgspec
 
 from harness.checkers.balanced import balanced
+from harness.checkers.checkpoints_valid import checkpoints_valid
 from harness.checkers.corruption_contained import corruption_contained
 from harness.checkers.deposed_leaders_refused import deposed_leaders_refused
 from harness.checkers.faults_acted import faults_acted
 from harness.checkers.leader_completeness import leader_completeness
 from harness.checkers.leader_undisturbed import leader_undisturbed
 from harness.checkers.locals_unharmed import locals_unharmed
+from harness.checkers.master_undisturbed import master_undisturbed
 from harness.checkers.moved_share import moved_share
+from harness.checkers.recovered import recovered
 from harness.checkers.replicas_return import replicas_return
 from harness.checkers.retry_storm_seen import retry_storm_seen
 from harness.checkers.stops_in_time import stops_in_time
 from harness.model.drill import Drill
-from harness.model.system import HasSteps
+from harness.model.simulated import NotSimulated
 from harness.model.verdict import Checker, RunVerdict
 from harness.run.judging import beside, check, check_slos
 from harness.run.schedule import PlannedWindow, plan
+from harness.run.training import with_control
 from harness.simulation.record import Recorded, SimulatedRun
 from harness.simulation.swarm import Swarm
 from harness.simulation.world import BEGIN_S
@@ -47,13 +51,16 @@ OF_THE_FAULTS: Final[tuple[Checker, ...]] = (
     balanced,
     leader_undisturbed,
     locals_unharmed,
+    master_undisturbed,
+    recovered,
 )
 """Checks of the effects of the drill's own faults, which cannot be judged if other faults interfere."""
 
 
-OF_AN_OCCASION: Final[tuple[Checker, ...]] = (leader_completeness, moved_share, stops_in_time)
-"""Checks of something that the drill brings about but a seed that changes the drill may not: a new leader, a reported plan for
-a change of members, a deploy. If they had nothing to judge, such a seed is not unknown; what they find counts."""
+OF_AN_OCCASION: Final[tuple[Checker, ...]] = (checkpoints_valid, leader_completeness, moved_share, stops_in_time)
+"""Checks of something that the drill brings about but a seed that changes the drill may not: a resumed training, a new leader,
+a reported plan for a change of members, a deploy. If they had nothing to judge, such a seed is not unknown; what they find
+counts."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +112,7 @@ def judge_run(
     """Run a drill as the seed changed it, with these windows, and judge it."""
     run = SimulatedRun(drill, windows, seed, swarm=swarm, record=record)
     recorded = run.carry_out()
+    recorded.history = with_control(drill.system, recorded.history)
     checks = _checks(drill, swarm, recorded)
     slos: tuple[SLOResult, ...] = ()
     if swarm.plain:
@@ -159,8 +167,8 @@ def _checks(drill: Drill, swarm: Swarm, recorded: Recorded) -> tuple[CheckResult
 
 def why_not(drill: Drill) -> str | None:
     """Why a drill cannot be simulated, in a line; None if it can."""
-    if isinstance(drill.system, HasSteps):
-        return "it trains, and torch and the saving of checkpoints use threads and clocks of their own"
+    if isinstance(drill.system, NotSimulated):
+        return drill.system.why_not_simulated
     for node in drill.system.nodes():
         if node.code is None:
             return f"{node.name} is a foreign program, which only a real process can run"

@@ -92,7 +92,7 @@ class World:
         """Tasks of hosts that may be dead. The world holds them until they are over, so that no dead host's coroutine is closed
         while others run: its `finally` would run then."""
         self._look_at_begun = _BEGUN
-        self._loops: list[object] = []
+        self._parts: list[object] = []
         self._error: BaseException | None = None
         self._look_at_steps = _LOOK_EVERY
         self.over = False
@@ -165,9 +165,9 @@ class World:
             begun[:] = [one for one in begun if not one.done()]
             self._look_at_begun = max(_BEGUN, 2 * len(begun))
 
-    def hold_loop(self, loop: object) -> None:
-        """Hold a loop to the end, even if its host dies."""
-        self._loops.append(loop)
+    def hold(self, part: object) -> None:
+        """Hold a part of a process, such as its loop, to the end, even if its host dies."""
+        self._parts.append(part)
 
     def note(self, kind: str, host: str, detail: str = "") -> None:
         """Record an event that two equal runs have in common."""
@@ -230,7 +230,7 @@ class World:
         self.heap.clear()
         self._later.clear()
         self._begun.clear()
-        self._loops.clear()
+        self._parts.clear()
 
 
 def hash_text(text: str) -> int:

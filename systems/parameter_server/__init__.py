@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from random import Random
 from typing import ClassVar, Final
 
 from harness.model.errors import UsageError, hint
 from harness.model.history import History
-from harness.model.system import Address, Client, Node, Trained
+from harness.model.simulated import Harm
+from harness.model.system import Address, Client, Journaled, Node, Trained
 from systems.parameter_server import replay
 from systems.parameter_server.bugs import BUGS
+from systems.parameter_server.invariant import OneMaster
+from systems.parameter_server.protocol import majority
 from systems.parameter_server.updates import parts_of
 from systems.training import Training, control, records
 from systems.training.client import StepClient
@@ -21,6 +24,7 @@ __all__ = ["BUGS", "ParameterServer"]
 SERVERS: Final = ("master", "standby")
 SYNCHRONOUS, BOUNDED, _ = MODES = ("synchronous", "bounded", "asynchronous")
 _SHARDS: Final = 12
+_TINY: Final = "dense(8)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,11 +123,11 @@ class ParameterServer:
     def client(self, index: int, entries: Mapping[str, Address]) -> Client:
         return StepClient(index, entries)
 
-    def trained(self, data: Mapping[str, Path]) -> Trained:
-        return records.gathered([data[node.name] for node in self.nodes()])
+    def trained(self, journals: Mapping[str, Journaled]) -> Trained:
+        return records.gathered([journals[node.name] for node in self.nodes()])
 
-    def steps_done(self, data: Mapping[str, Path]) -> int:
-        return max(records.steps_done(data[node.name]) for node in self.nodes())
+    def steps_done(self, journals: Mapping[str, Journaled]) -> int:
+        return max(records.steps_done(journals[node.name]) for node in self.nodes())
 
     def control(self, steps: int) -> list[dict[str, object]]:
         return self._training().control(steps)
@@ -133,6 +137,29 @@ class ParameterServer:
         if self.mode == SYNCHRONOUS:
             return None
         return replay.control(history, self.model, self.seed, self._parts(), self._losses)
+
+    @property
+    def withstands(self) -> frozenset[Harm]:
+        return frozenset({"power loss", "failed sync", "full disk", "wrong clock"})
+
+    def varied(self, random: Random) -> ParameterServer:
+        """A tiny model, which learns in a tenth of the time; more workers; checkpoints more or less often; longer steps."""
+        return replace(
+            self,
+            model=self.model if random.random() < 0.2 else _TINY,
+            workers=self.workers if random.random() < 0.7 else max(self.workers, random.choice((3, 4, 5))),
+            checkpoint_every=random.choice((1, 3, self.checkpoint_every)),
+            checkpoints_kept=random.choice((1, self.checkpoints_kept)),
+            step_ms=random.choice((self.step_ms, 100.0)),
+        )
+
+    def cores(self) -> Sequence[Sequence[str]]:
+        """One of the servers, with more than half of the workers."""
+        twice, enough = [*self.entries(), *self.entries()], majority(self.workers)
+        return [[server, *twice[first : first + enough]] for server in SERVERS for first in range(self.workers)]
+
+    def invariant(self) -> OneMaster:
+        return OneMaster(self.workers)
 
     def _losses(self, batches: int) -> list[float]:
         return control.steps(self.model, self.seed, "cpu", batches).losses

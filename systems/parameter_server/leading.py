@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,6 +35,7 @@ class Leading:
     def __init__(self, term: int, settings: Settings, node: NodeContext, records: Records) -> None:
         self.term = term
         self._settings = settings
+        self._node = node
         self._records = records
         self._trainer = load(settings.rules.trainer, Trainer)(settings.model, settings.seed)
         self._checkpoints = TermCheckpoints(term, settings, node, self._trainer.identity())
@@ -96,7 +96,7 @@ class Leading:
 
     async def run(self) -> None:
         """Do steps until the term is over."""
-        saving = Saving(self.term, self._checkpoints.own, self._records.event)
+        saving = Saving(self.term, self._checkpoints.own, self._records.event, self._node.thread(), self._node.monotonic_ns)
         try:
             while True:
                 while not self._round.complete and not self._ended:
@@ -126,14 +126,14 @@ class Leading:
             present=present,
             rules=settings.rules,
         )
-        self._begun_ns = time.monotonic_ns()
+        self._begun_ns = self._node.monotonic_ns()
 
     def _one_step(self, saving: Saving) -> None:
-        trainer, step, completed_ns = self._trainer, self._trainer.step, time.monotonic_ns()
+        trainer, step, completed_ns = self._trainer, self._trainer.step, self._node.monotonic_ns()
         contributions = self._round.contributions()
         uses = [use for held in contributions for use in held.value.uses]
         applied = trainer.apply(self._rows(contributions))
-        parameters, done_ns = trainer.parameters_digest(), time.monotonic_ns()
+        parameters, done_ns = trainer.parameters_digest(), self._node.monotonic_ns()
         stalled_s = saving.step_done(trainer, trainer.progress())
         self._records.begun(self.term, step, uses, at_ns=self._begun_ns)
         self._records.done(

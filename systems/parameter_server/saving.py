@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from concurrent.futures import Executor
 from typing import Final
 
 import msgspec
@@ -19,15 +21,25 @@ _NAME: Final = "master"
 
 
 class Saving:
-    """Saves a trainer's state whenever that is due. Calls `told` with the results, also from the saver's thread."""
+    """Saves a trainer's state whenever that is due, in a thread that ends with it.
 
-    def __init__(self, term: int, checkpoints: Checkpoints, told: Callable[[Saved | NotSaved], None]) -> None:
+    Calls `told` with the results, in the thread or in `step_done`. `now_ns` is a monotonic clock.
+    """
+
+    def __init__(
+        self,
+        term: int,
+        checkpoints: Checkpoints,
+        told: Callable[[Saved | NotSaved], None],
+        thread: Executor,
+        now_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
         self._term = term
         self._checkpoints = checkpoints
         self._told = told
         self._progress: dict[int, msgspec.Raw] = {}
         """The trainer's progress, by step: a save may still be under way when the next one is due and refused."""
-        self._saver = Saver(checkpoints, _NAME, written=self._written, failed=self._failed)
+        self._saver = Saver(checkpoints, _NAME, thread, written=self._written, failed=self._failed, now_ns=now_ns)
 
     def step_done(self, trainer: Trainer, progress: msgspec.Raw) -> float:
         """Begin a checkpoint if one is due, with its `progress`; returns for how many seconds the training stalled."""

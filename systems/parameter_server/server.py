@@ -21,7 +21,9 @@ from harness.http.client import HttpClient
 from harness.http.message import Request, Response, TransportError
 from harness.model.training_events import SteppedDown
 from harness.node.context import NodeContext
+from harness.node.disk import Disk
 from systems.parameter_server.bugs import BUGS
+from systems.parameter_server.invariant import ShownServer
 from systems.parameter_server.leading import Leading
 from systems.parameter_server.messages import (
     ALIVE,
@@ -90,7 +92,7 @@ class Server:
         self._node = node
         self._config = config
         self._rules = BUGS.variant(config.bug)
-        self._records = Records(node.data, node.name)
+        self._records = Records.of(node)
         self._workers = {name: HttpClient(node.peers[name]) for name in config.workers}
         self._others = {name: HttpClient(node.peers[name]) for name in config.others}
         stored = node.disk.read(_TERM)
@@ -99,6 +101,18 @@ class Server:
         self._changes = Changes()
         patience_s = self._rules.limits.silent_s if stored else 0 if config.first else _FIRST_S
         self._stands_s = node.clock() + patience_s
+        self._began_s = 0.0
+        node.show(self._shown)
+        node.must_recover(self._forgotten)
+
+    def _shown(self) -> ShownServer:
+        leads = None if self._leading is None else self._leading.term
+        return ShownServer(term=self._term, leads=leads, began_s=self._began_s)
+
+    def _forgotten(self, disk: Disk) -> str | None:
+        """Whether it would not know its term after a start on this disk."""
+        kept = int(disk.read(_TERM) or 0)
+        return f"its term {self._term}, of which {kept} is left" if kept < self._term else None
 
     # ------------------------------------------------------------------------------------------------------- requests
 
@@ -192,13 +206,16 @@ class Server:
 
     async def _elected(self) -> bool:
         term = self._term + 1
-        self._enter(term)
+        self._enter(self._term)  # a disk that does not take this term would not take the next one either
         ask = pack(Ask(server=self._node.name, term=term))
         answers = await asyncio.gather(*(_ask(client, PROMISE, ask) for client in self._workers.values()))
         promised = [answer for answer in answers if answer is not None]
-        self._know(max((answer.term for answer in promised), default=0))
+        self._know(max((answer.term for answer in promised if not answer.granted), default=0))
         granted = sum(answer.granted for answer in promised)
-        return granted >= majority(len(self._workers)) and self._term == term
+        if granted < majority(len(self._workers)) or self._term >= term:
+            return False  # still in its term: in a higher one it would not heed the beats of a master
+        self._enter(term)
+        return True
 
     async def _lead(self) -> None:
         config, term = self._config, self._term
@@ -218,7 +235,7 @@ class Server:
             leading: Leading | Updating = Leading(term, settings, self._node, self._records)
         else:
             leading = Updating(term, settings, self._node, self._records)
-        self._leading = leading
+        self._leading, self._began_s = leading, self._node.clock()
         self._changes.tell()
         beats = [asyncio.create_task(_tell(client, term)) for client in self._others.values()]
         try:

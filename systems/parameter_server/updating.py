@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import msgspec
 import torch
@@ -50,7 +49,7 @@ class Updating:
         self._updates = Updates(used, self._trainer.step, bound=settings.staleness, rules=settings.rules, moved=self._moved)
         self._before = Applied(loss=0.0, gradient_norm=0.0)
         self._parameters: bytes | None = None
-        self._saving = Saving(term, self._checkpoints.own, records.event)
+        self._saving = Saving(term, self._checkpoints.own, records.event, node.thread(), node.monotonic_ns)
 
     def end(self) -> None:
         """Stop all work: the term is over."""
@@ -80,7 +79,7 @@ class Updating:
         if task is None:
             return LOOK_S
         self._opens_s[pull.worker] = now_s + self._settings.step_s
-        self._given_ns[pull.worker] = time.monotonic_ns()
+        self._given_ns[pull.worker] = self._node.monotonic_ns()
         return self._work(task)
 
     def push(self, push: Push, data: Buffer) -> Outcome:
@@ -120,7 +119,7 @@ class Updating:
     # --------------------------------------------------------------------------------------------------------- updates
 
     def _apply(self, push: Push, row: torch.Tensor, version: int) -> None:
-        trainer, now_ns = self._trainer, time.monotonic_ns()
+        trainer, now_ns = self._trainer, self._node.monotonic_ns()
         begun_ns = self._given_ns.get(push.worker, now_ns)
         self._before = apply_update(trainer, row, push.uses, self._weight(version - push.step))
         self._parameters = None
@@ -132,7 +131,7 @@ class Updating:
                 generation=self.term,
                 step=version,
                 begun_ns=begun_ns,
-                at_ns=time.monotonic_ns(),
+                at_ns=self._node.monotonic_ns(),
                 collective_ns=now_ns - begun_ns,
                 stalled_ns=round(stalled_s * 1e9),
                 loss=self._before.loss,

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -24,7 +23,9 @@ from harness.http.client import HttpClient
 from harness.http.message import Request, Response, TransportError
 from harness.model.training_events import WorkRefused
 from harness.node.context import NodeContext
+from harness.node.disk import Disk
 from systems.parameter_server.bugs import BUGS
+from systems.parameter_server.invariant import ShownWorker
 from systems.parameter_server.messages import (
     ALIVE,
     NOTHING_SEEN,
@@ -62,6 +63,9 @@ _AGAIN_S: Final = 0.03
 
 _TOGETHER_S: Final = 0.02
 """Gradients computed within this time travel together."""
+
+_SHARD_S: Final = 0.001
+"""About how long it takes to compute a shard."""
 
 _ALIVE_S: Final = 0.2
 """A worker that computes for longer tells its master that it is alive."""
@@ -111,13 +115,22 @@ class Worker:
         self._node = node
         self._rules = BUGS.variant(config.bug)
         self._trainer = load(self._rules.trainer, Trainer)(config.model, config.seed, parts=config.parts)
-        self._records = Records(node.data, node.name)
+        self._records = Records.of(node)
         stored = node.disk.read(_PROMISE)
-        self._promises = Promises(msgspec.json.decode(stored, type=Promise) if stored else Promise(), self._rules)
+        self._durable = msgspec.json.decode(stored, type=Promise) if stored else Promise()
+        self._promises = Promises(self._durable, self._rules)
         self._stepped: asyncio.Future[Stepped] = asyncio.get_running_loop().create_future()
         self._at = 0, NOTHING_SEEN
         self._kept: Buffer | None = None
         self._begun_ns = self._pushed_ns = 0
+        node.show(lambda: ShownWorker(promise=self._promises.kept))
+        node.must_recover(self._forgotten)
+
+    def _forgotten(self, disk: Disk) -> str | None:
+        """Whether it would not know its promise after a start on this disk."""
+        term, stored = self._durable.term, disk.read(_PROMISE)
+        there = msgspec.json.decode(stored, type=Promise) if stored else Promise()
+        return f"its promise of term {term}" if there.term < term else None
 
     # ------------------------------------------------------------------------------------------------------- requests
 
@@ -157,6 +170,7 @@ class Worker:
             except OSError:
                 self._promises.kept = before
                 raise
+            self._durable = self._promises.kept
 
     # ----------------------------------------------------------------------------------------------------------- work
 
@@ -182,7 +196,7 @@ class Worker:
                 await self._compute_whole(server, work)
             else:
                 server.owed, server.again = await self._compute(server, work), False
-            self._pushed_ns = time.monotonic_ns()
+            self._pushed_ns = self._node.monotonic_ns()
             server.term, server.seen = work.term, work.step
 
     async def _pull(self, server: _Server) -> tuple[Work, Buffer] | None:
@@ -242,7 +256,7 @@ class Worker:
         self._kept = parameters
 
     def _record(self, work: Work) -> None:
-        digest, now_ns, step = self._trainer.parameters_digest(), time.monotonic_ns(), work.step - 1
+        digest, now_ns, step = self._trainer.parameters_digest(), self._node.monotonic_ns(), work.step - 1
         self._records.done(
             Done(
                 node=self._node.name,
@@ -275,6 +289,7 @@ class Worker:
                 if not self._obeys(work.term, server.name):
                     return None
                 self._trainer.contribute(left[:1], rows[len(done) :])
+                self._node.worked(_SHARD_S)
                 done.append(left.pop(0))
             gradients = self._gradients(work, done, rows[: len(done)])
         return gradients
@@ -287,6 +302,7 @@ class Worker:
             if not self._obeys(work.term, server.name):
                 return False
             self._trainer.contribute([shard], rows[place : place + 1])
+            self._node.worked(_SHARD_S)
             await asyncio.sleep(0)  # a batch takes long: let the loop answer requests
             if self._node.clock() - heard_s >= _ALIVE_S:
                 await _say_alive(server.client, Alive(worker=self._node.name, term=work.term))

@@ -5,12 +5,11 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, Final
 
 from harness.model.errors import UsageError, hint
 from harness.model.history import CONTROL
-from harness.model.system import Address, Client, Node, Trained
+from harness.model.system import Address, Client, Journaled, Node, Trained
 from systems.raft import administration
 from systems.training import control, exchange, model_names, records
 from systems.training.bugs import BUGS
@@ -60,6 +59,7 @@ class Training:
     """The name of a known bug; see `systems/training/bugs.py`."""
 
     bugs: ClassVar = BUGS
+    why_not_simulated: ClassVar = "its ranks exchange gradients over gloo, which has threads and sockets of its own"
 
     def __post_init__(self) -> None:
         if not 1 <= self.ranks <= _MOST_RANKS:
@@ -151,11 +151,11 @@ class Training:
             return [_COORDINATOR]
         return [f"{_COORDINATOR}{number}" for number in range(1, self.coordinators + 1)]
 
-    def trained(self, data: Mapping[str, Path]) -> Trained:
-        return records.gathered(data[node.name] for node in self.nodes())
+    def trained(self, journals: Mapping[str, Journaled]) -> Trained:
+        return records.gathered(journals[node.name] for node in self.nodes())
 
-    def steps_done(self, data: Mapping[str, Path]) -> int:
-        return max(records.steps_done(data[node.name]) for node in self.nodes())
+    def steps_done(self, journals: Mapping[str, Journaled]) -> int:
+        return max(records.steps_done(journals[node.name]) for node in self.nodes())
 
     def control(self, steps: int) -> list[dict[str, object]]:
         """The undisturbed training of this model and seed, with exact exchange; it is the same for any number of ranks.

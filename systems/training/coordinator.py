@@ -59,7 +59,7 @@ class Coordinator:
     def __init__(self, node: NodeContext, config: Config) -> None:
         """Raises `OtherNode` if the folder belongs to another coordinator."""
         self._node = node
-        self._records = Records(node.data, node.name)
+        self._records = Records.of(node)
         self._schedule = Schedule(every=config.checkpoint_every, keep=config.checkpoints_kept)
         self._ranks = Ranks({name: node.peers[name] for name in config.ranks})
         parts = BUGS.variant(config.bug)

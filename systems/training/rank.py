@@ -113,7 +113,7 @@ class Rank:
             checkpoints=load(parts.checkpoints, Checkpoints)(node.shared(CHECKPOINTS), identity, schedule),
             links=Links(config.number, {config.ranks.index(name): node.peers[name] for name in later}, front),
             coordinators=coordinators,
-            records=Records(node.data, node.name),
+            records=Records.of(node),
             calls=Calls(
                 stepped=lambda step: _from_thread(loop, self._on_step, step),
                 written=lambda written: _from_thread(loop, self._on_written, written),

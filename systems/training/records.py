@@ -1,25 +1,23 @@
-"""The records by which a node of a training is judged: a line of JSON for each event.
+"""The records by which a node of a training is judged: a line of JSON in its journal for each event.
 
-A node writes each line at once and does not sync it: the kernel has it if the process is killed. Times are of the monotonic
-clock.
+Times are of the monotonic clock.
 """
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, cast
 
 import msgspec
 
-from harness.model.system import Trained
+from harness.model.system import Journaled, Trained
 from harness.model.training_events import CheckpointRefused, TrainingEvent, kind_of
+from harness.node.context import NodeContext
+from harness.node.journal import Journal
 from systems.parts.checkpoint.refusals import Refusal
 from systems.parts.sampler import Use
 
-FILE: Final = "records.jsonl"
 _END_BYTES: Final = 1 << 16
 """A few hundred records: more than a node writes between two steps."""
 
@@ -78,13 +76,19 @@ Record = Begun | Done | Happened
 class Records:
     """The records of one node, appended to those of its earlier starts."""
 
-    def __init__(self, folder: Path, node: str) -> None:
+    def __init__(self, journal: Journal, node: str, now_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        self._journal = journal
         self._node = node
-        self._file = os.open(folder / FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._now_ns = now_ns
+
+    @classmethod
+    def of(cls, node: NodeContext) -> Records:
+        """The records of this node."""
+        return cls(node.journal(), node.name, node.monotonic_ns)
 
     def begun(self, generation: int, step: int, uses: Sequence[Use], at_ns: int | None = None, batch: int | None = None) -> int:
         """A step has begun, now or at an earlier time; returns that time."""
-        at_ns = time.monotonic_ns() if at_ns is None else at_ns
+        at_ns = self._now_ns() if at_ns is None else at_ns
         used = [(use.epoch, use.sample) for use in uses]
         self._write(Begun(node=self._node, generation=generation, step=step, at_ns=at_ns, uses=used, batch=batch))
         return at_ns
@@ -96,7 +100,7 @@ class Records:
     def event(self, event: TrainingEvent) -> None:
         """Another event has happened now."""
         detail = msgspec.Raw(msgspec.json.encode(event))
-        self._write(Happened(node=self._node, at_ns=time.monotonic_ns(), kind=kind_of(event), detail=detail))
+        self._write(Happened(node=self._node, at_ns=self._now_ns(), kind=kind_of(event), detail=detail))
 
     def refusals(self, generation: int, refused: Iterable[Refusal]) -> None:
         """Checkpoints were found now and refused."""
@@ -104,26 +108,21 @@ class Records:
             self.event(CheckpointRefused(generation=generation, step=one.step, file=one.file, why=one.why))
 
     def _write(self, record: Record) -> None:
-        os.write(self._file, msgspec.json.encode(record) + b"\n")
+        self._journal.append(msgspec.json.encode(record) + b"\n")
 
 
-def read(folder: Path) -> list[Record]:
+def read(journal: Journaled) -> list[Record]:
     """All records of a node, in order, without a last line that a full disk cut off."""
-    file = folder / FILE
-    lines = file.read_bytes().split(b"\n")[:-1] if file.is_file() else []
+    lines = journal.read_at(0, size).split(b"\n")[:-1] if (size := journal.size()) else []
     decode = msgspec.json.Decoder(Record).decode
     return [decode(line) for line in lines]
 
 
-def steps_done(folder: Path) -> int:
+def steps_done(journal: Journaled) -> int:
     """The number of steps that a node has done, from the end of its records alone."""
-    try:
-        with (folder / FILE).open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - _END_BYTES))
-            lines = file.read().split(b"\n")[1 if size > _END_BYTES else 0 : -1]
-    except FileNotFoundError:
+    if not (size := journal.size()):
         return 0
+    lines = journal.read_at(max(0, size - _END_BYTES), _END_BYTES).split(b"\n")[1 if size > _END_BYTES else 0 : -1]
     decode = msgspec.json.Decoder(Record).decode
     for line in reversed(lines):
         record = decode(line)
@@ -132,7 +131,7 @@ def steps_done(folder: Path) -> int:
     return 0
 
 
-def rows(folder: Path) -> Trained:
+def rows(journal: Journaled) -> Trained:
     """A node's records as rows of the history's frames.
 
     A step that it has done and does again has a row for each time. One that it begins again before it has done it has one row,
@@ -142,7 +141,7 @@ def rows(folder: Path) -> Trained:
     earlier: list[dict[str, object]] = []
     """Rows of steps that were done, and then begun or done once more in the same generation, which should never happen."""
     events: list[dict[str, object]] = []
-    for record in read(folder):
+    for record in read(journal):
         if not isinstance(record, Happened) and "done_ns" in (row := begun.get((record.generation, record.step), {})):
             earlier.append(row)
             begun[record.generation, record.step] = dict(row)
@@ -175,9 +174,9 @@ def rows(folder: Path) -> Trained:
     return Trained(steps=[*earlier, *begun.values()], events=events)
 
 
-def gathered(folders: Iterable[Path]) -> Trained:
+def gathered(journals: Iterable[Journaled]) -> Trained:
     """The records of several nodes, steps in the order in which they began."""
-    found = [rows(folder) for folder in folders]
+    found = [rows(journal) for journal in journals]
     steps = [row for each in found for row in each.steps]
     steps.sort(key=lambda row: cast(int, row["begun_ns"]))
     return Trained(steps=steps, events=[row for each in found for row in each.events])

@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -107,7 +108,14 @@ class Worker:
         self._agreed: _Agreed | None = None
         self._saving: dict[int, tuple[int, msgspec.Raw, str]] = {}
         """By step, since the saver was last idle: one is being written, and the later ones were refused meanwhile."""
-        self._saver = Saver(checkpoints, name, written=self._written, failed=self._not_saved, copied=trainer.copied)
+        self._saver = Saver(
+            checkpoints,
+            name,
+            ThreadPoolExecutor(max_workers=1),
+            written=self._written,
+            failed=self._not_saved,
+            copied=trainer.copied,
+        )
 
     # ---------------------------------------------------------------------------------------------------- for others
 

@@ -41,6 +41,7 @@ from systems.training.messages import (
     Status,
 )
 from systems.training.records import Happened, read
+from tests.helpers.journals import journal_in
 
 DEADLINE_S: Final = 60.0
 _LOOK_S: Final = 0.01
@@ -211,7 +212,7 @@ class World:
 
     def events(self, coordinator: str, kind: str) -> list[Happened]:
         """What a coordinator has recorded."""
-        found = read(self._folder / coordinator)
+        found = read(journal_in(self._folder / coordinator))
         return [record for record in found if isinstance(record, Happened) and record.kind == kind]
 
     def _train_together(self, members: Sequence[str]) -> bool:

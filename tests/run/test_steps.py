@@ -23,12 +23,14 @@ from harness.model.fault_window import FaultWindow
 from harness.model.load import Load
 from harness.model.steps import Steps
 from harness.model.system import Trained
+from harness.node.journal import FileJournal
 from harness.run.injector import hold
 from harness.run.schedule import PlannedWindow, plan
 from harness.run.schedule_file import encode, read
 from systems.parts.sampler import Use
 from systems.training import records
 from tests.helpers.echo import Echo, Numbers
+from tests.helpers.journals import journal_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,8 +163,8 @@ def test_what_makes_no_sense_is_refused(make: Callable[[], object], said: str) -
 
 
 def test_the_steps_of_a_node_are_counted_from_the_end_of_its_records(tmp_path: Path) -> None:
-    assert records.steps_done(tmp_path) == 0
-    written = records.Records(tmp_path, "rank0")
+    assert records.steps_done(journal_in(tmp_path)) == 0
+    written = records.Records(FileJournal(tmp_path), "rank0")
     for step in range(300):
         written.begun(0, step, [Use(0, step, 0, step)] * 40)
         written.done(
@@ -172,4 +174,4 @@ def test_the_steps_of_a_node_are_counted_from_the_end_of_its_records(tmp_path: P
             )
         )  # fmt: skip
     written.begun(0, 300, [Use(0, 300, 0, 300)])
-    assert records.steps_done(tmp_path) == 300
+    assert records.steps_done(journal_in(tmp_path)) == 300

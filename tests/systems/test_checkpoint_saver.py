@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,11 @@ class Job:
         self.checkpoints = opened(self.disk)
         self.alarms: list[str] = []
         self.saver = Saver(
-            self.checkpoints, "rank0", written=self._written, failed=lambda step, why: self.alarms.append(f"{step}: {why}")
+            self.checkpoints,
+            "rank0",
+            ThreadPoolExecutor(max_workers=1),
+            written=self._written,
+            failed=lambda step, why: self.alarms.append(f"{step}: {why}"),
         )
 
     def _written(self, step: int, world: int, shard: Shard) -> None:
@@ -120,6 +125,7 @@ def test_a_save_whose_copy_failed_is_not_waited_for(tmp_path: Path) -> None:
     saver = Saver(
         opened(Disk(Files(tmp_path))),
         "rank0",
+        ThreadPoolExecutor(max_workers=1),
         written=lambda step, world, shard: written.append(step),
         failed=lambda step, why: alarms.append(why),
         copied=copied,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -15,6 +17,7 @@ from harness.model.system import links_of
 from harness.model.training_events import NotSaved, Saved
 from harness.node.context import NodeContext
 from harness.node.disk import Disk
+from harness.node.journal import FileJournal
 from systems.parameter_server import ParameterServer
 from systems.parameter_server.bugs import CORRECT
 from systems.parameter_server.messages import Damaged
@@ -28,6 +31,7 @@ from systems.parts.checkpoint.store import Checkpoints, Schedule
 from systems.training.records import Records, rows
 from systems.training.trainer import Trainer
 from tests.helpers.checkpoints import SlowFirst
+from tests.helpers.journals import journal_in
 
 
 def test_workers_call_both_servers_and_servers_call_all_workers_and_each_other() -> None:
@@ -94,7 +98,7 @@ def do_a_step(trainer: Trainer) -> None:
 def test_a_checkpoint_that_is_still_being_written_when_the_next_is_due_resumes_at_its_own_step(tmp_path: Path) -> None:
     trainer, told = Trainer("digits", 1), list[Saved | NotSaved]()
     checkpoints = SlowFirst(Disk(tmp_path), trainer.identity(), Schedule(every=1))
-    saving = Saving(7, checkpoints, told.append)
+    saving = Saving(7, checkpoints, told.append, ThreadPoolExecutor(max_workers=1))
     do_a_step(trainer)
     digest = trainer.digest()
     saving.step_done(trainer, trainer.progress())
@@ -130,15 +134,20 @@ def third_term(folder: Path) -> Updating:
         name="standby", workers=("worker1",), model="digits", seed=1, step_s=0, checkpoint_every=1, checkpoints_kept=2,
         staleness=None, parts=1, rules=CORRECT,
     )  # fmt: skip
-    node = SimpleNamespace(shared=lambda name: Disk(folder / "shared" / name), event=lambda *_: None)
-    return Updating(3, settings, cast(NodeContext, node), Records(folder, "standby"))
+    node = SimpleNamespace(
+        shared=lambda name: Disk(folder / "shared" / name),
+        event=lambda *_: None,
+        thread=lambda: ThreadPoolExecutor(max_workers=1),
+        monotonic_ns=time.monotonic_ns,
+    )
+    return Updating(3, settings, cast(NodeContext, node), Records(FileJournal(folder), "standby"))
 
 
 def test_a_term_whose_checkpoints_are_all_damaged_leaves_those_of_the_term_before(tmp_path: Path) -> None:
     older, newer = updates_saved(tmp_path, 1, 1), updates_saved(tmp_path, 2, 2)
     newer.write_bytes(newer.read_bytes()[:-1])
     third_term(tmp_path)
-    kinds = [(one["kind"], msgspec.json.decode(str(one["detail"]))) for one in rows(tmp_path).events]
+    kinds = [(one["kind"], msgspec.json.decode(str(one["detail"]))) for one in rows(journal_in(tmp_path)).events]
     [(_, refused), (_, resumed)] = kinds
     assert (refused["step"], refused["file"]) == (2, "checkpoints-2/every1-keep2-2-master.json")
     assert (resumed["step"], resumed["of_generation"]) == (1, 1)

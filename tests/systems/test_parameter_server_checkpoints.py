@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -44,7 +45,7 @@ class Master:
         self.told: list[Saved | NotSaved] = []
         self._done = threading.Semaphore(0)
         self.checkpoints = kept(term, disk)
-        self.saving = Saving(term, self.checkpoints.own, self._tell)
+        self.saving = Saving(term, self.checkpoints.own, self._tell, ThreadPoolExecutor(max_workers=1))
 
     def begin(self, step: int) -> None:
         state = {"weights": torch.full((64,), float(step))}

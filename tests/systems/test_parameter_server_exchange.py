@@ -32,6 +32,7 @@ from systems.parameter_server.worker import Worker
 from systems.training.records import rows
 from systems.training.trainer import Trainer
 from tests.helpers.closing import closing
+from tests.helpers.journals import journal_in
 
 TERM = 3
 WORKERS = ("worker1", "worker2", "worker3")
@@ -111,7 +112,9 @@ def held(server: Server) -> list[int]:
 
 def refused(folder: Path) -> list[tuple[str, int]]:
     """The gradients that the server has refused and recorded: the sender and the step of each."""
-    details = [msgspec.json.decode(str(one["detail"])) for one in rows(folder).events if one["kind"] == "work refused"]
+    details = [
+        msgspec.json.decode(str(one["detail"])) for one in rows(journal_in(folder)).events if one["kind"] == "work refused"
+    ]
     return [(one["sender"], one["step"]) for one in details]
 
 
@@ -208,7 +211,7 @@ def test_gradients_of_an_older_term_do_not_count_and_those_of_a_newer_one_end_th
             assert term._round.contributions() == []
 
     asyncio.run(scenario())
-    kinds = [one["kind"] for one in rows(tmp_path).events]
+    kinds = [one["kind"] for one in rows(journal_in(tmp_path)).events]
     assert kinds == ["resumed", "stepped down"]
 
 
@@ -395,5 +398,5 @@ def test_a_worker_that_obeys_another_server_sends_the_first_one_no_gradients(tmp
     master = pulls_of(tmp_path, lambda: Master(0, Response(400), 1), promises)
     assert sent(master) == [(NOTHING_SEEN, None, 0), (0, 0, 2), (0, None, 0), (0, None, 0)]
     assert [pull.promised for _, pull, _ in master.asked] == [0, 1, 2, 2]
-    [event] = rows(tmp_path).events
+    [event] = rows(journal_in(tmp_path)).events
     assert (event["kind"], event["node"]) == ("work refused", "worker1"), "the parameters of step 1 came from the old master"

@@ -7,24 +7,24 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import cast
 
 import pytest
 import torch
 
 from harness.checkers.every_sample_once import every_sample_once
-from harness.cluster.cluster import Cluster
 from harness.model.errors import UsageError
 from harness.model.history import CONTROL, History
-from harness.model.system import Trained, links_of
+from harness.model.system import Journaled, System, Trained, links_of
 from harness.model.training_events import Lost
 from harness.node.disk import Disk
+from harness.node.journal import FILE, FileJournal
 from harness.run.training import trained, with_control
 from systems.parts.sampler import Use
 from systems.training import Training, control
 from systems.training.links import host_of
-from systems.training.records import FILE, Begun, Done, Records, read, rows
+from systems.training.records import Begun, Done, Records, read, rows
+from tests.helpers.journals import journal_in
 from torch_drills.addresses import dials
 
 
@@ -93,12 +93,12 @@ def done(step: int, at_ns: int) -> Done:
 
 
 def test_what_a_node_wrote_down_becomes_rows_of_the_history(tmp_path: Path) -> None:
-    records = Records(tmp_path, "rank1")
+    records = Records(FileJournal(tmp_path), "rank1")
     begun_ns = records.begun(2, 9, [Use(0, 12, 3, 9), Use(1, 4, 3, 9)])
     records.done(done(9, begun_ns + 10))
     records.begun(2, 10, [Use(1, 5, 3, 10)])
     records.event(Lost(generation=2, why="Connection closed by peer"))
-    found = rows(tmp_path)
+    found = rows(journal_in(tmp_path))
     history = History.of([], steps=found.steps, events=found.events)
     assert history.steps["step"].tolist() == [9, 10]
     assert history.steps["samples"].tolist() == ["0:12 1:4", "1:5"]
@@ -109,21 +109,21 @@ def test_what_a_node_wrote_down_becomes_rows_of_the_history(tmp_path: Path) -> N
 
 
 def test_records_of_a_node_that_started_again_follow_those_before_and_a_torn_end_is_left_out(tmp_path: Path) -> None:
-    Records(tmp_path, "rank1").begun(1, 0, [])
-    Records(tmp_path, "rank1").begun(2, 1, [])
+    Records(FileJournal(tmp_path), "rank1").begun(1, 0, [])
+    Records(FileJournal(tmp_path), "rank1").begun(2, 1, [])
     with (tmp_path / FILE).open("ab") as file:
         file.write(b'{"type":"happ')
-    assert [record.generation for record in read(tmp_path) if isinstance(record, Begun)] == [1, 2]
-    assert read(tmp_path / "nobody") == []
+    assert [record.generation for record in read(journal_in(tmp_path)) if isinstance(record, Begun)] == [1, 2]
+    assert read(journal_in(tmp_path / "nobody")) == []
 
 
 def test_a_step_that_a_node_does_again_in_the_same_generation_has_a_row_for_each_time(tmp_path: Path) -> None:
-    records = Records(tmp_path, "rank1")
+    records = Records(FileJournal(tmp_path), "rank1")
     for at_ns in (10, 20):
         records.begun(2, 9, [Use(0, 12, 3, 9)], at_ns=at_ns)
         records.done(done(9, at_ns + 5))
     records.done(done(9, 30))
-    found = rows(tmp_path)
+    found = rows(journal_in(tmp_path))
     assert [(row["begun_ns"], row["done_ns"]) for row in found.steps] == [(10, 15), (20, 25), (20, 30)]
     control = {"node": CONTROL, "generation": 0, "step": 9, "parameters": "aa", "samples": "0:12"}
     earlier = [control | {"step": step, "samples": ""} for step in range(9)]
@@ -133,11 +133,11 @@ def test_a_step_that_a_node_does_again_in_the_same_generation_has_a_row_for_each
 
 
 def test_a_step_that_a_node_begins_again_before_it_has_done_it_has_one_row(tmp_path: Path) -> None:
-    records = Records(tmp_path, "rank1")
+    records = Records(FileJournal(tmp_path), "rank1")
     records.begun(2, 9, [], at_ns=10)
     records.begun(2, 9, [Use(0, 12, 3, 9)], at_ns=20)
     records.done(done(9, 25))
-    assert [(row["begun_ns"], row["done_ns"], row["samples"]) for row in rows(tmp_path).steps] == [(10, 25, "0:12")]
+    assert [(row["begun_ns"], row["done_ns"], row["samples"]) for row in rows(journal_in(tmp_path)).steps] == [(10, 25, "0:12")]
 
 
 @dataclass
@@ -146,10 +146,10 @@ class Recorded:
 
     log: Trained
 
-    def trained(self, data: Mapping[str, Path]) -> Trained:
+    def trained(self, journals: Mapping[str, Journaled]) -> Trained:
         return self.log
 
-    def steps_done(self, data: Mapping[str, Path]) -> int:
+    def steps_done(self, journals: Mapping[str, Journaled]) -> int:
         return 0
 
     def control(self, steps: int) -> list[dict[str, object]]:
@@ -159,7 +159,7 @@ class Recorded:
 def recorded(*steps: dict[str, object]) -> Trained:
     """What comes into the history of a system whose log holds these steps, of a run that began at 1,000 ns."""
     system = Recorded(Trained(steps=list(steps), events=[]))
-    return trained(cast(Cluster, SimpleNamespace(system=system, nodes={}, disks=None)), 1000)
+    return trained(cast(System, system), {}, 1000, time.monotonic_ns())
 
 
 def test_times_count_from_the_start_and_what_is_later_than_the_look_is_left_out() -> None:

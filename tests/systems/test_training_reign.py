@@ -15,6 +15,7 @@ import pytest
 from harness.node.context import NodeContext
 from harness.node.crashpoints import MemoryFiles
 from harness.node.disk import Disk
+from harness.node.journal import FileJournal
 from systems.parts.checkpoint.manifest import Withdrawn
 from systems.parts.checkpoint.store import Schedule
 from systems.training.asking import Ranks
@@ -27,6 +28,7 @@ from systems.training.messages import Accused, Beat, Form, Prepare, Prepared
 from systems.training.records import Records, rows
 from systems.training.reign import Reign
 from tests.helpers.failing_files import FailingFiles
+from tests.helpers.journals import journal_in
 
 RANKS = ("rank0", "rank1", "rank2")
 CAUSE = Cause(why="x", about=())
@@ -85,14 +87,14 @@ class World:
             self.ledger,
             Heard(membership, lambda: 1.0),
             cast(Ranks, self.ranks),
-            Records(folder, "coordinator"),
+            Records(FileJournal(folder), "coordinator"),
             Schedule(every=10),
             alone=True,
         )
 
     @property
     def kinds(self) -> list[object]:
-        return [event["kind"] for event in rows(self.folder).events]
+        return [event["kind"] for event in rows(journal_in(self.folder)).events]
 
 
 def test_a_group_is_in_the_ledger_before_its_members_know_of_it(tmp_path: Path) -> None:
@@ -130,7 +132,9 @@ def test_spoilt_checkpoints_are_withdrawn_by_the_next_group_if_the_disk_failed(t
         assert again.reign._distrust.to_withdraw is None
         assert again.ranks.withdrawn == spoilt
         assert world.kinds.count("taken back") == 1
-        told = [event["detail"] for event in rows(tmp_path).events if event["kind"] in ("not withdrawn", "taken back")]
+        told = [
+            event["detail"] for event in rows(journal_in(tmp_path)).events if event["kind"] in ("not withdrawn", "taken back")
+        ]
         assert [json.loads(str(detail))["generation"] for detail in told] == [group.generation, group.generation]
 
     asyncio.run(scenario())

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from harness.node.disk import Disk
+from harness.node.journal import FileJournal
 from systems.parts.checkpoint.manifest import Withdrawn
 from systems.parts.checkpoint.store import Checkpoints, Schedule
 from systems.parts.gloo.group import Group
@@ -22,6 +23,7 @@ from systems.training.records import Records, rows
 from systems.training.trainer import Trainer
 from systems.training.worker import Calls, Worker, _Agreed
 from tests.helpers.checkpoints import SlowFirst
+from tests.helpers.journals import journal_in
 
 ALONE = cast(Group, SimpleNamespace(rank=0, world=1))
 
@@ -36,7 +38,7 @@ def worker_of(
         checkpoints=checkpoints or Checkpoints(Disk(folder / "checkpoints"), trainer.identity(), Schedule(every=20)),
         links=cast(Links, None),
         coordinators={},
-        records=Records(folder, "rank0"),
+        records=Records(FileJournal(folder), "rank0"),
         calls=Calls(
             stepped=lambda _: None,
             written=(written if written is not None else []).append,
@@ -127,7 +129,7 @@ def test_a_group_resumes_no_checkpoint_that_it_is_told_is_withdrawn(tmp_path: Pa
     spoilt = msgspec.structs.replace(form(2), withdrawn=(Withdrawn(generation=1, step=1),))
     worker._agree(spoilt, cast(Group, Alone()))
     assert worker.step == 1
-    assert [one["kind"] for one in rows(tmp_path).events] == ["resumed"]
+    assert [one["kind"] for one in rows(journal_in(tmp_path)).events] == ["resumed"]
 
 
 def test_a_group_begins_anew_if_the_only_trusted_checkpoint_has_made_way_for_a_spoilt_one(tmp_path: Path) -> None:
@@ -141,7 +143,7 @@ def test_a_group_begins_anew_if_the_only_trusted_checkpoint_has_made_way_for_a_s
     worker = worker_of(Trainer("digits", 1), tmp_path, checkpoints)
     worker._agree(msgspec.structs.replace(form(2), withdrawn=(Withdrawn(generation=1, step=1),)), cast(Group, Alone()))
     assert worker.step == 0
-    assert [one["kind"] for one in rows(tmp_path).events] == ["checkpoint refused", "resumed"]
+    assert [one["kind"] for one in rows(journal_in(tmp_path)).events] == ["checkpoint refused", "resumed"]
 
 
 def test_a_save_that_takes_as_long_as_many_checkpoints_is_reported_and_the_next_one_is_done(tmp_path: Path) -> None:
@@ -157,5 +159,5 @@ def test_a_save_that_takes_as_long_as_many_checkpoints_is_reported_and_the_next_
     worker._save(2, ALONE)
     assert worker._saver.wait(30)
     assert [(one.generation, one.step) for one in written] == [(1, 1), (2, 13)]
-    told = rows(tmp_path).events
+    told = rows(journal_in(tmp_path)).events
     assert [one["kind"] for one in told] == ["not saved"] * 11, told
