@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import msgspec
 import pytest
@@ -15,7 +12,6 @@ import torch
 from harness.model.errors import UsageError
 from harness.model.system import links_of
 from harness.model.training_events import NotSaved, Saved
-from harness.node.context import NodeContext
 from harness.node.disk import Disk
 from harness.node.journal import FileJournal
 from systems.parameter_server import ParameterServer
@@ -32,6 +28,7 @@ from systems.training.records import Records, rows
 from systems.training.trainer import Trainer
 from tests.helpers.checkpoints import SlowFirst
 from tests.helpers.journals import journal_in
+from tests.helpers.lone_nodes import node_in
 
 
 def test_workers_call_both_servers_and_servers_call_all_workers_and_each_other() -> None:
@@ -134,13 +131,8 @@ def third_term(folder: Path) -> Updating:
         name="standby", workers=("worker1",), model="digits", seed=1, step_s=0, checkpoint_every=1, checkpoints_kept=2,
         staleness=None, parts=1, rules=CORRECT,
     )  # fmt: skip
-    node = SimpleNamespace(
-        shared=lambda name: Disk(folder / "shared" / name),
-        event=lambda *_: None,
-        thread=lambda: ThreadPoolExecutor(max_workers=1),
-        monotonic_ns=time.monotonic_ns,
-    )
-    return Updating(3, settings, cast(NodeContext, node), Records(FileJournal(folder), "standby"))
+    node = node_in(folder, "standby", shared=lambda name: Disk(folder / "shared" / name))
+    return Updating(3, settings, node, Records(FileJournal(folder), "standby"))
 
 
 def test_a_term_whose_checkpoints_are_all_damaged_leaves_those_of_the_term_before(tmp_path: Path) -> None:

@@ -8,8 +8,6 @@ import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import msgspec
 import pytest
@@ -17,8 +15,6 @@ import torch
 
 from harness.http.message import Request, Response
 from harness.http.server import listen
-from harness.node.context import NodeContext
-from harness.node.disk import Disk
 from systems.parameter_server import server as server_module
 from systems.parameter_server import worker as worker_module
 from systems.parameter_server.bugs import Limits, Rules
@@ -33,6 +29,7 @@ from systems.training.records import rows
 from systems.training.trainer import Trainer
 from tests.helpers.closing import closing
 from tests.helpers.journals import journal_in
+from tests.helpers.lone_nodes import node_in
 
 TERM = 3
 WORKERS = ("worker1", "worker2", "worker3")
@@ -45,25 +42,19 @@ SHARDS = 12
 @asynccontextmanager
 async def leading(folder: Path, workers: Sequence[str] = WORKERS) -> AsyncIterator[Server]:
     """A server that leads term 3, at step 0, and for which no shard is ever overdue."""
-    node = SimpleNamespace(
-        name="master",
-        data=folder,
-        disk=Disk(folder / "disk"),
-        shared=lambda name: Disk(folder / name),
-        peers=dict.fromkeys(workers, ("127.0.0.1", 1)),
-        clock=asyncio.get_running_loop().time,
-    )
+    clock = asyncio.get_running_loop().time
+    node = node_in(folder, "master", peers=dict.fromkeys(workers, ("127.0.0.1", 1)), clock=clock)
     config = Config(
         first=True, others=(), workers=tuple(workers), model="digits", seed=1, step_ms=0, checkpoint_every=100,
         checkpoints_kept=2, rounds=True,
     )  # fmt: skip
-    server = Server(cast(NodeContext, node), config)
+    server = Server(node, config)
     server._enter(TERM)
     settings = Settings(
         name="master", workers=workers, model="digits", seed=1, step_s=0, checkpoint_every=100, checkpoints_kept=2,
         staleness=None, parts=1, rules=Rules(limits=Limits(overdue_s=3600, slow=math.inf)),
     )  # fmt: skip
-    server._leading = Leading(TERM, settings, cast(NodeContext, node), server._records)
+    server._leading = Leading(TERM, settings, node, server._records)
     running = asyncio.create_task(server._leading.run())
     async with asyncio.timeout(60):
         yield server
@@ -308,15 +299,8 @@ def pulls_of(
     async def scenario() -> Master:
         serves = master()
         async with asyncio.timeout(60), closing(listen(serves.handle, ("127.0.0.1", 0))) as listening:
-            node = SimpleNamespace(
-                name="worker1",
-                data=folder,
-                disk=Disk(folder / "disk"),
-                peers={"master": listening.sockets[0].getsockname()[:2]},
-                clock=clock,
-                log=lambda text: None,
-            )
-            worker = Worker(cast(NodeContext, node), WorkerConfig(servers=("master",), model="digits", seed=1))
+            node = node_in(folder, "worker1", peers={"master": listening.sockets[0].getsockname()[:2]}, clock=clock)
+            worker = Worker(node, WorkerConfig(servers=("master",), model="digits", seed=1))
             during(worker, serves)
             working = asyncio.create_task(worker.work_for("master"))
             await serves.enough.wait()

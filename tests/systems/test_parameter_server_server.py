@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from types import SimpleNamespace
 from typing import cast
 
 from harness.http.client import HttpClient
 from harness.http.message import Request, Response
-from harness.node.context import NodeContext
 from harness.node.disk import Disk
 from systems.parameter_server.messages import BEAT, Ask, Beat, Promised, pack, unpack
 from systems.parameter_server.server import Config, Server
 from tests.helpers.full_disk import DiskThatFills
+from tests.helpers.lone_nodes import node_in
 
 WORKERS = ("worker1", "worker2", "worker3")
 
@@ -32,19 +31,13 @@ class Grants:
 
 
 def server(folder: Path, disk: Disk) -> tuple[Server, Grants]:
-    node = SimpleNamespace(
-        name="master",
-        data=folder,
-        disk=disk,
-        peers=dict.fromkeys(WORKERS, ("127.0.0.1", 1)),
-        clock=asyncio.get_running_loop().time,
-        log=lambda text: None,
-    )
+    clock = asyncio.get_running_loop().time
+    node = node_in(folder, "master", disk=disk, peers=dict.fromkeys(WORKERS, ("127.0.0.1", 1)), clock=clock)
     config = Config(
         first=True, others=(), workers=WORKERS, model="digits", seed=1, step_ms=0, checkpoint_every=10, checkpoints_kept=2,
         rounds=True,
     )  # fmt: skip
-    made, worker = Server(cast(NodeContext, node), config), Grants(disk)
+    made, worker = Server(node, config), Grants(disk)
     made._workers = dict.fromkeys(WORKERS, cast(HttpClient, worker))
     return made, worker
 
@@ -55,8 +48,8 @@ def test_a_server_that_dies_after_its_election_does_not_lead_the_same_term_again
         assert await made._elected()
         return worker.asked
 
-    assert asyncio.run(elected()) == [(1, 1)] * 3
-    assert asyncio.run(elected()) == [(2, 2)] * 3, "it was started again"
+    assert asyncio.run(elected()) == [(0, 1)] * 3
+    assert asyncio.run(elected()) == [(1, 2)] * 3, "it was started again"
 
 
 def test_a_server_whose_disk_is_full_is_not_elected_and_stands_again_later(tmp_path: Path) -> None:
@@ -70,7 +63,29 @@ def test_a_server_whose_disk_is_full_is_not_elected_and_stands_again_later(tmp_p
         assert (told.status, told.body) == (503, b"cannot store a term: No space left on device")
         disk.full = False
         assert await made._stands()
-        assert worker.asked == [(1, 1)] * 3
+        assert worker.asked == [(0, 1)] * 3
+
+    asyncio.run(scenario())
+
+
+class HearsItsMaster:
+    """A worker that refuses, because it hears the master of term 4."""
+
+    async def request(self, method: str, path: str, body: bytes, *, timeout_s: float) -> Response:
+        return Response(200, pack(Promised(granted=False, term=4, server="standby")))
+
+
+def test_a_server_that_is_refused_again_and_again_still_heeds_the_master(tmp_path: Path) -> None:
+    """In the term that it asks for, it would not: the master's is lower. It would go on asking for ever."""
+
+    async def scenario() -> None:
+        made, _ = server(tmp_path, Disk(tmp_path / "disk"))
+        made._workers = dict.fromkeys(WORKERS, cast(HttpClient, HearsItsMaster()))
+        for _ in range(3):
+            assert not await made._elected()
+        before_s = made._stands_s
+        await made.handle(Request("POST", BEAT, body=pack(Beat(term=4))))
+        assert made._stands_s > before_s
 
     asyncio.run(scenario())
 

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
-from harness.node.context import NodeContext
-from harness.node.disk import Disk
 from harness.node.journal import FileJournal
 from systems.parameter_server.bugs import CORRECT
 from systems.parameter_server.leading import Leading
 from systems.parameter_server.messages import Pull
 from systems.parameter_server.term import Changes, Settings, until_work
 from systems.training.records import Records
+from tests.helpers.lone_nodes import node_in
 
 
 def test_work_is_handed_out_when_there_is_some_and_not_after_the_term() -> None:
@@ -81,8 +77,8 @@ def test_a_worker_that_saw_a_step_of_an_earlier_term_does_not_take_part_in_that_
             name="master", workers=("worker1", "worker2"), model="digits", seed=1, step_s=0, checkpoint_every=10,
             checkpoints_kept=2, staleness=None, parts=1, rules=CORRECT,
         )  # fmt: skip
-        node = SimpleNamespace(shared=lambda name: Disk(tmp_path / name), monotonic_ns=time.monotonic_ns)
-        leading = Leading(3, settings, cast(NodeContext, node), Records(FileJournal(tmp_path), "master"))
+        node = node_in(tmp_path, "master")
+        leading = Leading(3, settings, node, Records(FileJournal(tmp_path), "master"))
         for term, took_part in ((2, set[str]()), (3, {"worker2"})):
             assert await leading.pull(Pull(worker="worker2", promised=3, term=term, seen=0), 60.0)
             assert leading._round.took_part == took_part

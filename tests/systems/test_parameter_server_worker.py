@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import msgspec
 
 from harness.http.message import Request
-from harness.node.context import NodeContext
-from harness.node.disk import Disk
 from systems.parameter_server.messages import PROMISE, Ask, Buffer, Promised, Work, pack, unpack
 from systems.parameter_server.protocol import Promise
 from systems.parameter_server.worker import Config, Worker, _Server
 from tests.helpers.full_disk import DiskThatFills
+from tests.helpers.lone_nodes import node_in
 
 
 def work(step: int) -> Work:
@@ -29,15 +26,9 @@ class Served(Worker):
     """A worker whose master hands out step 0, and step 1 when it is told to answer."""
 
     def __init__(self, folder: Path) -> None:
-        node = SimpleNamespace(
-            name="worker1",
-            data=folder,
-            disk=Disk(folder / "disk"),
-            peers={"master": ("127.0.0.1", 1)},
-            clock=asyncio.get_running_loop().time,
-            log=lambda text: None,
-        )
-        super().__init__(cast(NodeContext, node), Config(servers=("master", "standby"), model="digits", seed=1))
+        clock = asyncio.get_running_loop().time
+        node = node_in(folder, "worker1", peers={"master": ("127.0.0.1", 1)}, clock=clock)
+        super().__init__(node, Config(servers=("master", "standby"), model="digits", seed=1))
         self.answers = asyncio.Event()
         self.taken: list[int] = []
         self._left = [work(0), work(1)]
