@@ -124,6 +124,8 @@ def _row(
 
 
 def _run(asked: Asked, model: str, seed: int) -> Done:
+    if "torch" in sys.modules:  # as in simulation: a process of its own would take longer to import it than to replay
+        return _replayed_with_one_thread(asked, model, seed)
     made = subprocess.run(
         [*roots.program(__name__), model, str(seed)],
         env=roots.environment(), input=msgspec.json.encode(asked), capture_output=True, check=False,
@@ -178,6 +180,18 @@ def replayed(asked: Asked, model: str, seed: int) -> Done:
     return Done(parameters=digests, samples=samples)
 
 
+def _replayed_with_one_thread(asked: Asked, model: str, seed: int) -> Done:
+    """As `replayed`, in a process that may use more threads for something else."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return replayed(asked, model, seed)
+    finally:
+        torch.set_num_threads(threads)
+
+
 def _last_uses(updates: Iterable[Recorded]) -> Mapping[int, int]:
     """For each step whose parameters were used for gradients: the last update that used them."""
     return {update.computed_at: update.step for update in updates}
@@ -185,11 +199,8 @@ def _last_uses(updates: Iterable[Recorded]) -> Mapping[int, int]:
 
 def main(model: str, seed: int) -> None:
     """Replay what stdin asks for."""
-    import torch
-
-    torch.set_num_threads(1)
     asked = msgspec.json.decode(sys.stdin.buffer.read(), type=Asked)
-    sys.stdout.buffer.write(msgspec.json.encode(replayed(asked, model, seed)))
+    sys.stdout.buffer.write(msgspec.json.encode(_replayed_with_one_thread(asked, model, seed)))
 
 
 if __name__ == "__main__":

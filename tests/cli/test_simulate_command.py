@@ -122,7 +122,7 @@ def test_a_stored_seed_says_if_it_was_found_with_other_code(tmp_path: Path) -> N
         (("quorum/isolate",), "Did you mean 'quorum/isolated'?"),
         (("redis/clock_jumps",), "cannot be simulated: redis is a foreign program"),
         (("processes/memory_pressure",), "cannot be simulated: MemoryPressure takes memory or descriptors away from a process"),
-        (("training/worker_killed",), "cannot be simulated: it trains, and torch"),
+        (("training/worker_killed",), "cannot be simulated: its ranks exchange gradients over gloo"),
         (("quorum/isolated", "--seed", "x"), "invalid int value: 'x'"),
         (("quorum/isolated", "--minutes", "nan"), "'nan' is not a number above 0"),
         (("quorum/isolated", "--swarm", "nowhere.json"), "Name the seed: --seed S"),

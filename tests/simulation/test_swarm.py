@@ -91,7 +91,10 @@ def test_wall_clocks_are_coarse_only_if_they_may_be_wrong(name: str, coarse: boo
     assert any(Swarm.of(drill, seed).conditions.clock_step_us > 1 for seed in range(1, 30)) is coarse
 
 
-@pytest.mark.parametrize("name", ["quorum/isolated", "featured/slow_features", "serving/slow_replica", "serving/overload"])
+@pytest.mark.parametrize(
+    "name",
+    ["quorum/isolated", "featured/slow_features", "serving/slow_replica", "serving/overload", "training/master_killed"],
+)
 def test_settings_are_drawn_within_what_the_system_takes(name: str) -> None:
     drill = catalog.find_drill(name).drill
     systems = [Swarm(plain=False, varied=True).drill(drill, seed).system for seed in range(1, 30)]
