@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Literal, Protocol, TypeVar, runtime_checkable
 
-Harm = Literal["power loss", "failed sync", "full disk", "flipped bit", "wrong clock"]
+Harm = Literal["power loss", "failed sync", "full disk", "flipped bit", "flipped bits", "wrong clock"]
 """What a system may have to withstand beyond dead processes and a bad network. Within a run, one node's disk fails, fills up or
-loses bits; power and clocks may fail on any node."""
+loses bits; power and clocks may fail on any node. "flipped bit" is damage once, which a second copy on the same disk mends;
+"flipped bits" is more of it before the node has recovered from the last, which takes copies on other nodes."""
 
 T = TypeVar("T")
 

@@ -66,6 +66,8 @@ class _Drawn:
         """The only node whose disk may be damaged: no system can survive damage to more of them."""
         withstands: frozenset[Harm] = drill.system.withstands if isinstance(drill.system, Withstands) else frozenset()
         self._withstands = withstands
+        self._flips = "flipped bits" in withstands or ("flipped bit" in withstands and not _damaged_by(drill))
+        """Whether bits may be flipped, beside those that the drill and disturbances until now flip."""
 
     def makers(self) -> list[Maker]:
         """The makers for everything that the system must withstand."""
@@ -84,7 +86,7 @@ class _Drawn:
             makers.append(self._skew_clock)
         if "full disk" in self._withstands:
             makers.append(self._damage("fill disk"))
-        if "flipped bit" in self._withstands:
+        if self._flips:
             makers.append(self._damage("flip bit"))
         return makers
 
@@ -173,7 +175,7 @@ class _Drawn:
         self._add("isolate", at_s, for_s, without)
         ways: list[Kind] = ["kill"]
         ways += ["power off"] if "power loss" in self._withstands else []
-        ways += ["flip bit"] if "flipped bit" in self._withstands else []
+        ways += ["flip bit"] if self._flips else []
         if {"failed sync", "power loss"} <= self._withstands and self._random.random() < 0.4:
             begin_s = self._random.uniform(0, for_s)
             self._add("fail syncs", at_s + begin_s, for_s - begin_s, holder)
@@ -182,7 +184,9 @@ class _Drawn:
         self._add("isolate", at_s + for_s + 0.001, 1.0, next_without)
 
     def _add(self, kind: Kind, at_s: float, for_s: float, node: str, other: str = "", nth: int = 1) -> None:
-        if at_s < self.end_s:
+        if at_s < self.end_s and (kind != "flip bit" or self._flips):
+            if kind == "flip bit":
+                self._flips = "flipped bits" in self._withstands
             for_s = max(0.01, min(for_s, self.end_s + 0.1 - at_s))
             self.found.append(
                 Disturbance(kind=kind, at_s=round(at_s, 4), for_s=round(for_s, 4), node=node, other=other, nth=nth)

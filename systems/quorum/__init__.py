@@ -100,7 +100,7 @@ class Quorum:
     def withstands(self) -> frozenset[Harm]:
         """What the store survives. Entries kept only in memory do not survive a power loss of all nodes at once."""
         always: frozenset[Harm] = frozenset({"wrong clock"})
-        return always if self.memory else always | {"power loss", "failed sync", "full disk", "flipped bit"}
+        return always if self.memory else always | {"power loss", "failed sync", "full disk", "flipped bit", "flipped bits"}
 
     @property
     def unpromised(self) -> frozenset[str]:

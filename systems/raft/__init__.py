@@ -39,7 +39,9 @@ class Raft:
     """
 
     bugs: ClassVar = BUGS
-    withstands: ClassVar[frozenset[Harm]] = frozenset({"power loss", "failed sync", "full disk", "flipped bit", "wrong clock"})
+    withstands: ClassVar[frozenset[Harm]] = frozenset(
+        {"power loss", "failed sync", "full disk", "flipped bit", "flipped bits", "wrong clock"}
+    )
 
     replicas: int = 3
     spares: int = 0

@@ -41,7 +41,9 @@ class Strong:
     """
 
     bugs: ClassVar = BUGS
-    withstands: ClassVar[frozenset[Harm]] = frozenset({"power loss", "failed sync", "full disk", "flipped bit", "wrong clock"})
+    withstands: ClassVar[frozenset[Harm]] = frozenset(
+        {"power loss", "failed sync", "full disk", "flipped bit", "flipped bits", "wrong clock"}
+    )
 
     replicas: int = 3
     acknowledged_by: Literal["all", "majority"] = "all"

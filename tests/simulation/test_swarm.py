@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from faults.flip_bits import FlipBits
 from harness.model.drill import Drill
 from harness.model.errors import UsageError
 from harness.model.load import Load
@@ -52,6 +53,21 @@ def test_disks_fail_only_in_systems_that_are_to_withstand_it_and_on_one_node_of_
         assert len(hit) <= 1
         assert not {one.kind for one in Swarm.of(featured, seed).disturbances} & {*damage, "power off", "skew clock"}
     assert damage < seen
+
+
+@pytest.mark.parametrize(
+    ("name", "most"), [("raft/bits_flipped", 99), ("eventual/partitioned", 1), ("eventual/bits_flipped", 1)]
+)
+def test_bits_are_flipped_again_only_if_the_system_is_to_withstand_that(name: str, most: int) -> None:
+    drill = catalog.find_drill(name).drill
+    swarms = [Swarm.of(drill, seed) for seed in range(1, 100)]
+    flips = [
+        sum(one.kind == "flip bit" for one in swarm.disturbances)
+        + sum(isinstance(fault, FlipBits) for item in swarm.drill(drill, 1).faults for fault in item.faults)
+        for swarm in swarms
+    ]
+    assert 1 <= max(flips) <= most
+    assert max(flips) > 2 or most == 1
 
 
 def test_in_some_seeds_a_node_stops_for_a_moment_again_and_again() -> None:
