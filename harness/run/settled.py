@@ -9,6 +9,7 @@ import msgspec
 
 from harness.checkers._looks import MOMENTS, Look
 from harness.checkers.all_settled import unsettled
+from harness.checkers.nodes_stayed_up import silent
 from harness.checkers.nothing_leaked import leaked
 from harness.cluster.usage import Usage
 
@@ -17,6 +18,6 @@ SETTLE_S: Final = 5.0
 
 
 def settled(rows: Sequence[Usage]) -> bool:
-    """Whether nothing has piled up and nothing is pending, by the looks at the nodes so far."""
+    """Whether all nodes answer, nothing has piled up and nothing is pending, by the looks at the nodes so far."""
     looks = [msgspec.convert(row, Look, from_attributes=True) for row in rows if row.node and row.moment in MOMENTS]
-    return leaked(looks).valid is True and unsettled(looks).valid is not False
+    return not silent(looks, ("end",)) and leaked(looks).valid is True and unsettled(looks).valid is not False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -23,7 +24,7 @@ class Echo:
     """`replicas` nodes, each a peer of every other. `misbehave` is what node n1 does wrong."""
 
     replicas: int = 1
-    misbehave: Literal["no", "not start", "crash", "not come back"] = "no"
+    misbehave: Literal["no", "not start", "crash", "hang", "not come back"] = "no"
     after_s: float = 0.5
 
     def nodes(self) -> Sequence[Node]:
@@ -100,6 +101,8 @@ async def main(node: nodes.NodeContext) -> None:
         sys.exit(3)
     if config.misbehave == "crash":
         asyncio.get_running_loop().call_later(config.after_s, os._exit, 7)
+    if config.misbehave == "hang":
+        asyncio.get_running_loop().call_later(config.after_s, time.sleep, 600)
     peers = {name: HttpClient(address) for name, address in node.peers.items()}
 
     asked = 0

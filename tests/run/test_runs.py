@@ -58,6 +58,15 @@ def windows(done: CompletedRun) -> list[tuple[bool | None, str]]:
 
 
 @pytest.mark.slow
+def test_a_node_that_hangs_fails_a_drill_that_asks_for_nothing_else(tmp_path: Path) -> None:
+    done = run_drill(drill(system=Echo(replicas=2, misbehave="hang")), tmp_path)
+    valid, why = checks(done)["nodes_stayed_up"]
+    assert valid is False
+    assert why.startswith("n1 ran, but did not answer for ")
+    assert done.result.verdict == "fail"
+
+
+@pytest.mark.slow
 def test_a_run_is_repeated_by_its_seed(tmp_path: Path) -> None:
     """The same calls at the same times, the same windows and targets; another seed changes them all."""
     either = RandomFaults(
