@@ -127,6 +127,7 @@ class HostLoop(asyncio.AbstractEventLoop):
         self.host = host
         self.dead = False
         self.running: SimulatedThread | None = None
+        """The thread that runs now, instead of the loop."""
         self.dies_at_s = inf
         """The time of an announced death; if the host blocks then, the blocking call raises."""
         self._local_s = world.now

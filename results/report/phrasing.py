@@ -48,7 +48,7 @@ def sentence(result: Result) -> str:
             return f"{result.drill} kept every promise{through}: {figures}."
         case "fail":
             wrong = [check for check in result.checks if check.valid is False]
-            return f"{result.drill} broke a promise{through}: {'; '.join(f'{c.name}: {_why(c)}' for c in wrong)}"
+            return f"{result.drill} broke a promise{through}: {' '.join(f'{c.name}: {_why(c)}' for c in wrong)}"
         case "slo":
             missed = [slo for slo in result.slos if slo.ok is False]
             return f"{result.drill} did nothing wrong{through}, but was not good enough: {_list_slos(missed)}"

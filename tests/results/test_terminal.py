@@ -14,6 +14,7 @@ from harness.model.history import History
 from harness.model.reasons import reasons
 from results.record.result import CheckResult, Result
 from results.record.store import save
+from results.report.phrasing import sentence
 from results.report.terminal import print_checks, print_result, print_suite
 from tests.helpers.synthetic import concluded, crash, spoil, steady, window
 
@@ -191,3 +192,9 @@ def test_calls_that_were_not_done_are_grouped_by_their_reason(tmp_path: Path) ->
     lines = shown(concluded(history, errors=reasons(history.load)), history, tmp_path).splitlines()
     at = lines.index("Calls that were not done")
     assert lines[at + 1 : at + 3] == ["150  unknown  no answer within 1,000 ms", "150  failed   connection refused"]
+
+
+def test_several_broken_promises_are_a_sentence_each() -> None:
+    other = CheckResult(name="converges", valid=False, why="n1 and n2 differ.")
+    told = sentence(concluded(crash(), verdict="fail", checks=(WRONG, other)))
+    assert told.endswith("linearizable: k3 went back from v2 to v1. converges: n1 and n2 differ.")
