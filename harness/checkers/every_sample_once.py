@@ -11,6 +11,8 @@ import pandas as pd
 from harness.checkers._steps import control, done, stand, trains
 from harness.checkers._wording import count, listed
 from harness.model.history import CONTROL, History
+from harness.model.node_events import BrokenEvent, Told
+from harness.model.training_events import BatchGiven, Membership, told
 from harness.model.verdict import Verdict
 
 _FEWEST_SAMPLES: Final = 50
@@ -23,15 +25,16 @@ def every_sample_once(history: History) -> Verdict:
 
     A step belongs to the last group that did it. It uses what all ranks of the group contributed, also those that did not
     live to see its end. Which samples are due is taken from the undisturbed training. Each epoch is judged by itself: the
-    same sample in the next epoch is another use. If each rank has its own batches, they may be applied in any order: a batch
-    is then not missed while it is the last one that its rank was given.
+    same sample in the next epoch is another use. If a master gives each worker batches of its own, they may be applied in any
+    order: a batch is then not missed while a worker has it that still belongs to the training, or until a later one is given.
 
     No epoch takes the samples in the order of the one before, as a `DistributedSampler` does whose `set_epoch` is not called.
     The undisturbed training cannot tell: it takes the same order.
     """
     steps, expected = done(history), control(history)["samples"].dropna()
+    steps = steps[stand(history, steps)]
     if steps.empty:
-        return Verdict(valid=None, why="no step was done")
+        return Verdict(valid=None, why="no step was done that stands")
     last = int(steps["step"].max())
     due = expected[expected.index <= last]
     if len(due) <= last:
@@ -40,7 +43,10 @@ def every_sample_once(history: History) -> Verdict:
     stands = begun[stand(history, begun)]
     used, wanted = _samples(stands["samples"]), _samples(due)
     ahead = _samples(expected[expected.index.isin(begun["batch"])])
-    under_way = _samples(expected[expected.index.isin(_under_way(begun))])
+    try:
+        under_way = _samples(expected[expected.index.isin(_under_way(history, steps))])
+    except BrokenEvent as error:
+        return Verdict(valid=None, why=str(error))
     repeated = [sample for sample, number in used.items() if number > 1]
     missing = [sample for sample in wanted if sample not in used and sample not in under_way]
     strange = [sample for sample in used if sample not in wanted and sample not in ahead]
@@ -53,11 +59,30 @@ def every_sample_once(history: History) -> Verdict:
     return Verdict(valid=True, why=f"{count(len(wanted), 'sample')} in {count(last + 1, 'step')}, each used once")
 
 
-def _under_way(begun: pd.DataFrame) -> list[int]:
-    """The batch that each rank was given last, for ranks that are given batches."""
-    last = begun[begun["generation"] == begun["generation"].max()]
-    given = last[last["batch"].notna() & last["worker"].isna()].sort_values("begun_ns", kind="stable")
-    return [int(batch) for batch in given.groupby("node")["batch"].last()]
+def _under_way(history: History, steps: pd.DataFrame) -> set[int]:
+    """The batches that no worker has had to apply yet, at the master of the last of these steps: those that its workers have,
+    and those that it is about to give out. It gives them out in their order, and before any other those of a worker that it
+    has removed; so what it has passed over is not among them.
+
+    The master says what it gives. A worker may never hear of it, for example if it is cut off at the end of the run.
+    """
+    last = steps.sort_values("step").iloc[-1]
+    moves: list[Told[BatchGiven | Membership]] = told(history, BatchGiven, Membership)
+    events = [event for _, _, event in moves if event.term == last["generation"]]
+    if not events:  # its workers compute parts of the same batch
+        return set()
+    has: dict[str, int] = {}
+    waiting = set(range(last["step"] + 1))
+    for event in events:
+        match event:
+            case BatchGiven():
+                has[event.worker] = event.batch
+                waiting = {batch for batch in waiting if batch > event.batch}
+            case Membership(present=False) if event.worker in has:
+                waiting.add(has.pop(event.worker))
+            case _:
+                pass
+    return waiting.union(has.values())
 
 
 def _samples(texts: object) -> Counter[str]:

@@ -24,11 +24,12 @@
 | `work refused` | a worker or a master was sent something out of date | `{"step": 120, "sender": "worker1", "why": "…"}` |
 | `stepped down` | a master has heard of a later term | `{"term": 4}` |
 | `membership` | a master has added or removed a worker | `{"term": 2, "step": 9, "worker": "worker1", "present": true}` |
+| `batch given` | a master has given a worker a batch of its own | `{"term": 2, "worker": "worker1", "batch": 12}` |
 
 `step` is the number of steps done by then; for work and gradients, their step. It is null for a checkpoint whose manifest
-cannot be read. A generation is a group of ranks, or a master's term; `membership` has only `term`. That of `saved` made the
-checkpoint; that of `taken back` and `not withdrawn` is the last one whose checkpoints are withdrawn. `of_generation` is the
-generation that made the checkpoint, if each generation has its own.
+cannot be read. A generation is a group of ranks, or a master's term; `membership` and `batch given` have only `term`. That of
+`saved` made the checkpoint; that of `taken back` and `not withdrawn` is the last one whose checkpoints are withdrawn.
+`of_generation` is the generation that made the checkpoint, if each generation has its own.
 """
 
 from __future__ import annotations
@@ -155,10 +156,16 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True):
     present: bool
 
 
+class BatchGiven(msgspec.Struct, frozen=True, kw_only=True):
+    term: int
+    worker: str
+    batch: int
+
+
 TrainingEvent = (
     Decided | Left | Lost | Formed | Alone | TookOver | Restored | Resumed | StepSettled | Saved | NotSaved | CheckpointRefused
     | TakenBack | NotWithdrawn | Accused | Named | Undecided | GradientsChanged | Suspected | WorkRefused | SteppedDown
-    | Membership
+    | Membership | BatchGiven
 )  # fmt: skip
 
 KINDS: Final[dict[str, type[TrainingEvent]]] = {
@@ -184,6 +191,7 @@ KINDS: Final[dict[str, type[TrainingEvent]]] = {
     "work refused": WorkRefused,
     "stepped down": SteppedDown,
     "membership": Membership,
+    "batch given": BatchGiven,
 }
 
 _NAMES: Final[dict[type[object], str]] = {kind: name for name, kind in KINDS.items()}
@@ -208,7 +216,7 @@ def emitted(history: History, kind: type[TrainingEvent]) -> int:
 
 def sentence(event: TrainingEvent) -> str:
     """What an event says, for people."""
-    if isinstance(event, Membership):
+    if isinstance(event, Membership | BatchGiven):
         return f"{_words(event)} (term {event.term})"
     return f"{_words(event)} (generation {event.generation})"
 
@@ -257,3 +265,5 @@ def _words(event: TrainingEvent) -> str:
             return f"term {term} has begun"
         case Membership(worker=worker, step=step, present=present):
             return f"{worker} {'taken in' if present else 'left out'} at step {step}"
+        case BatchGiven(worker=worker, batch=batch):
+            return f"batch {batch} to {worker}"

@@ -16,6 +16,7 @@ from harness.checkers.faults_acted import faults_acted
 from harness.checkers.leader_completeness import leader_completeness
 from harness.checkers.leader_undisturbed import leader_undisturbed
 from harness.checkers.locals_unharmed import locals_unharmed
+from harness.checkers.loss_parity import loss_parity
 from harness.checkers.master_undisturbed import master_undisturbed
 from harness.checkers.moved_share import moved_share
 from harness.checkers.recovered import recovered
@@ -57,10 +58,16 @@ OF_THE_FAULTS: Final[tuple[Checker, ...]] = (
 """Checks of the effects of the drill's own faults, which cannot be judged if other faults interfere."""
 
 
-OF_AN_OCCASION: Final[tuple[Checker, ...]] = (checkpoints_valid, leader_completeness, moved_share, stops_in_time)
+OF_AN_OCCASION: Final[tuple[Checker, ...]] = (
+    checkpoints_valid,
+    leader_completeness,
+    loss_parity,
+    moved_share,
+    stops_in_time,
+)
 """Checks of something that the drill brings about but a seed that changes the drill may not: a resumed training, a new leader,
-a reported plan for a change of members, a deploy. If they had nothing to judge, such a seed is not unknown; what they find
-counts."""
+a training long enough to learn, a reported plan for a change of members, a deploy. If they had nothing to judge, such a seed is
+not unknown; what they find counts."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

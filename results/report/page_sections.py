@@ -31,7 +31,9 @@ from results.report.phrasing import (
 )
 
 _INNER: Final = (
-    ({*consensus_events.KINDS} - {"leader"}) | ({*partition_events.KINDS} - {"settled", "planned"}) | {"work refused"}
+    ({*consensus_events.KINDS} - {"leader"})
+    | ({*partition_events.KINDS} - {"settled", "planned"})
+    | {"work refused", "batch given"}
 )
 """Events that a node reports by the hundred, for checkers: they would hide what people look for."""
 

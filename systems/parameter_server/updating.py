@@ -7,7 +7,7 @@ import asyncio
 import msgspec
 import torch
 
-from harness.model.training_events import Membership, Resumed, WorkRefused, kind_of
+from harness.model.training_events import BatchGiven, Membership, Resumed, WorkRefused, kind_of
 from harness.node.context import NodeContext
 from systems.parameter_server.checkpoints import TermCheckpoints
 from systems.parameter_server.messages import Buffer, Pull, Push, Work, pack
@@ -80,6 +80,8 @@ class Updating:
             return LOOK_S
         self._opens_s[pull.worker] = now_s + self._settings.step_s
         self._given_ns[pull.worker] = self._node.monotonic_ns()
+        told = BatchGiven(term=self.term, worker=pull.worker, batch=task.batch)
+        self._node.event(kind_of(told), told)
         return self._work(task)
 
     def push(self, push: Push, data: Buffer) -> Outcome:

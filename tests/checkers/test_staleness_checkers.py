@@ -18,7 +18,7 @@ TWO_WORKERS = """
     done g1 step 1 worker1 batch 2 from 1 a1     # one clock ahead
     done g1 step 2 worker2 batch 1 from 0 a2
     done g1 step 3 worker1 batch 3 from 3 a3
-    given g1 worker2 batch 4 at 3
+    given g1 worker2 batch 4
 """
 CONTROL = """
     control g1 step 0 a0 0:0,0:1
@@ -136,29 +136,73 @@ def test_what_was_rolled_back_does_not_count_and_order_does_not_matter() -> None
 
 
 @pytest.mark.parametrize(
-    ("replaced", "by", "told"),
+    ("given", "told"),
     [
-        ("given g1 worker2 batch 1 at 0", "given g1 worker2 batch 1 at 0", None),
-        ("given g1 worker2 batch 1 at 0", "", "2 never used: 0:2, 0:3"),
-        (
-            "given g1 worker2 batch 1 at 0",
-            "given g1 worker2 batch 1 at 0\ngiven g1 worker2 batch 5 at 2",
-            "2 never used: 0:2, 0:3",
-        ),
-        ("worker1 batch 2", "worker1 batch 0", "2 used more than once: 0:0, 0:1"),
+        (["worker2 batch 1", "worker1 batch 2"], None),
+        (["worker1 batch 2"], "2 never used: 0:2, 0:3"),
+        (["worker2 batch 1", "worker1 batch 2", "worker2 batch 3"], "2 never used: 0:2, 0:3"),
+        ([], None),  # nothing later was given: it is the next one
     ],
 )
-def test_a_batch_that_was_passed_over_is_missed_unless_its_worker_still_has_it(
-    replaced: str, by: str, told: str | None
-) -> None:
-    transcript = """
-        given g1 worker2 batch 1 at 0
-        done g1 step 0 worker1 batch 0 from 0 a0
-        done g1 step 1 worker1 batch 2 from 1 a1
-        control g1 step 0 a0 0:0,0:1
-        control g1 step 1 a1 0:2,0:3
-        control g0 step 2 -  0:4,0:5
-        control g0 step 5 -  0:10,0:11
-    """.replace(replaced, by)
-    verdict = every_sample_once(history(transcript))
+def test_a_batch_that_was_passed_over_is_missed_unless_its_worker_still_has_it(given: list[str], told: str | None) -> None:
+    verdict = every_sample_once(history(passed_over(*(f"given g1 {one}" for one in given))))
     assert told in invalid(verdict) if told else verdict.valid is True
+
+
+@pytest.mark.parametrize(
+    ("later", "told"),
+    [
+        ("left g1 worker2 2", None),  # it waits for the next worker that asks
+        ("left g1 worker2 2\ngiven g1 worker1 batch 1", None),
+        ("left g1 worker2 2\ngiven g1 worker1 batch 3", "2 never used: 0:2, 0:3"),
+        ("left g2 worker2 2\ngiven g2 worker1 batch 3", None),  # of another term, none of whose steps stands
+    ],
+)
+def test_the_batch_of_a_worker_that_was_removed_is_missed_once_a_later_one_is_given(later: str, told: str | None) -> None:
+    verdict = every_sample_once(history(passed_over("given g1 worker2 batch 1", "given g1 worker1 batch 2", later)))
+    assert told in invalid(verdict) if told else verdict.valid is True
+
+
+def test_a_batch_that_was_applied_twice_is_seen_even_if_a_worker_has_it() -> None:
+    twice = passed_over("given g1 worker1 batch 0").replace("worker1 batch 2", "worker1 batch 0")
+    assert "2 used more than once: 0:0, 0:1" in invalid(every_sample_once(history(twice)))
+
+
+def passed_over(*given: str) -> str:
+    """Two updates, without batch 1; and what a master gave."""
+    return "\n".join(
+        (
+            "given g1 worker1 batch 0",
+            *given,
+            "done g1 step 0 worker1 batch 0 from 0 a0",
+            "done g1 step 1 worker1 batch 2 from 1 a1",
+            "control g1 step 0 a0 0:0,0:1",
+            "control g1 step 1 a1 0:2,0:3",
+            "control g0 step 2 -  0:4,0:5",
+            "control g0 step 5 -  0:10,0:11",
+        )
+    )
+
+
+def test_steps_that_were_rolled_back_make_nothing_due() -> None:
+    """The newest term has not come as far yet as the one before."""
+    taken_over = """
+        given g1 worker1 batch 0
+        given g1 worker2 batch 1
+        done g1 step 0 worker1 batch 0 from 0 a0
+        done g1 step 1 worker2 batch 1 from 0 a1
+        done g1 step 2 worker1 batch 2 from 1 a2
+        given g2 worker1 batch 0
+        given g2 worker1 batch 1
+        done g2 step 0 worker1 batch 0 from 0 b0
+        control g1 step 0 a0 -
+        control g1 step 1 a1 -
+        control g1 step 2 a2 -
+        control g2 step 0 b0 0:0,0:1
+        control g0 step 1 -  0:2,0:3
+        control g0 step 2 -  0:4,0:5
+    """
+    assert every_sample_once(history(taken_over)).valid is True
+    lost = taken_over.replace("step 0 worker1 batch 0 from 0 b0", "step 0 worker1 batch 1 from 0 b0")
+    lost = lost.replace("given g2 worker1 batch 0\n", "")
+    assert "2 never used: 0:0, 0:1" in invalid(every_sample_once(history(lost)))

@@ -2,7 +2,7 @@
 
 joined g1 worker1 0                  # before step 0
 left g1 worker1 5
-given g1 worker1 batch 3 at 4        # with the parameters after 4 steps
+given g1 worker1 batch 3
 done g1 step 4 worker1 batch 2 from 3 aa
 control g1 step 4 aa 0:1,0:2         # a step that stands, the samples that are due in it
 control g1 step 4 aa -               # a step that was rolled back
@@ -14,7 +14,7 @@ from __future__ import annotations
 import msgspec
 
 from harness.model.history import CONTROL, History
-from harness.model.training_events import Membership, kind_of
+from harness.model.training_events import BatchGiven, Membership, kind_of
 
 SAMPLES = 2
 """Of a batch: batch n has the samples 2n and 2n + 1."""
@@ -36,8 +36,10 @@ def history(transcript: str, *, bound: int | None = 1) -> History:
                 move = Membership(term=int(term[1:]), step=int(step), worker=worker, present=kind == "joined")
                 detail = msgspec.json.encode(move).decode()
                 events.append({"at_ns": at, "node": "master", "kind": kind_of(move), "detail": detail})
-            case ["given", term, worker, _, batch, _, step]:
-                steps.append(_row(at, worker, term, step) | {"batch": int(batch), "samples": ""})
+            case ["given", term, worker, _, batch]:
+                given = BatchGiven(term=int(term[1:]), worker=worker, batch=int(batch))
+                detail = msgspec.json.encode(given).decode()
+                events.append({"at_ns": at, "node": "master", "kind": kind_of(given), "detail": detail})
             case ["done", term, _, step, worker, _, batch, _, computed_at, digest]:
                 row = {
                     "done_ns": at, "parameters": digest, "samples": samples_of(int(batch)), "batch": int(batch),
