@@ -124,8 +124,12 @@ def _row(
 
 
 def _run(asked: Asked, model: str, seed: int) -> Done:
-    if "torch" in sys.modules:  # as in simulation: a process of its own would take longer to import it than to replay
-        return _replayed_with_one_thread(asked, model, seed)
+    """Replay in this process if it has PyTorch, as one that simulates nodes has; loading it takes longer than most replays."""
+    if "torch" in sys.modules:
+        try:
+            return replayed(asked, model, seed)
+        except Exception as error:
+            raise HarnessError(f"Cannot replay the updates of the training: {type(error).__name__}: {error}") from error
     made = subprocess.run(
         [*roots.program(__name__), model, str(seed)],
         env=roots.environment(), input=msgspec.json.encode(asked), capture_output=True, check=False,
@@ -137,8 +141,19 @@ def _run(asked: Asked, model: str, seed: int) -> Done:
 
 
 def replayed(asked: Asked, model: str, seed: int) -> Done:
-    """Repeat all updates of all terms. Needs PyTorch, with one thread."""
+    """Repeat all updates of all terms. Needs PyTorch."""
     import torch  # the harness itself works without it
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as on the nodes
+    try:
+        return _replayed(asked, model, seed)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _replayed(asked: Asked, model: str, seed: int) -> Done:
+    import torch
 
     from systems.parameter_server.parameters import at_batch, parameters_of, take_parameters, whole
     from systems.parameter_server.weighing import apply_update, update_trainer, weight
@@ -180,18 +195,6 @@ def replayed(asked: Asked, model: str, seed: int) -> Done:
     return Done(parameters=digests, samples=samples)
 
 
-def _replayed_with_one_thread(asked: Asked, model: str, seed: int) -> Done:
-    """As `replayed`, in a process that may use more threads for something else."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        return replayed(asked, model, seed)
-    finally:
-        torch.set_num_threads(threads)
-
-
 def _last_uses(updates: Iterable[Recorded]) -> Mapping[int, int]:
     """For each step whose parameters were used for gradients: the last update that used them."""
     return {update.computed_at: update.step for update in updates}
@@ -200,7 +203,7 @@ def _last_uses(updates: Iterable[Recorded]) -> Mapping[int, int]:
 def main(model: str, seed: int) -> None:
     """Replay what stdin asks for."""
     asked = msgspec.json.decode(sys.stdin.buffer.read(), type=Asked)
-    sys.stdout.buffer.write(msgspec.json.encode(_replayed_with_one_thread(asked, model, seed)))
+    sys.stdout.buffer.write(msgspec.json.encode(replayed(asked, model, seed)))
 
 
 if __name__ == "__main__":

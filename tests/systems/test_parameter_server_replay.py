@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import msgspec
 import pytest
 import torch
 
+from harness.model.errors import HarnessError
 from harness.model.history import History
 from harness.model.training_events import Resumed
 from systems.parameter_server.parameters import at_batch, parameters_of, take_parameters, whole
-from systems.parameter_server.replay import Asked, Done, Lineage, Recorded, lineages, replayed, rows, standing
+from systems.parameter_server.replay import Asked, Done, Lineage, Recorded, control, lineages, replayed, rows, standing
 from systems.parameter_server.weighing import apply_update, update_trainer, weight
 from systems.training.trainer import Trainer
 
@@ -88,3 +91,31 @@ def test_updates_of_old_parameters_and_of_a_second_term_come_to_the_same_bits(wo
 def test_an_update_of_parameters_that_there_were_not_is_where_it_ends() -> None:
     asked = Asked(terms=[Lineage(term=1, updates=[Recorded(0, 0, 1)])], batches=1, parts=PARTS)
     assert replayed(asked, "digits", 1).parameters == {1: []}
+
+
+def two_updates(of_generation: int | None = None) -> History:
+    steps = [update(0, 0, 0), update(1, 1, 0)]
+    if of_generation is not None:
+        steps += [update(2, 2, 2, generation=5)]
+    return History.of([], steps=steps, events=[resumed(Resumed(generation=5, step=2, of_generation=of_generation))])
+
+
+def test_a_process_that_has_pytorch_replays_by_itself_and_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*args: object, **kwargs: object) -> None:
+        raise AssertionError("it began a process")
+
+    asked = Asked(terms=[Lineage(term=1, updates=[Recorded(0, 0, 0), Recorded(1, 1, 0)])], batches=2, parts=PARTS)
+    expected = replayed(asked, "dense(8)", 1)
+    monkeypatch.setattr(subprocess, "run", refused)
+    torch.set_num_threads(2)
+    try:
+        found = control(two_updates(), "dense(8)", 1, PARTS, lambda batches: [1.0] * batches)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+    assert [row["parameters"] for row in found] == expected.parameters[1]
+
+
+def test_a_record_that_cannot_be_replayed_is_an_error_of_the_harness() -> None:
+    with pytest.raises(HarnessError, match="Cannot replay the updates of the training: KeyError"):
+        control(two_updates(of_generation=4), "dense(8)", 1, PARTS, lambda batches: [1.0] * batches)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,7 @@ MOMENTUM: Final = 0.9
 DROPOUT: Final = 0.1
 
 
+@lru_cache(maxsize=1)
 def _table() -> torch.Tensor:
     """One image in each row: 64 pixels and its digit. Importing scikit-learn for this would take longer than all else."""
     package = find_spec("sklearn")
