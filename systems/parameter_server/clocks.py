@@ -27,6 +27,10 @@ class Clocks:
     def __contains__(self, worker: object) -> bool:
         return worker in self._clocks
 
+    def now(self) -> dict[str, int]:
+        """The clock of each worker that is not left out."""
+        return dict(self._clocks)
+
     def hear(self, worker: str, now_s: float) -> bool:
         """A worker was heard; whether it is new."""
         self._heard_s[worker] = now_s

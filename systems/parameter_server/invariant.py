@@ -3,51 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from systems.parameter_server.protocol import Promise, majority
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShownServer:
-    """What a server shows."""
-
-    term: int
-    """The highest term that it knows."""
-    leads: int | None
-    """The term that it leads now …"""
-    began_s: float
-    """… and since when."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShownWorker:
-    """What a worker shows."""
-
-    promise: Promise
+from systems.parameter_server.batch_rules import misplaced
+from systems.parameter_server.promise_rules import PromisesKept
+from systems.parameter_server.shown import ShownServer, ShownWorker
+from systems.parameter_server.step_rules import counts_too_many
 
 
 class OneMaster:
     """A term has at most one master, which more than half of the workers know; and no node falls back to an earlier term.
 
-    Each of these is on a disk before anything is done with it, so it also holds after a restart.
+    Each of these is on a disk before anything is done with it, so it also holds after a restart. What masters count and give
+    out, and what workers promise, have rules of their own.
     """
 
     def __init__(self, workers: int) -> None:
-        self._allowed = workers - majority(workers)
-        """How many workers need not know of a master."""
+        self._allowed = (workers - 1) // 2
+        """How many workers need not know of a master: the others are more than half."""
+        self._promises = PromisesKept()
         self._masters: dict[int, tuple[str, float]] = {}
         self._terms: dict[str, int] = {}
 
     def broken(self, states: Mapping[str, object]) -> str | None:
-        why = None
-        for name, state in states.items():
-            match state:
-                case ShownServer():
-                    why = why or self._fell_back(name, state.term) or self._rivals(name, state, states)
-                case ShownWorker():
-                    why = why or self._fell_back(name, state.promise.term)
-        return why
+        servers = {name: state for name, state in states.items() if isinstance(state, ShownServer)}
+        workers = {name: state for name, state in states.items() if isinstance(state, ShownWorker)}
+        why = self._promises.broken(workers)
+        for name, server in servers.items():
+            why = self._fell_back(name, server.term) or self._rivals(name, server, workers) or why
+        for name, worker in workers.items():
+            why = self._fell_back(name, worker.promises.kept.term) or why
+        return why or counts_too_many(servers, workers) or misplaced(servers)
 
     def apart(self, states: Mapping[str, object]) -> str | None:
         """Whether there is one master, and all nodes know its term."""
@@ -59,7 +44,7 @@ class OneMaster:
             )
         [(master, term)] = masters
         terms = {name: state.term for name, state in servers.items()}
-        terms |= {name: state.promise.term for name, state in states.items() if isinstance(state, ShownWorker)}
+        terms |= {name: state.promises.kept.term for name, state in states.items() if isinstance(state, ShownWorker)}
         others = [f"{name} knows term {known}" for name, known in terms.items() if known != term]
         return f"{master} leads term {term}, but {', '.join(others)}" if others else None
 
@@ -68,18 +53,17 @@ class OneMaster:
         self._terms[name] = term
         return f"{name} knew of term {before}, and now only of term {term}" if term < before else None
 
-    def _rivals(self, name: str, server: ShownServer, states: Mapping[str, object]) -> str | None:
+    def _rivals(self, name: str, server: ShownServer, workers: Mapping[str, ShownWorker]) -> str | None:
         if server.leads is None:
             return None
         reign = name, server.began_s
         first = self._masters.get(server.leads)
         if first is None:
             self._masters[server.leads] = reign
-            return self._unknown(name, server.leads, states)
+            return self._unknown(name, server.leads, workers)
         return None if first == reign else f"term {server.leads} has two masters: first {first[0]}, then {name}"
 
-    def _unknown(self, name: str, term: int, states: Mapping[str, object]) -> str | None:
+    def _unknown(self, name: str, term: int, workers: Mapping[str, ShownWorker]) -> str | None:
         """Whether too many workers do not know of a new master. Those that are down now may have known."""
-        workers = {other: state for other, state in states.items() if isinstance(state, ShownWorker)}
-        lack = [other for other, state in workers.items() if state.promise.term < term]
+        lack = [other for other, worker in workers.items() if worker.promises.kept.term < term]
         return f"{name} leads term {term}, of which {', '.join(lack)} do not know" if len(lack) > self._allowed else None

@@ -16,6 +16,7 @@ from systems.parameter_server.messages import Buffer, Pull, Push, Work, checksum
 from systems.parameter_server.parameters import parameters_of, rows_of
 from systems.parameter_server.protocol import Contribution, Outcome, Round
 from systems.parameter_server.saving import Saving
+from systems.parameter_server.shown import ShownRound
 from systems.parameter_server.term import LOOK_S, WAIT_S, Changes, Settings, until_work
 from systems.parts.sampler import Use
 from systems.training.bugs import load
@@ -51,6 +52,10 @@ class Leading:
         self._ended = True
         self._completed.tell()
         self._changes.tell()
+
+    def shown(self) -> ShownRound:
+        """How far it is, for the system's invariant."""
+        return ShownRound(step=self._round.step, took_part=self._round.took_part)
 
     # ------------------------------------------------------------------------------------------------------- requests
 

@@ -23,7 +23,6 @@ from harness.model.training_events import SteppedDown
 from harness.node.context import NodeContext
 from harness.node.disk import Disk
 from systems.parameter_server.bugs import BUGS
-from systems.parameter_server.invariant import ShownServer
 from systems.parameter_server.leading import Leading
 from systems.parameter_server.messages import (
     ALIVE,
@@ -44,6 +43,7 @@ from systems.parameter_server.messages import (
     unpack,
 )
 from systems.parameter_server.protocol import Outcome, majority
+from systems.parameter_server.shown import ShownServer
 from systems.parameter_server.term import BRIEF_S, WAIT_S, Changes, Settings
 from systems.parameter_server.updating import Updating
 from systems.parts.found import durable
@@ -106,8 +106,8 @@ class Server:
         node.must_recover(self._forgotten)
 
     def _shown(self) -> ShownServer:
-        leads = None if self._leading is None else self._leading.term
-        return ShownServer(term=self._term, leads=leads, began_s=self._began_s)
+        leads, work = (None, None) if self._leading is None else (self._leading.term, self._leading.shown())
+        return ShownServer(term=self._term, leads=leads, began_s=self._began_s, work=work)
 
     def _forgotten(self, disk: Disk) -> str | None:
         """Whether it would not know its term after a start on this disk."""

@@ -8,7 +8,7 @@ order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -68,6 +68,21 @@ class Updates:
         if not self._rules.open_batches_saved:
             return Used(next=self._next)
         return Used(next=self._next, open=tuple(sorted([*self._waiting, *(task.batch for task in self._given.values())])))
+
+    @property
+    def waiting(self) -> tuple[int, ...]:
+        """The batches that are given out next, in this order."""
+        return tuple(self._waiting)
+
+    @property
+    def given(self) -> Mapping[str, Task]:
+        """What each worker computes now."""
+        return dict(self._given)
+
+    @property
+    def clocks(self) -> Mapping[str, int]:
+        """The workers' clocks."""
+        return self._clocks.now()
 
     def hear(self, worker: str, now_s: float) -> None:
         """A worker was heard."""

@@ -14,6 +14,7 @@ from systems.parameter_server.messages import Buffer, Pull, Push, Work, pack
 from systems.parameter_server.parameters import at_batch, parameters_of, rows_of
 from systems.parameter_server.protocol import Outcome
 from systems.parameter_server.saving import Saving
+from systems.parameter_server.shown import ShownUpdates
 from systems.parameter_server.term import LOOK_S, WAIT_S, Changes, Settings, until_work
 from systems.parameter_server.updates import Task, Updates, Used
 from systems.parameter_server.weighing import apply_update, update_trainer, weight
@@ -63,6 +64,18 @@ class Updating:
                 await self._changes.wait(WAIT_S)
         finally:
             self._saving.close()
+
+    def shown(self) -> ShownUpdates:
+        """What it has given out, for the system's invariant."""
+        updates = self._updates
+        return ShownUpdates(
+            version=updates.version,
+            next=updates.used.next,
+            waiting=updates.waiting,
+            given=updates.given,
+            clocks=updates.clocks,
+            bound=self._settings.staleness,
+        )
 
     # ------------------------------------------------------------------------------------------------------- requests
 

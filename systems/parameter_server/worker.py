@@ -25,7 +25,6 @@ from harness.model.training_events import WorkRefused
 from harness.node.context import NodeContext
 from harness.node.disk import Disk
 from systems.parameter_server.bugs import BUGS
-from systems.parameter_server.invariant import ShownWorker
 from systems.parameter_server.messages import (
     ALIVE,
     NOTHING_SEEN,
@@ -47,6 +46,7 @@ from systems.parameter_server.messages import (
 )
 from systems.parameter_server.parameters import row_bytes, take_parameters, whole
 from systems.parameter_server.protocol import Promise, Promises
+from systems.parameter_server.shown import NOTHING_TAKEN, ShownWorker
 from systems.parts.found import durable
 from systems.training.bugs import load
 from systems.training.messages import STEP, Stepped
@@ -120,11 +120,14 @@ class Worker:
         self._durable = msgspec.json.decode(stored, type=Promise) if stored else Promise()
         self._promises = Promises(self._durable, self._rules)
         self._stepped: asyncio.Future[Stepped] = asyncio.get_running_loop().create_future()
-        self._at = 0, NOTHING_SEEN
+        self._at = NOTHING_TAKEN
         self._kept: Buffer | None = None
         self._begun_ns = self._pushed_ns = 0
-        node.show(lambda: ShownWorker(promise=self._promises.kept))
+        node.show(self._shown)
         node.must_recover(self._forgotten)
+
+    def _shown(self) -> ShownWorker:
+        return ShownWorker(promises=self._promises, durable=self._durable, at=self._at, now_s=self._node.clock())
 
     def _forgotten(self, disk: Disk) -> str | None:
         """Whether it would not know its promise after a start on this disk."""

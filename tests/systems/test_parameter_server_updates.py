@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from harness.checkers.bounded_staleness import bounded_staleness
 from harness.model.history import History
 from harness.model.training_events import Membership
+from systems.parameter_server.batch_rules import misplaced
 from systems.parameter_server.bugs import Limits, Rules
 from systems.parameter_server.clocks import Clocks
 from systems.parameter_server.protocol import Outcome
+from systems.parameter_server.shown import ShownServer, ShownUpdates
 from systems.parameter_server.updates import Task, Updates, Used
 
 WORKERS = ("worker1", "worker2", "worker3")
@@ -202,6 +204,18 @@ class Network:
         used = self.updates.used
         return not (counts.keys() & set(used.open)) and counts | Counter(used.open) == Counter(range(used.next))
 
+    def misplaced(self) -> str | None:
+        made = self.updates
+        work = ShownUpdates(
+            version=made.version,
+            next=made.used.next,
+            waiting=made.waiting,
+            given=made.given,
+            clocks=made.clocks,
+            bound=self.bound,
+        )
+        return misplaced({"master": ShownServer(term=1, leads=1, began_s=0.0, work=work)})
+
     def history(self) -> History:
         rows: list[dict[str, object]] = [
             {
@@ -245,3 +259,15 @@ def test_no_update_is_further_ahead_than_the_bound_as_the_checker_counts_it_from
 @pytest.mark.parametrize("rule", ["staleness_checked", "clocks_count_applied", "tasks_compared"])
 def test_the_checker_finds_each_rule_that_is_broken(rule: str) -> None:
     assert any(bounded_staleness(network(seed, 1, **{rule: False}).history()).valid is False for seed in range(30))
+
+
+@pytest.mark.parametrize("bound", [None, 0, 1, 4])
+def test_whatever_happens_nothing_is_misplaced_as_the_invariant_counts_it(bound: int | None) -> None:
+    assert {network(seed, bound).misplaced() for seed in range(20)} == {None}
+
+
+@pytest.mark.parametrize(
+    "rule", ["tasks_compared", "updates_count_once", "batches_given_again", "staleness_checked", "clocks_count_applied"]
+)
+def test_the_invariant_finds_each_rule_that_is_broken(rule: str) -> None:
+    assert any(network(seed, 1, **{rule: False}).misplaced() is not None for seed in range(30))
