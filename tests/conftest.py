@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,16 +21,13 @@ hypothesis.settings.load_profile("any machine")
 _TRANSCRIPTS = Path(__file__).parent / "transcripts"
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Let the processes that tests start share compiled modules, also if `PYTHONDONTWRITEBYTECODE` says to keep none.
+def pytest_configure() -> None:
+    """Let the processes that tests start keep compiled modules, even if `PYTHONDONTWRITEBYTECODE` is set.
 
-    Some tests open more files than the usual soft limit of 1,024.
+    Each would compile all that it imports otherwise. Some tests open more files than the usual soft limit of 1,024.
     """
     allow_most()
-    compiled = tempfile.TemporaryDirectory(prefix="compiled-", ignore_cleanup_errors=True)
-    config.add_cleanup(compiled.cleanup)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    os.environ["PYTHONPYCACHEPREFIX"] = compiled.name
 
 
 def pytest_collection_finish() -> None:
