@@ -36,7 +36,6 @@ from harness.model.system import (
 from harness.model.workload import Drains, HasFinalCalls, Workload
 from harness.node.context import NodeContext
 from harness.node.machine import Pacer
-from workloads.load.arrivals import due_ns
 from workloads.load.oplog import OpLog
 
 OPLOG: Final = "ops.msgpack"
@@ -78,6 +77,8 @@ class Generator:
     """One load, made by its clients. A client takes the next call when it is free, and waits until the call is due."""
 
     def __init__(self, node: NodeContext, task: Task) -> None:
+        from workloads.load.arrivals import due_ns  # NumPy takes its time, and nodes are forked from what has imported this
+
         self._node = node
         self._now_ns = node.monotonic_ns
         self._load = task.load
