@@ -11,10 +11,10 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness.cluster.cluster import Cluster
 from harness.http.client import HttpClient
 from harness.http.message import Request, Response
 from harness.model.evidence import Evidence, Targets
@@ -22,6 +22,9 @@ from harness.model.fault import Fault
 from harness.model.system import Address, Client, Node, links_of
 from harness.node import context as nodes
 from tests.helpers.echo import EchoClient
+
+if TYPE_CHECKING:
+    from harness.cluster.cluster import Cluster
 
 DEADLINE_S = 30.0
 """Far above what anything here takes, so that a busy machine does not decide."""
@@ -55,6 +58,8 @@ class Stage:
     @classmethod
     @contextlib.asynccontextmanager
     async def opened(cls, folder: Path, system: Subject | None = None) -> AsyncIterator[Stage]:
+        from harness.cluster.cluster import Cluster  # takes its time, and the nodes import this module, too
+
         system = system or Subject()
         async with asyncio.timeout(DEADLINE_S), Cluster.opened(system, folder, seed=1, plane="embedded") as cluster:
             yield cls(cluster=cluster, system=system)
