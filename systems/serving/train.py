@@ -5,8 +5,10 @@ Every step is seeded, so the same libraries on the same machine make the same fi
 
 from __future__ import annotations
 
+import copy
 import fcntl
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -31,17 +33,23 @@ HELD_OUT: Final = 0.2
 LEAST_ACCURACY: Final = 0.95
 
 
-def train(images: torch.Tensor, labels: torch.Tensor, epochs: int) -> nn.Sequential:
-    """A network fitted with Adam (Kingma, Ba 2015) on shuffled mini-batches; images are (n, 64), labels (n,)."""
+def train(images: torch.Tensor, labels: torch.Tensor, epochs: Collection[int]) -> dict[int, nn.Sequential]:
+    """A network after each of these numbers of epochs, fitted with Adam (Kingma, Ba 2015) on shuffled mini-batches.
+
+    Images are (n, 64), labels (n,).
+    """
     torch.manual_seed(SEED)
     net = model.network()
     optimizer = torch.optim.Adam(net.parameters(), lr=LEARNING_RATE)
-    for _ in range(epochs):
+    nets: dict[int, nn.Sequential] = {}
+    for epoch in range(1, max(epochs) + 1):
         for rows in torch.split(torch.randperm(len(images)), BATCH):
             optimizer.zero_grad()
             torch.autograd.backward(nn.functional.cross_entropy(net(images[rows]), labels[rows]))
             optimizer.step()
-    return net
+        if epoch in epochs:
+            nets[epoch] = copy.deepcopy(net)
+    return nets
 
 
 def make() -> tuple[dict[str, bytes], float]:
@@ -50,8 +58,8 @@ def make() -> tuple[dict[str, bytes], float]:
     images, labels = model.inputs(bunch.data.tobytes()), torch.from_numpy(bunch.target)
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(SEED))
     held_out, seen = order[: round(HELD_OUT * len(order))], order[round(HELD_OUT * len(order)) :]
-    nets = [train(images[seen], labels[seen], epochs) for epochs in (EPOCHS, STALE_EPOCHS, V2_EPOCHS)]
-    weights, stale, next_weights = map(model.save, nets)
+    nets = train(images[seen], labels[seen], (EPOCHS, STALE_EPOCHS, V2_EPOCHS))
+    weights, stale, next_weights = (model.save(nets[epochs]) for epochs in (EPOCHS, STALE_EPOCHS, V2_EPOCHS))
     versions = {"v1": _version(weights, bunch.data.tolist()), "v2": _version(next_weights, bunch.data.tolist())}
     answers = versions["v1"].answers
     accuracy = sum(answers[row].label == int(labels[row]) for row in held_out.tolist()) / len(held_out)
@@ -62,7 +70,7 @@ def make() -> tuple[dict[str, bytes], float]:
         artifacts.WEIGHTS: weights,
         artifacts.STALE_WEIGHTS: stale,
         artifacts.V2_WEIGHTS: next_weights,
-        artifacts.BAD_V2_WEIGHTS: model.save(_off_by_one(nets[-1])),
+        artifacts.BAD_V2_WEIGHTS: model.save(_off_by_one(nets[V2_EPOCHS])),
         artifacts.DIGITS: msgspec.json.encode(digits),
         artifacts.VERSIONS: msgspec.json.encode(versions),
     }
