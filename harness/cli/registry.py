@@ -1,18 +1,22 @@
 """Finds the commands: every public module of this folder that defines `execute(arguments)`.
 
 A command's module has the command's name. The first line of its docstring is its line in `harness --help`;
-`add_options(parser)`, if present, adds its options. Modules are parsed, not imported, so that `harness --help`
-does not wait for the commands' imports.
+`add_options(parser)`, if present, adds its options. Modules are read as text, neither imported nor parsed, because every
+command waits for this.
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
+import re
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Final
+
+_EXECUTES: Final = re.compile(r"^def execute\(", re.MULTILINE)
+_SUMMARY: Final = re.compile(r'"""(.+?)\.?(?:"""|$)', re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +45,8 @@ def commands() -> dict[str, Command]:
     """Every command by name, sorted."""
     found = {}
     for file in sorted(Path(__file__).parent.glob("[!_]*.py")):
-        tree = ast.parse(file.read_bytes())
-        if any(isinstance(node, ast.FunctionDef) and node.name == "execute" for node in tree.body):
-            summary = (ast.get_docstring(tree) or "").partition("\n")[0].removesuffix(".")
-            found[file.stem] = Command(name=file.stem, summary=summary)
+        source = file.read_text(encoding="utf-8")
+        if _EXECUTES.search(source):
+            summary = _SUMMARY.match(source)
+            found[file.stem] = Command(name=file.stem, summary=summary[1] if summary else "")
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import json
 import re
@@ -16,7 +17,7 @@ import pytest
 
 from harness.cli.main import run
 from harness.cli.registry import commands
-from tests.helpers.engine import environment, harness, harness_running, node_process, nothing_left, until, write_drill
+from tests.helpers.engine import ROOT, environment, harness, harness_running, node_process, nothing_left, until, write_drill
 
 GOOD = """
 drill = Drill(
@@ -250,3 +251,14 @@ def test_output_into_a_pipe_that_closes(folder: Path) -> None:
     assert process.stderr.read() == b""
     process.stderr.close()
     assert process.wait(60) == 128 + signal.SIGPIPE
+
+
+def test_the_commands_are_the_modules_that_define_execute_with_the_first_lines_of_their_docstrings() -> None:
+    parsed = {file.stem: ast.parse(file.read_bytes()) for file in (ROOT / "harness" / "cli").glob("[!_]*.py")}
+    expected = {
+        name: (ast.get_docstring(tree) or "").partition("\n")[0].removesuffix(".")
+        for name, tree in parsed.items()
+        if any(isinstance(node, ast.FunctionDef) and node.name == "execute" for node in tree.body)
+    }
+    assert {name: command.summary for name, command in commands().items()} == expected
+    assert all(expected.values())
