@@ -13,8 +13,11 @@ import hypothesis
 import pytest
 
 from harness.node.open_files import allow_most
+from tests.helpers.effort import cases
 
-hypothesis.settings.register_profile("any machine", deadline=None)  # how long an example takes is the machine's business
+hypothesis.settings.register_profile(  # how long an example takes is the machine's business
+    "any machine", deadline=None, max_examples=cases(100)
+)
 hypothesis.settings.load_profile("any machine")
 
 

@@ -19,6 +19,7 @@ from harness.checkers.linearizable import linearizable_as
 from harness.model import objects
 from harness.model.history import History
 from harness.model.object_model import REFUSED, Call, Model, Refused, State
+from tests.helpers.effort import cases
 from tests.helpers.object_search import has_order
 from tests.helpers.random_objects import Op, any_history, right
 
@@ -68,7 +69,7 @@ def the_search_is_right(name: str, seed: int) -> None:
 
 @pytest.mark.parametrize("name", objects.names())
 def test_both_searches_agree_with_one_through_every_order(name: str) -> None:
-    for seed in range(150):
+    for seed in range(cases(150)):
         the_search_is_right(name, seed)
 
 
@@ -91,7 +92,7 @@ def test_keys_together_are_judged_as_each_alone(name: str) -> None:
 
 @pytest.mark.parametrize("name", objects.names())
 def test_accepts_whatever_an_object_did_that_does_one_thing_at_a_time(name: str) -> None:
-    verdict = linearizable_as(objects.named(name))(recorded([right(name, Random(seed)) for seed in range(200)]))
+    verdict = linearizable_as(objects.named(name))(recorded([right(name, Random(seed)) for seed in range(cases(200))]))
     assert verdict.valid is True, verdict.why
 
 

@@ -11,6 +11,7 @@ import pytest
 from harness.checkers.linearizable import linearizable
 from harness.model.history import History
 from harness.model.verdict import Verdict
+from tests.helpers.effort import cases
 from tests.helpers.random_registers import any_history, right
 from tests.helpers.search import Op, has_order, until
 
@@ -98,7 +99,7 @@ def test_values_written_twice_are_not_called_wrong() -> None:
 
 
 def test_accepts_whatever_an_atomic_register_did() -> None:
-    histories = [right(Random(seed)) for seed in range(5000)]
+    histories = [right(Random(seed)) for seed in range(cases(5000))]
     assert all(has_order(ops) for ops in histories)
     verdict = linearizable(recorded(histories))
     assert verdict.valid is True, verdict.why

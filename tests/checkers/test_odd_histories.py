@@ -13,6 +13,7 @@ from harness.checkers.unique_ids import unique_ids
 from harness.model.history import History
 from harness.model.verdict import Checker
 from harness.run import catalog
+from tests.helpers.effort import cases
 from tests.helpers.transcript import history
 
 KINDS = (*catalog.judged_kinds(), "score", "cas", "delete", "something else")
@@ -21,7 +22,7 @@ VALUES = (
     '{"label":7,"score":0.5}', '{"label":7,"score":0.5,"model":"a"}', '{"leader":"n1","term":3}',
 )  # fmt: skip
 EXPECTED = (None, "broken", "[]", "[1]", '[{"a":1},2]', "{}", '{"label":7,"score":0.5}', '{"a":{"label":7,"score":0.5}}')
-SEEDS = 25
+SEEDS = cases(25)
 
 
 def odd(random: Random) -> History:

@@ -16,6 +16,7 @@ from harness.checkers.read_your_writes import read_your_writes
 from harness.checkers.sequential import sequential
 from harness.checkers.writes_follow_reads import writes_follow_reads
 from harness.model.verdict import Checker
+from tests.helpers.effort import cases
 from tests.helpers.fuzz import FEW, MANY, Effort, Judge, Op, agrees, spans
 from tests.helpers.transcript import history
 
@@ -331,7 +332,7 @@ DEFINITIONS: dict[str, tuple[Checker, Callable[[Axioms], bool]]] = {
 
 @pytest.mark.parametrize(("checker", "definition"), DEFINITIONS.values(), ids=DEFINITIONS.keys())
 def test_agrees_with_the_definition(checker: Checker, definition: Callable[[Axioms], bool]) -> None:
-    agrees(checker, random_sessions, judge(definition), Effort(500, FEW.singly))
+    agrees(checker, random_sessions, judge(definition), Effort(cases(500), FEW.singly))
 
 
 @pytest.mark.nightly

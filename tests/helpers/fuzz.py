@@ -15,6 +15,7 @@ import pandas as pd
 
 from harness.model.history import OPS, History, frame
 from harness.model.verdict import Checker
+from tests.helpers.effort import cases
 
 NS = 1_000_000
 _EMPTY = History.of([])
@@ -29,7 +30,7 @@ class Effort:
     singly: int
 
 
-FEW = Effort(600, 15)
+FEW = Effort(cases(600), cases(15))
 """For every run of the tests."""
 MANY = Effort(20_000, 20_000)
 """For the nightly run."""

@@ -19,7 +19,13 @@ from tests.simulation.corpus_entry import Entry
 FILES = sorted((Path(__file__).parent / "corpus").glob("*.json"))
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+QUICK = ("quorum-no-sync", "quorum-skip-damaged")
+
+
+@pytest.mark.parametrize(
+    "file",
+    [pytest.param(file, id=file.stem, marks=() if file.stem in QUICK else pytest.mark.slow) for file in FILES],
+)
 def test_a_seed_of_the_corpus_finds_its_bug_and_nothing_in_the_correct_system(file: Path) -> None:
     entry = msgspec.json.decode(file.read_bytes(), type=Entry)
     wrong = catalog.find_drill(entry.drill, [f"system.bug={entry.bug}"]).drill

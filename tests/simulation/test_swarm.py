@@ -22,6 +22,7 @@ from harness.simulation.seed_run import Judged, run_seed
 from harness.simulation.shrinking import shrink
 from harness.simulation.swarm import PLAIN, Conditions, Swarm
 from systems.parts.record_log import RecordLog
+from tests.helpers.effort import cases
 from tests.helpers.wayward import Wayward
 from workloads.registers import Registers
 
@@ -128,10 +129,12 @@ def test_a_seed_without_the_drills_own_faults_still_changes_the_members(name: st
     assert all(fault.changes_members for item in drawn.faults for fault in item.faults)
 
 
-@pytest.mark.parametrize("name", ["quorum/isolated", "featured/slow_features", "serving/overload"])
+@pytest.mark.parametrize(
+    "name", ["quorum/isolated", "featured/slow_features", pytest.param("serving/overload", marks=pytest.mark.slow)]
+)
 def test_the_correct_system_holds_whatever_is_added(name: str) -> None:
     drill = catalog.find_drill(name).drill
-    for seed in range(1, 4):
+    for seed in range(1, 1 + cases(3)):
         outcome = run_seed(name, drill, seed).outcome
         assert outcome.verdict == "pass", (seed, outcome.why)
 

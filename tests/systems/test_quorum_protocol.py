@@ -15,6 +15,7 @@ from systems.quorum.bugs import BUGS, CORRECT, Rules
 from systems.quorum.messages import Entry, Query, Store, Version
 from systems.quorum.placement import Placement
 from systems.quorum.protocol import Coordinator, Done, Versions
+from tests.helpers.effort import cases
 from tests.helpers.quorum_simulation import Row, World
 
 OLD = Entry(Version(3, "n2", 1), "old")
@@ -206,7 +207,7 @@ def judged(rows: list[Row]) -> Verdict:
 @pytest.mark.parametrize(("replicas", "read", "write"), [(3, 2, 2), (5, 3, 3), (4, 2, 3), (3, 1, 3), (3, 3, 1), (1, 1, 1)])
 def test_every_schedule_is_linearizable(replicas: int, read: int, write: int) -> None:
     rows: list[Row] = []
-    for seed in range(100):
+    for seed in range(cases(100)):
         rows += World(seed, CORRECT, replicas=replicas, read=read, write=write).run()
     verdict = judged(rows)
     assert verdict.valid is True, verdict.why

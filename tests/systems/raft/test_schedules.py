@@ -14,6 +14,7 @@ from systems.raft.core.core import NotLeading
 from systems.raft.core.messages import Members
 from systems.raft.core.state import Timing
 from systems.raft.rules import CORRECT, Rules
+from tests.helpers.effort import cases
 from tests.helpers.raft_group import Group
 
 ACTS = ("propose", "read", "kill", "cut", "snapshot", "members", "hand over", "repeat", "drop", "lose disk")
@@ -82,13 +83,13 @@ def ask(group: Group, name: str, act: str, number: int, random: Random) -> None:
 
 
 @given(seed=st.integers(0, 1 << 40))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=cases(40), deadline=None)
 def test_no_schedule_breaks_a_safety_property(seed: int) -> None:
     misadventure(Random(seed), 250)
 
 
 @given(seed=st.integers(0, 1 << 40))
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=cases(6), deadline=None)
 def test_a_group_that_is_left_alone_after_that_agrees_about_everything(seed: int) -> None:
     group = misadventure(Random(seed), 200)
     for name in group.disks:
