@@ -156,7 +156,9 @@ def test_a_group_that_grows_leaves_the_run_unknown(train: Callable[..., Trained]
     ("fault", "why"),
     [
         ('Kill("rank1").at_step(500)', "step 500 was never reached: 30 steps were done"),
-        ('Kill("rank1").between(500, 501)', r"the run ended after [\d.]+ s, before this began"),
+        pytest.param(
+            'Kill("rank1").between(500, 501)', r"the run ended after [\d.]+ s, before this began", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_a_fault_that_never_began_leaves_the_run_unknown(train: Callable[..., Trained], fault: str, why: str) -> None:
@@ -216,11 +218,17 @@ def test_a_fault_after_the_last_step_leaves_its_recovery_unknown(train: Callable
         (("--fault", "Kill(rank1)"), FAKE, 2, "does not say when"),
         ((), (sys.executable, "-c", "print('nothing')"), 2, "was a rank that imported torch with the hook"),
         ((), (sys.executable, "-c", "raise SystemExit(3)"), 4, "ended with exit code 3 before its first step"),
-        ((), (sys.executable, "-c", "exit('bind: EADDRINUSE, address already in use')"), 2, "is in use"),
+        pytest.param(
+            (),
+            (sys.executable, "-c", "exit('bind: EADDRINUSE, address already in use')"),
+            2,
+            "is in use",
+            marks=pytest.mark.slow,
+        ),
         ((), (*FAKE, "2", "9", "silent"), 2, "If it went on from a snapshot of a finished training, remove that"),
-        ((), (*FAKE, "2", "9", "alone"), 2, "steps without torch.distributed"),
+        pytest.param((), (*FAKE, "2", "9", "alone"), 2, "steps without torch.distributed", marks=pytest.mark.slow),
         ((), (*FAKE, "2", "9", "uncounted=0"), 2, "cannot be counted: as asked"),
-        ((), (*FAKE, "65", "9"), 2, "has 65 ranks; `harness train` takes 64 at most"),
+        pytest.param((), (*FAKE, "65", "9"), 2, "has 65 ranks; `harness train` takes 64 at most", marks=pytest.mark.slow),
         pytest.param(
             ("--start-timeout", "3"),
             (*FAKE, "2", "9", "deaf"),
@@ -230,8 +238,20 @@ def test_a_fault_after_the_last_step_leaves_its_recovery_unknown(train: Callable
         ),
         (("--fault", 'Kill("rank7").at_step(1)'), (*FAKE, "2", "9"), 2, "There is no 'rank7': the script has 2 ranks"),
         (("--fault", 'Stall("rank1>rank0").at_step(1)'), (*FAKE, "2", "9"), 2, "Use 'rank0>rank1'"),
-        (("--fault", 'Stall("rank0>rank1").at_step(1)'), (*FAKE, "2", "9", "nccl"), 2, "the script's backend is 'nccl'"),
-        (("--fault", 'Kill("store").at_step(1)'), (*FAKE, "2", "9"), 2, "the store is no process of its own"),
+        pytest.param(
+            ("--fault", 'Stall("rank0>rank1").at_step(1)'),
+            (*FAKE, "2", "9", "nccl"),
+            2,
+            "the script's backend is 'nccl'",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ("--fault", 'Kill("store").at_step(1)'),
+            (*FAKE, "2", "9"),
+            2,
+            "the store is no process of its own",
+            marks=pytest.mark.slow,
+        ),
         (
             ("--fault", 'FlipBits("rank0").at_step(1)'),
             (*FAKE, "2", "9"),
@@ -251,13 +271,20 @@ def test_a_fault_after_the_last_step_leaves_its_recovery_unknown(train: Callable
             2,
             "Latency acts on proxies, and nodes in network namespaces call each other directly. Use Blackhole",
         ),
-        (
+        pytest.param(
             ("--namespaces", "--fault", 'CutPackets("rank1>store").at_step(1)'),
             (*FAKE, "2", "9"),
             2,
             "with --namespaces the store is a part of rank0, or of 'launcher'",
+            marks=pytest.mark.slow,
         ),
-        (("--namespaces",), (*FAKE, "2", "9", "unled"), 4, "is on no host of its own: as asked. Leave --namespaces out"),
+        pytest.param(
+            ("--namespaces",),
+            (*FAKE, "2", "9", "unled"),
+            4,
+            "is on no host of its own: as asked. Leave --namespaces out",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_what_makes_no_sense_gets_one_clear_line(
