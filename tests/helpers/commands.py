@@ -19,15 +19,16 @@ from harness.cli.main import main
 from harness.cli.registry import commands
 
 _ENDS_WITHIN_S: Final = 120.0
-_FORKS: Final = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["__main__", *(f"harness.cli.{name}" for name in commands())])
+FORKS: Final = multiprocessing.get_context("forkserver")
+"""Processes of a test's own start quickly in it, too: they need not import what commands import."""
+FORKS.set_forkserver_preload(["__main__", *(f"harness.cli.{name}" for name in commands())])
 
 
 def forked(folder: Path, arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """Run a command line in a folder. Raises `subprocess.TimeoutExpired` if it does not end."""
     with tempfile.TemporaryDirectory() as kept:
         output, errors = Path(kept, "output"), Path(kept, "errors")
-        process = _FORKS.Process(target=_run, args=(folder, arguments, dict(environment), output, errors))
+        process = FORKS.Process(target=_run, args=(folder, arguments, dict(environment), output, errors))
         process.start()
         process.join(_ENDS_WITHIN_S)
         if process.exitcode is None:

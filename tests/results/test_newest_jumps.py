@@ -11,6 +11,7 @@ import pytest
 from results.trends.findings import Findings
 from results.trends.judging import judge
 from results.trends.series import Series
+from tests.helpers.effort import cases
 from tests.helpers.outcomes import figures, steady
 from tests.helpers.simulated_nights import QUIET, SHARED, relative, series_of, suite, until
 
@@ -97,12 +98,12 @@ def test_four_times_the_median_in_the_sixth_night_is_told_nearly_always() -> Non
 def test_nights_without_a_change_hardly_ever_raise_an_alarm_from_the_sixth_on() -> None:
     nights = alarmed = 0
     random = np.random.default_rng(12)
-    for _ in range(25):
+    for _ in range(cases(25)):
         whole = suite(SHARED, 12, random)
         for newest in range(6, 13):
             nights += 1
             alarmed += bool(judge([until(one, newest) for one in whole]).new)
-    assert nights == 175
+    assert nights == 7 * cases(25)
     assert alarmed <= 1
 
 

@@ -14,6 +14,7 @@ from harness.model.errors import UsageError
 from results.record.nights.database import BROKE_OFF, HistoryDatabase
 from results.record.nights.recording import Recording
 from results.trends.recorded import judged, series_of
+from tests.helpers.commands import FORKS
 from tests.helpers.nights import FIRST, begin, measured, plan, record
 
 
@@ -89,7 +90,7 @@ def test_a_night_whose_process_was_killed_broke_off(where: str) -> None:
     database = HistoryDatabase.open(where, create=True)
     record(database, plan(day=0), [measured()])
     hear, tell = multiprocessing.Pipe(duplex=False)
-    process = multiprocessing.get_context("spawn").Process(target=_record_until_killed, args=(where, tell))
+    process = FORKS.Process(target=_record_until_killed, args=(where, tell))
     process.start()
     assert hear.poll(60) and hear.recv()
     assert database.nights()[1].state == "begun"
@@ -114,8 +115,7 @@ def _record_nights(where: str, writer: int, nights: int) -> None:
 
 
 def test_two_writers_at_once_lose_nothing(where: str) -> None:
-    spawn = multiprocessing.get_context("spawn")
-    writers = [spawn.Process(target=_record_nights, args=(where, writer, 4)) for writer in range(2)]
+    writers = [FORKS.Process(target=_record_nights, args=(where, writer, 4)) for writer in range(2)]
     for writer in writers:
         writer.start()
     for writer in writers:

@@ -21,6 +21,7 @@ from results.record.nights.database import HistoryDatabase
 from results.record.nights.holder import Holder, broke_off
 from results.record.nights.recording import Recording
 from results.trends.recorded import series_of
+from tests.helpers.commands import FORKS
 from tests.helpers.nights import begin, measured, plan, record
 
 
@@ -71,7 +72,7 @@ def test_a_full_disk_is_said_and_what_was_recorded_stays(tmp_path: Path) -> None
     file = tmp_path / "history.sqlite"
     HistoryDatabase.open(file, create=True)
     hear, tell = multiprocessing.Pipe(duplex=False)
-    process = multiprocessing.get_context("spawn").Process(target=_fill, args=(str(file), tell))
+    process = FORKS.Process(target=_fill, args=(str(file), tell))
     process.start()
     assert hear.poll(60)
     nights, said = hear.recv()

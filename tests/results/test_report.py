@@ -14,6 +14,7 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.model.errors import HarnessError, UsageError
@@ -66,6 +67,12 @@ def kept(folder: Path, history: History, result: Result | None = None, logs: dic
     return folder
 
 
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a run with a crash."""
+    return page_of(tmp_path_factory.mktemp("crash"), crash())
+
+
 def page_of(folder: Path, history: History, result: Result | None = None, logs: dict[str, str] | None = None) -> Path:
     out = folder / "report.html"
     write_report([kept(folder, history, result, logs)], out)
@@ -103,13 +110,12 @@ def test_it_says_what_happened(tmp_path: Path) -> None:
         assert said in text
 
 
-def test_the_verdict_comes_first(tmp_path: Path) -> None:
-    text = text_of(page_of(tmp_path, crash()))
+def test_the_verdict_comes_first(page: Path) -> None:
+    text = text_of(page)
     assert text.index("SLO missed.") < text.index("harness drill") < text.index("Checks") < text.index("What happened")
 
 
-def test_nothing_is_loaded_from_elsewhere(tmp_path: Path) -> None:
-    page = page_of(tmp_path, crash())
+def test_nothing_is_loaded_from_elsewhere(page: Path) -> None:
     words = read(page)
     assert "link" not in words.tags
     assert words.addresses == []
@@ -117,7 +123,7 @@ def test_nothing_is_loaded_from_elsewhere(tmp_path: Path) -> None:
 
 
 def test_whatever_comes_from_outside_stays_text(tmp_path: Path) -> None:
-    ops = steady().assign(key=HOSTILE, value=HOSTILE, error=HOSTILE, node=HOSTILE)
+    ops = steady(50).assign(key=HOSTILE, value=HOSTILE, error=HOSTILE, node=HOSTILE)
     hit = window(4, 6) | {"evidence": HOSTILE, "targets": HOSTILE, "selector": HOSTILE, "fault": HOSTILE}
     events = [{"at_ns": 1, "node": HOSTILE, "kind": HOSTILE, "detail": HOSTILE}]
     links = [{"link": HOSTILE, "connections": 1, "received_bytes": 1, "sent_bytes": 1}]
@@ -146,7 +152,7 @@ def test_events_of_a_training_are_told_in_sentences_and_others_as_they_are(tmp_p
         {"at_ns": at, "node": "coordinator", "kind": kind, "detail": detail}
         for at, (kind, detail) in enumerate(details.items())
     ]
-    text = text_of(page_of(tmp_path, History.of(steady(), events=events)))
+    text = text_of(page_of(tmp_path, History.of(steady(50), events=events)))
     for said in (
         "to step 20; checkpoints withdrawn: 30 40 (generation 3)",
         "worker1 left out at step 9 (term 2)",
@@ -156,8 +162,7 @@ def test_events_of_a_training_are_told_in_sentences_and_others_as_they_are(tmp_p
         assert said in text
 
 
-def test_every_operation_is_drawn_where_there_is_room(tmp_path: Path) -> None:
-    page = page_of(tmp_path, crash())
+def test_every_operation_is_drawn_where_there_is_room(page: Path) -> None:
     assert "Shown:" not in text_of(page)
     assert "read k" in drawing(page)
 
@@ -175,7 +180,7 @@ def test_calls_are_shown_by_node_if_several_answered(tmp_path: Path) -> None:
     page = page_of(tmp_path / "two", History.of(ops))
     assert re.search(r"Calls by node node done share p50 p99 n1 3,750 75 % [\d.]+ ms [\d.]+ ms n2 1,250 25 %", text_of(page))
     assert "Answered by" in drawing(page)
-    one = page_of(tmp_path / "one", History.of(steady()))
+    one = page_of(tmp_path / "one", History.of(steady(50)))
     assert "Calls by node" not in text_of(one)
     assert "Answered by" not in drawing(one)
 
@@ -208,7 +213,7 @@ def test_a_large_run_is_sampled_and_says_so(tmp_path: Path) -> None:
 
 
 def test_unfailed_minorities_are_drawn_whole(tmp_path: Path) -> None:
-    history = History.of(spoil(steady(rate=20_000), 4, 4.01, "unknown"))
+    history = History.of(spoil(steady(rate=20_000, seconds=2), 1, 1.01, "unknown"))
     assert "all 200 unknown" in text_of(page_of(tmp_path, history))
 
 
@@ -248,16 +253,17 @@ def test_a_suite_begins_with_a_table_that_leads_to_each_run(tmp_path: Path) -> N
 
 
 def test_a_suite_begins_with_what_needs_looking_at(tmp_path: Path) -> None:
-    steadily = History.of(steady())
+    steadily, crashed = History.of(steady(50)), crash(rate=50)
+    wrong = msgspec.structs.replace(WRONG, ops=(200, 201))
     results = [
         concluded(steadily, slos=("p50 < 1s",), drill="good"),
         concluded(steadily, slos=("p50 < 1ms",), drill="slow"),
-        concluded(crash(), checks=(WRONG,), expected="fail", caught_by="linearizable", drill="caught"),
+        concluded(crashed, checks=(wrong,), expected="fail", caught_by="linearizable", drill="caught"),
         concluded(steadily, slos=("recovery < 1s",), drill="open"),
         concluded(steadily, slos=("p50 < 1ms",), drill="slower"),
-        concluded(crash(), checks=(WRONG,), drill="wrong"),
+        concluded(crashed, checks=(wrong,), drill="wrong"),
     ]
-    folders = [kept(tmp_path / result.drill, crash(), result) for result in results]
+    folders = [kept(tmp_path / result.drill, crashed, result) for result in results]
     out = tmp_path / "suite.html"
     write_report(folders, out)
     page = out.read_text()
@@ -303,7 +309,7 @@ def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
 
 
 def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
-    folder = kept(tmp_path / "a", crash())
+    folder = kept(tmp_path / "a", crash(rate=50))
     (tmp_path / "file").write_text("")
     with pytest.raises(HarnessError, match=r"^Cannot write the report to .*: (Not a directory|File exists)\..*$"):
         write_report([folder], tmp_path / "file" / "report.html")
@@ -316,7 +322,7 @@ def test_a_page_that_could_not_be_written_leaves_no_part_of_it(tmp_path: Path, m
         assert part.stat().st_size > 0
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
 
-    folder = kept(tmp_path / "a", crash())
+    folder = kept(tmp_path / "a", crash(rate=50))
     monkeypatch.setattr(Path, "rename", full)
     with pytest.raises(HarnessError, match="No space left on device"):
         write_report([folder], tmp_path / "pages" / "report.html")
