@@ -39,9 +39,7 @@ class OneMaster:
         servers = {name: state for name, state in states.items() if isinstance(state, ShownServer)}
         masters = [(name, state.leads) for name, state in servers.items() if state.leads is not None]
         if len(masters) != 1:
-            return f"{len(masters)} servers lead: {', '.join(f'{name} term {term}' for name, term in masters)}".removesuffix(
-                ": "
-            )
+            return f"{len(masters)} servers lead a term: {', '.join(name for name, _ in masters) or 'nobody'}"
         [(master, term)] = masters
         terms = {name: state.term for name, state in servers.items()}
         terms |= {name: state.promises.kept.term for name, state in states.items() if isinstance(state, ShownWorker)}
