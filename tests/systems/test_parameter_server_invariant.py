@@ -82,7 +82,7 @@ def test_nodes_agree_if_one_server_leads_and_all_know_its_term() -> None:
     assert OneMaster(1).apart(agreed) is None
     assert OneMaster(1).apart(agreed | {"master": server(1)}) == "standby leads term 2, but master knows term 1"
     assert OneMaster(1).apart(agreed | {"worker1": worker(1)}) == "standby leads term 2, but worker1 knows term 1"
-    assert OneMaster(1).apart(agreed | {"standby": server(2)}) == "0 servers lead"
+    assert OneMaster(1).apart(agreed | {"standby": server(2)}) == "0 servers lead a term: nobody"
 
 
 # ---------------------------------------------------------------------------------------------------------- promises
