@@ -212,8 +212,10 @@ class Server:
         promised = [answer for answer in answers if answer is not None]
         self._know(max((answer.term for answer in promised if not answer.granted), default=0))
         granted = sum(answer.granted for answer in promised)
-        if granted < majority(len(self._workers)) or self._term >= term:
+        if granted < majority(len(self._workers)) or self._term > term:
             return False  # still in its term: in a higher one it would not heed the beats of a master
+        # Workers that have promised themselves pull at once, and so it may know of its own term already. No other server was
+        # elected in that.
         self._enter(term)
         return True
 

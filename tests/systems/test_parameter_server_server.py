@@ -9,7 +9,7 @@ from typing import cast
 from harness.http.client import HttpClient
 from harness.http.message import Request, Response
 from harness.node.disk import Disk
-from systems.parameter_server.messages import BEAT, Ask, Beat, Promised, pack, unpack
+from systems.parameter_server.messages import BEAT, NOTHING_SEEN, PULL, Ask, Beat, Promised, Pull, pack, unpack
 from systems.parameter_server.server import Config, Server
 from tests.helpers.full_disk import DiskThatFills
 from tests.helpers.lone_nodes import node_in
@@ -103,5 +103,28 @@ def test_a_server_that_hears_of_a_later_term_while_it_is_elected_does_not_lead(t
         made._workers = dict.fromkeys(WORKERS, cast(HttpClient, AfterABeat(disk)))
         assert not await made._elected()
         assert disk.read("term") == b"2"
+
+    asyncio.run(scenario())
+
+
+def test_a_server_leads_though_those_that_promised_themselves_pull_before_all_others_have_answered(tmp_path: Path) -> None:
+    """One worker that does not answer holds the election up: meanwhile the others tell the server its own new term."""
+
+    async def scenario() -> None:
+        disk = Disk(tmp_path / "disk")
+        made, _ = server(tmp_path, disk)
+
+        class PullsAtOnce(Grants):
+            async def request(self, method: str, path: str, body: bytes, *, timeout_s: float) -> Response:
+                ask, _ = unpack(body, Ask)
+                pull = pack(Pull(worker="worker1", promised=ask.term, term=0, seen=NOTHING_SEEN))
+                pulling = asyncio.create_task(made.handle(Request("POST", PULL, body=pull)))
+                await asyncio.sleep(0)  # it is at the server, which has no work yet
+                pulling.cancel()
+                return await super().request(method, path, body, timeout_s=timeout_s)
+
+        made._workers = dict.fromkeys(WORKERS, cast(HttpClient, PullsAtOnce(disk)))
+        assert await made._elected()
+        assert disk.read("term") == b"1"
 
     asyncio.run(scenario())
