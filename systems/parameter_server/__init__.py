@@ -11,7 +11,7 @@ from harness.model.errors import UsageError, hint
 from harness.model.history import History
 from harness.model.simulated import Harm
 from harness.model.system import Address, Client, Journaled, Node, Trained
-from systems.parameter_server import replay
+from systems.parameter_server import asking, replay
 from systems.parameter_server.bugs import BUGS
 from systems.parameter_server.invariant import OneMaster
 from systems.parameter_server.protocol import majority
@@ -35,7 +35,7 @@ class ParameterServer:
     adds them in the order of the shards, applies the sum and sends the parameters out again. In the other modes each worker
     computes its own batches, and the master applies each gradient as it comes. Losing a worker costs a second at most; if the
     master is lost, the standby resumes from the newest checkpoint. More than half of the workers have to be there. Faults
-    choose among the workers; they hit the servers only by name.
+    choose among the workers; they hit the servers only by name, or the one that leads as "leader".
     """
 
     workers: int = 3
@@ -122,6 +122,9 @@ class ParameterServer:
 
     def client(self, index: int, entries: Mapping[str, Address]) -> Client:
         return StepClient(index, entries)
+
+    async def leader(self, addresses: Mapping[str, Address]) -> str:
+        return await asking.leader(addresses)
 
     def trained(self, journals: Mapping[str, Journaled]) -> Trained:
         return records.gathered([journals[node.name] for node in self.nodes()])
