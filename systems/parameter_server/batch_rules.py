@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from systems.parameter_server.protocol import Outcome
 from systems.parameter_server.shown import ShownServer, ShownUpdates
+from systems.parameter_server.updates import Task
 
 
 def misplaced(servers: Mapping[str, ShownServer]) -> str | None:
@@ -16,7 +18,7 @@ def misplaced(servers: Mapping[str, ShownServer]) -> str | None:
     """
     for name, server in servers.items():
         if server.leads is not None and isinstance(server.work, ShownUpdates):
-            why = _at_two_places(server.work) or _lost(server.work) or _too_far(server.work)
+            why = _at_two_places(server.work) or _lost(server.work) or _too_far(server.work) or _takes(server.work)
             if why is not None:
                 return f"{name}, in term {server.leads}, {why}"
     return None
@@ -43,6 +45,20 @@ def _too_far(work: ShownUpdates) -> str | None:
         ahead = work.clocks[worker] - min(work.clocks.values())
         if work.bound is not None and ahead > work.bound:
             return f"has given {worker} batch {work.given[worker].batch}, {ahead} clocks ahead of the slowest of {work.clocks}"
+    return None
+
+
+def _takes(work: ShownUpdates) -> str | None:
+    """Whether it would take a gradient that must not count: of a batch that another worker has, or that waits; or of its own
+    batch, with other parameters than it was given last.
+    """
+    for worker, task in work.given.items():
+        others = {name: other for name, other in work.given.items() if name != worker}
+        wrong = [*others.values(), *(Task(batch=batch, version=work.version) for batch in work.waiting)]
+        wrong.append(Task(batch=task.batch, version=task.version - 1))
+        for one in wrong:
+            if work.judged(worker, one) is Outcome.HELD:
+                return f"would take batch {one.batch}, computed after {one.version} updates, from {worker}: {_placed(work)}"
     return None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from systems.parameter_server.batch_rules import misplaced
 from systems.parameter_server.promise_rules import PromisesKept
 from systems.parameter_server.shown import ShownServer, ShownWorker
-from systems.parameter_server.step_rules import counts_too_many
+from systems.parameter_server.step_rules import counts_too_many, oversleeps
 
 
 class OneMaster:
@@ -32,7 +32,7 @@ class OneMaster:
             why = self._fell_back(name, server.term) or self._rivals(name, server, workers) or why
         for name, worker in workers.items():
             why = self._fell_back(name, worker.promises.kept.term) or why
-        return why or counts_too_many(servers, workers) or misplaced(servers)
+        return why or counts_too_many(servers, workers) or oversleeps(servers) or misplaced(servers)
 
     def apart(self, states: Mapping[str, object]) -> str | None:
         """Whether there is one master, and all nodes know its term."""

@@ -55,7 +55,9 @@ class Leading:
 
     def shown(self) -> ShownRound:
         """How far it is, for the system's invariant."""
-        return ShownRound(step=self._round.step, took_part=self._round.took_part)
+        doing = self._round
+        asleep = self._completed.awaited
+        return ShownRound(step=doing.step, took_part=doing.took_part, complete=doing.complete, asleep=asleep)
 
     # ------------------------------------------------------------------------------------------------------- requests
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from systems.parameter_server.messages import NOTHING_SEEN
-from systems.parameter_server.protocol import Promise, Promises
+from systems.parameter_server.protocol import Outcome, Promise, Promises
 from systems.parameter_server.updates import Task
 
 NOTHING_TAKEN: Final = (0, NOTHING_SEEN)
@@ -21,6 +21,9 @@ class ShownRound:
     step: int
     took_part: frozenset[str]
     """The workers that were heard after it began."""
+    complete: bool
+    asleep: bool
+    """Whether the master waits until it is told that the step is complete, and was not told."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +40,8 @@ class ShownUpdates:
     """What each worker has."""
     clocks: Mapping[str, int]
     bound: int | None
+    judged: Callable[[str, Task], Outcome]
+    """What would become of a worker's gradient now."""
 
 
 @dataclass(frozen=True, kw_only=True)

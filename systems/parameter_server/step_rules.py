@@ -1,4 +1,4 @@
-"""Whom a master may count as taking part in a step."""
+"""Whom a master may count as taking part in a step, and what it must do when all of it is there."""
 
 from __future__ import annotations
 
@@ -22,4 +22,15 @@ def counts_too_many(servers: Mapping[str, ShownServer], workers: Mapping[str, Sh
             if NOTHING_TAKEN < workers[worker].at < place:
                 term, step = workers[worker].at
                 return f"{name} counts {worker} in step {place[1]} of term {place[0]}, which is at step {step} of term {term}"
+    return None
+
+
+def oversleeps(servers: Mapping[str, ShownServer]) -> str | None:
+    """Whether a master has all of a step, and waits to be told so.
+
+    Whatever completes a step tells it in the same turn of its loop, so nobody ever sees the one without the other.
+    """
+    for name, server in servers.items():
+        if server.leads is not None and isinstance(server.work, ShownRound) and server.work.complete and server.work.asleep:
+            return f"{name} has all of step {server.work.step} of term {server.leads}, and does not know it"
     return None

@@ -43,6 +43,11 @@ class Changes:
     def __init__(self) -> None:
         self._waiting: set[asyncio.Future[None]] = set()
 
+    @property
+    def awaited(self) -> bool:
+        """Whether some task waits for a change that has not come yet."""
+        return any(not waiting.done() for waiting in self._waiting)
+
     def tell(self) -> None:
         """Something has changed."""
         for waiting in self._waiting:

@@ -108,17 +108,22 @@ class Updates:
     def push(self, worker: str, task: Task, now_s: float) -> Outcome:
         """Whether to apply a gradient: if `HELD`, at once, as update number `version` from before this call."""
         self.hear(worker, now_s)
+        outcome = self.judged(worker, task)
+        if outcome is Outcome.HELD:
+            if self._given.get(worker) == task:
+                del self._given[worker]
+            self._last[worker] = task
+            self._clocks.tick(worker)
+            self.version += 1
+        return outcome
+
+    def judged(self, worker: str, task: Task) -> Outcome:
+        """What would become of a gradient that came now."""
         if self._given.get(worker) == task:
-            del self._given[worker]
-        elif self._last.get(worker) == task:
-            if self._rules.updates_count_once:
-                return Outcome.AGAIN
-        elif self._rules.tasks_compared:
-            return Outcome.LATE
-        self._last[worker] = task
-        self._clocks.tick(worker)
-        self.version += 1
-        return Outcome.HELD
+            return Outcome.HELD
+        if self._last.get(worker) == task:
+            return Outcome.AGAIN if self._rules.updates_count_once else Outcome.HELD
+        return Outcome.LATE if self._rules.tasks_compared else Outcome.HELD
 
     def _new_batch(self) -> int:
         if self._waiting:

@@ -75,6 +75,7 @@ class Updating:
             given=updates.given,
             clocks=updates.clocks,
             bound=self._settings.staleness,
+            judged=updates.judged,
         )
 
     # ------------------------------------------------------------------------------------------------------- requests

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -11,9 +11,9 @@ from systems.parameter_server.batch_rules import misplaced
 from systems.parameter_server.bugs import CORRECT, Limits, Rules
 from systems.parameter_server.invariant import OneMaster
 from systems.parameter_server.promise_rules import PromisesKept
-from systems.parameter_server.protocol import Promise, Promises
+from systems.parameter_server.protocol import Outcome, Promise, Promises
 from systems.parameter_server.shown import NOTHING_TAKEN, ShownRound, ShownServer, ShownUpdates, ShownWorker
-from systems.parameter_server.step_rules import counts_too_many
+from systems.parameter_server.step_rules import counts_too_many, oversleeps
 from systems.parameter_server.updates import Task
 
 
@@ -127,6 +127,10 @@ def test_a_worker_works_only_in_a_term_that_its_disk_knows() -> None:
 # ------------------------------------------------------------------------------------------------------------- steps
 
 
+def at_step_7(*, complete: bool = False, asleep: bool = True) -> ShownRound:
+    return ShownRound(step=7, took_part=frozenset({"worker1", "worker2"}), complete=complete, asleep=asleep)
+
+
 @pytest.mark.parametrize(
     ("at", "told"),
     [
@@ -139,19 +143,46 @@ def test_a_worker_works_only_in_a_term_that_its_disk_knows() -> None:
     ],
 )
 def test_a_master_counts_only_workers_that_have_the_step(at: tuple[int, int], told: str | None) -> None:
-    masters = {"master": server(2, leads=True, work=ShownRound(step=7, took_part=frozenset({"worker1", "worker2"})))}
+    masters = {"master": server(2, leads=True, work=at_step_7())}
     assert counts_too_many(masters, {"worker1": worker(3, at=at)}) == told
+
+
+@pytest.mark.parametrize(
+    ("work", "told"),
+    [
+        (at_step_7(), None),
+        (at_step_7(complete=True, asleep=False), None),  # it was told, and goes on in its next turn
+        (at_step_7(complete=True), "master has all of step 7 of term 2, and does not know it"),
+    ],
+)
+def test_a_master_does_not_wait_once_it_has_all_of_a_step(work: ShownRound, told: str | None) -> None:
+    assert oversleeps({"master": server(2, leads=True, work=work)}) == told
 
 
 # ----------------------------------------------------------------------------------------------------------- batches
 
 
 def updates(
-    *, version: int, waiting: tuple[int, ...] = (), given: Mapping[str, int] = {}, clocks: Mapping[str, int] | None = None
+    *,
+    version: int,
+    waiting: tuple[int, ...] = (),
+    given: Mapping[str, int] = {},
+    clocks: Mapping[str, int] | None = None,
+    takes: Callable[[str, Task], bool] = lambda worker, task: False,
 ) -> dict[str, ShownServer]:
-    tasks = {name: Task(batch=batch, version=0) for name, batch in given.items()}
+    tasks = {name: Task(batch=batch, version=3) for name, batch in given.items()}
+
+    def judged(worker: str, task: Task) -> Outcome:
+        return Outcome.HELD if tasks.get(worker) == task or takes(worker, task) else Outcome.LATE
+
     work = ShownUpdates(
-        version=version, next=6, waiting=waiting, given=tasks, clocks={"w1": 3, "w2": 1} if clocks is None else clocks, bound=2
+        version=version,
+        next=6,
+        waiting=waiting,
+        given=tasks,
+        clocks={"w1": 3, "w2": 1} if clocks is None else clocks,
+        bound=2,
+        judged=judged,
     )
     return {"standby": server(1), "master": server(1, leads=True, work=work)}
 
@@ -168,6 +199,12 @@ def updates(
         (updates(version=4, given={"w1": 5, "w2": 5}), "has batch 5 at two places"),
         (updates(version=5, given={"w1": 5}, clocks={"w1": 4, "w2": 1}), "has given w1 batch 5, 3 clocks ahead of the slowest"),
         (updates(version=5, given={"w1": 5}, clocks={"w2": 1}), "has left out w1, which still has batch 5"),
+        (
+            updates(version=4, given={"w1": 5, "w2": 2}, takes=lambda worker, task: task.batch == 2),
+            "would take batch 2, computed after 3 updates, from w1: w1 has 5, w2 has 2; waiting: none",
+        ),
+        (updates(version=4, waiting=(0,), given={"w1": 5}, takes=lambda _, task: task.batch == 0), "would take batch 0"),
+        (updates(version=5, given={"w1": 5}, takes=lambda _, task: task.version == 2), "batch 5, computed after 2 updates"),
     ],
 )
 def test_each_batch_is_at_one_place_and_no_worker_too_far_ahead(states: dict[str, ShownServer], told: str | None) -> None:

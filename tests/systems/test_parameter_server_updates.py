@@ -213,6 +213,7 @@ class Network:
             given=made.given,
             clocks=made.clocks,
             bound=self.bound,
+            judged=made.judged,
         )
         return misplaced({"master": ShownServer(term=1, leads=1, began_s=0.0, work=work)})
 
