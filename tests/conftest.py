@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,12 +26,13 @@ _TRANSCRIPTS = Path(__file__).parent / "transcripts"
 
 
 def pytest_configure() -> None:
-    """Let the processes that tests start keep compiled modules, even if `PYTHONDONTWRITEBYTECODE` is set.
+    """Let this process and those that tests start keep compiled modules, even if `PYTHONDONTWRITEBYTECODE` is set.
 
     Each would compile all that it imports otherwise. Some tests open more files than the usual soft limit of 1,024.
     """
     allow_most()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 def pytest_collection_finish() -> None:
