@@ -104,33 +104,35 @@ def test_a_replica_answers_as_the_model_does(folder: Path, ports: list[int], tmp
     assert len({reply.model for reply in replies}) == 1
 
 
-@pytest.mark.parametrize(
-    "sent",
-    [
-        b"",
-        b"{}",
-        b"not JSON",
-        b'{"pixels":[]}',
-        b'{"pixels":' + msgspec.json.encode([0.0] * 63) + b"}",
-        b'{"pixels":' + msgspec.json.encode([0.0] * 65) + b"}",
-        b'{"pixels":' + msgspec.json.encode([0.0] * 63 + [16.5]) + b"}",
-        b'{"pixels":' + msgspec.json.encode([0.0] * 63 + [-1.0]) + b"}",
-        b'{"pixels":' + msgspec.json.encode(["0"] * 64) + b"}",
-        b'{"pixels":' + msgspec.json.encode([None] * 64) + b"}",
-        b'{"pixels":' + b"[1e999" + b",0" * 63 + b"]}",
-        b'{"more":' + b"[" * 20_000 + b"]" * 20_000 + b"}",
-    ],
+NO_IMAGES = (
+    b"",
+    b"{}",
+    b"not JSON",
+    b'{"pixels":[]}',
+    b'{"pixels":' + msgspec.json.encode([0.0] * 63) + b"}",
+    b'{"pixels":' + msgspec.json.encode([0.0] * 65) + b"}",
+    b'{"pixels":' + msgspec.json.encode([0.0] * 63 + [16.5]) + b"}",
+    b'{"pixels":' + msgspec.json.encode([0.0] * 63 + [-1.0]) + b"}",
+    b'{"pixels":' + msgspec.json.encode(["0"] * 64) + b"}",
+    b'{"pixels":' + msgspec.json.encode([None] * 64) + b"}",
+    b'{"pixels":' + b"[1e999" + b",0" * 63 + b"]}",
+    b'{"more":' + b"[" * 20_000 + b"]" * 20_000 + b"}",
 )
-def test_a_replica_refuses_what_is_no_image(folder: Path, ports: list[int], tmp_path: Path, sent: bytes) -> None:
-    async def scenario() -> tuple[Response, PredictReply]:
-        async with replica_node(folder, ports[0], tmp_path) as client:
-            refused = await client.request("POST", "/predict", sent, timeout_s=10)
-            return refused, await predict(client, artifacts.digits(folder)[0])
 
-    refused, after = asyncio.run(scenario())
-    assert refused.status == 400
-    assert refused.body.startswith(b"bad request body: ")
-    assert math.isfinite(after.score)
+
+def test_a_replica_refuses_what_is_no_image(folder: Path, ports: list[int], tmp_path: Path) -> None:
+    async def scenario() -> list[tuple[Response, PredictReply]]:
+        async with replica_node(folder, ports[0], tmp_path) as client:
+            image = artifacts.digits(folder)[0]
+            return [
+                (await client.request("POST", "/predict", sent, timeout_s=10), await predict(client, image))
+                for sent in NO_IMAGES
+            ]
+
+    for sent, (refused, after) in zip(NO_IMAGES, asyncio.run(scenario()), strict=True):
+        assert refused.status == 400, sent[:80]
+        assert refused.body.startswith(b"bad request body: "), sent[:80]
+        assert math.isfinite(after.score), sent[:80]
 
 
 def test_a_replica_knows_its_routes(folder: Path, ports: list[int], tmp_path: Path) -> None:
