@@ -241,6 +241,7 @@ def test_a_checkout_that_is_not_installed_works(monkeypatch: pytest.MonkeyPatch,
     assert capsys.readouterr().out == "harness (checkout, not installed)\n"
 
 
+@pytest.mark.slow
 def test_output_into_a_pipe_that_closes(folder: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "harness.cli", "list"],

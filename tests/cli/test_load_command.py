@@ -83,7 +83,7 @@ def test_folders_with_the_names_of_our_packages_do_not_get_in_the_way(tmp_path: 
     ("status", "headers", "body", "reason", "example"),
     [
         (404, (), b'{"detail":\n "Not Found"}', "status 404", '{"detail": "Not Found"}'),
-        (500, (), b"boom\x1b[2J", "status 500", "boom"),
+        pytest.param(500, (), b"boom\x1b[2J", "status 500", "boom", marks=pytest.mark.slow),
         pytest.param(
             401, (("WWW-Authenticate", "Basic"),), b"", "status 401", "www-authenticate: Basic", marks=pytest.mark.slow
         ),

@@ -97,7 +97,16 @@ def test_the_last_page_stays_until_the_next_is_there(monkeypatch: pytest.MonkeyP
     assert Path("night.html").read_text() == "yesterday"
 
 
-@pytest.mark.parametrize(("share", "code"), [("99%", 3), ("0.99", 3), ("1", 2), ("0%", 2), ("most", 2)])
+@pytest.mark.parametrize(
+    ("share", "code"),
+    [
+        ("99%", 3),
+        pytest.param("0.99", 3, marks=pytest.mark.slow),
+        ("1", 2),
+        pytest.param("0%", 2, marks=pytest.mark.slow),
+        ("most", 2),
+    ],
+)
 def test_an_objective_is_a_share(share: str, code: int, capsys: pytest.CaptureFixture[str]) -> None:
     try:
         assert run(["history", "report", "--objective", share]) == code

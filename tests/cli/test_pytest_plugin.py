@@ -134,7 +134,9 @@ def test_what_fails_shows_the_verdict_and_no_traceback(pytester: pytest.Pytester
     assert "runner.py" not in done.stdout.str()
 
 
-@pytest.mark.parametrize(("body", "code"), [(GOOD, 0), (CRASH, 1)], ids=["good", "crash"])
+@pytest.mark.parametrize(
+    ("body", "code"), [pytest.param(GOOD, 0, id="good"), pytest.param(CRASH, 1, id="crash", marks=pytest.mark.slow)]
+)
 def test_drills_run_without_pytest_benchmark_too(pytester: pytest.Pytester, body: str, code: int) -> None:
     write_drill(pytester.path, "one", body)
     plugins = ["-p", "no:locust", "-p", "no:cacheprovider", "-p", "no:benchmark"]

@@ -117,6 +117,7 @@ def test_links_are_deleted_from_a_toxiproxy_and_nothing_else_is(tmp_path: Path) 
         assert set(requests.get(f"{url}/proxies", timeout=5).json()) == {"web", "a>b>c", ">x"}
 
 
+@pytest.mark.slow
 def test_links_of_a_run_that_goes_on_are_left_alone(tmp_path: Path) -> None:
     write_drill(tmp_path, "plain", PLAIN)
     with toxiproxy() as port:

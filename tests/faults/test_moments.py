@@ -98,10 +98,10 @@ class Store:
     ("item", "holders"),
     [
         (Kill("n1").when(received="/kv/", for_s=0.05), {0}),
-        (Kill("n1").when(sent="/replica", nth=2, for_s=0.05), {0}),
-        (Kill("n1").when(heard="/replica", for_s=0.05), {0}),
+        pytest.param(Kill("n1").when(sent="/replica", nth=2, for_s=0.05), {0}, marks=pytest.mark.slow),
+        pytest.param(Kill("n1").when(heard="/replica", for_s=0.05), {0}, marks=pytest.mark.slow),
         (Kill("n1").when(sent="/replica", nth=3, for_s=0.05), {1, 2}),
-        (Kill("n1").when(answering="/kv/", for_s=0.05), {1, 2}),
+        pytest.param(Kill("n1").when(answering="/kv/", for_s=0.05), {1, 2}, marks=pytest.mark.slow),
     ],
     ids=["received", "queries sent", "a query heard", "a store sent", "answering"],
 )

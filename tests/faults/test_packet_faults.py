@@ -137,7 +137,8 @@ def test_a_cut_is_between_the_sides_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("direction", "lost", "let"), [("out", "from n1 to n2 ", "from n2 to"), ("in", "from n2 to n1 ", "from n1 to")]
+    ("direction", "lost", "let"),
+    [("out", "from n1 to n2 ", "from n2 to"), pytest.param("in", "from n2 to n1 ", "from n1 to", marks=pytest.mark.slow)],
 )
 def test_a_cut_in_one_direction_loses_packets_of_that_one(tmp_path: Path, direction: str, lost: str, let: str) -> None:
     async def play(stage: Stage) -> None:
@@ -192,7 +193,9 @@ def test_a_rate_limit_makes_packets_wait(tmp_path: Path) -> None:
     on_machines(tmp_path, play)
 
 
-@pytest.mark.parametrize("fault", [Blackhole("n1"), CutPackets("n1"), RateLimit("n1")])
+@pytest.mark.parametrize(
+    "fault", [Blackhole("n1"), *(pytest.param(fault, marks=pytest.mark.slow) for fault in (CutPackets("n1"), RateLimit("n1")))]
+)
 def test_a_window_in_which_nothing_is_sent_did_not_act(tmp_path: Path, fault: Fault) -> None:
     async def play(stage: Stage) -> None:
         seen = await fault.heal(stage.cluster, targets("n1"), await fault.inject(stage.cluster, targets("n1")))

@@ -120,9 +120,9 @@ async def during(
         pytest.param(Bridge("n3"), 5, bridged(1, "n3", "1 2 4 5"), marks=pytest.mark.slow),
         (Bridge("n1"), 4, bridged(1, "n1", "2 3 4")),
         pytest.param(Bridge("n2"), 3, both_ways("21 23"), marks=pytest.mark.slow),
-        (MajorityRing(), 5, ringed(1, "1 2 3 4 5")),
-        pytest.param(MajorityRing(), 4, ringed(1, "1 2 3 4"), marks=pytest.mark.slow),
-        (Isolate("n1"), 3, both_ways("23")),
+        pytest.param(MajorityRing(), 5, ringed(1, "1 2 3 4 5"), marks=pytest.mark.slow),
+        (MajorityRing(), 4, ringed(1, "1 2 3 4")),
+        pytest.param(Isolate("n1"), 3, both_ways("23"), marks=pytest.mark.slow),
         pytest.param(Partition("n1"), 3, both_ways("23"), marks=pytest.mark.slow),
         (Partition("n1>n2"), 3, complete(3) - {("n1", "n2")}),
     ],
@@ -139,7 +139,12 @@ def test_who_is_where_is_another_with_another_seed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("selector", "sizes"), [("half", (2, 2)), ("minority", (1, 3)), pytest.param("majority", (3, 1), marks=pytest.mark.slow)]
+    ("selector", "sizes"),
+    [
+        ("half", (2, 2)),
+        pytest.param("minority", (1, 3), marks=pytest.mark.slow),
+        pytest.param("majority", (3, 1), marks=pytest.mark.slow),
+    ],
 )
 def test_sides_of_a_partition(selector: str, sizes: tuple[int, int], tmp_path: Path) -> None:
     inside = asyncio.run(
@@ -153,7 +158,7 @@ def test_sides_of_a_partition(selector: str, sizes: tuple[int, int], tmp_path: P
     assert (len(inside), 4 - len(inside)) == sizes
 
 
-@pytest.mark.parametrize("direction", ["out", "in"])
+@pytest.mark.parametrize("direction", ["out", pytest.param("in", marks=pytest.mark.slow)])
 def test_one_way_cuts_stop_requests_one_way_and_answers_the_other(direction: Literal["out", "in"], tmp_path: Path) -> None:
     """Neither side gets answers from the other; the side that still hears requests shows which way is cut."""
     fault = Partition("n1", direction=direction)

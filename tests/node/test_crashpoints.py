@@ -18,6 +18,7 @@ from systems.parts.owner import UnknownOwner
 from systems.quorum.bugs import BUGS, CORRECT, Rules
 from systems.quorum.messages import Entry, Query, Store, Version
 from systems.quorum.storage import Storage
+from tests.helpers.effort import cases
 
 
 def _left(crash: CrashPoint, name: str) -> str:
@@ -207,6 +208,9 @@ def test_start_that_is_not_on_the_disk_before_it_is_used_is_found() -> None:
             assert life.wrong_after(crash) is None
 
 
+SECOND_AT_EVERY = 42 // cases(6)
+
+
 def test_a_crash_in_the_start_after_a_crash_loses_nothing_either() -> None:
     life = _Life(CORRECT, 1 << 20)
     starts: list[Any] = []
@@ -216,7 +220,7 @@ def test_a_crash_in_the_start_after_a_crash_loses_nothing_either() -> None:
         starts.append(Storage(disk, lambda text: None, random=Random(1)).start)
 
     for number, crash in enumerate(crash_points(life.live)):
-        if number % 7 == 0:
+        if number % SECOND_AT_EVERY == 0:
             for second in crash_points(start_again, crash.files):
                 assert life.wrong_after(second) is None
                 assert Storage(second.disk(), lambda text: None, random=Random(1)).start not in starts

@@ -112,7 +112,12 @@ STOCK_CLIENTS: dict[str, tuple[str, str, Callable[[str], list[str]]]] = {
 }
 
 
-@pytest.mark.parametrize("client", STOCK_CLIENTS)
+@pytest.mark.parametrize(
+    "client",
+    [
+        client if client == "node fetch" else pytest.param(client, marks=pytest.mark.slow) for client in STOCK_CLIENTS
+    ],  # Java takes its time
+)
 def test_the_http_clients_of_other_languages_drive_it(server: Server, upstream: Upstream, client: str) -> None:
     command, package, arguments = STOCK_CLIENTS[client]
     binary = shutil.which(command)

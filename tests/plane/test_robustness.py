@@ -244,6 +244,7 @@ def test_a_proxy_is_removed_while_its_clients_are_still_being_connected(embedded
         assert embedded.ask("GET", "/proxies") == {}
 
 
+@pytest.mark.slow
 def test_a_thousand_proxies_at_once(embedded: Server, upstream: Upstream) -> None:
     specs = [{"name": f"p{number}", "listen": "127.0.0.1:0", "upstream": upstream.address} for number in range(1000)]
     made = embedded.ask("POST", "/populate", specs)["proxies"]

@@ -77,6 +77,7 @@ BROKEN_MODULES = {
 }
 
 
+@pytest.mark.slow
 def test_broken_modules_of_ones_own_are_listed_with_their_errors(tmp_path: Path) -> None:
     for file, (text, _) in BROKEN_MODULES.items():
         (tmp_path / file).parent.mkdir(exist_ok=True)

@@ -169,6 +169,7 @@ def test_a_shared_toxiproxy_is_killed(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("hangup_not_ignored")
+@pytest.mark.slow
 def test_the_terminal_of_the_harness_goes_away(tmp_path: Path) -> None:
     write_drill(tmp_path, "every", EVERY_FAULT)
     with harness_running(tmp_path, "drill", "every") as run:

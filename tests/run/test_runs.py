@@ -223,7 +223,11 @@ class Failing:
 
 
 @pytest.mark.parametrize(
-    ("workload", "why"), [(Brief(), "the workload ends after 1 calls"), (Failing(), "ZeroDivisionError: integer division")]
+    ("workload", "why"),
+    [
+        (Brief(), "the workload ends after 1 calls"),
+        pytest.param(Failing(), "ZeroDivisionError: integer division", marks=pytest.mark.slow),
+    ],
 )
 def test_a_broken_workload_is_said(tmp_path: Path, workload: Brief | Failing, why: str) -> None:
     with pytest.raises(HarnessError, match=why):

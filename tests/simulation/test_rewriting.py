@@ -99,7 +99,7 @@ def test_each_process_begins_anew() -> None:
     assert node.rewriting.found is None
 
 
-@pytest.mark.parametrize("doubles", [True, False])
+@pytest.mark.parametrize("doubles", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_run_whose_nodes_do_it_fails(monkeypatch: pytest.MonkeyPatch, *, doubles: bool) -> None:
     write = Storage._write
 

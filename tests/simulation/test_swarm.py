@@ -179,6 +179,7 @@ def test_a_node_is_found_that_goes_on_after_a_compaction_that_its_disk_refused(
     assert "remembers_after_crash" in run_seed(name, drill, seed).outcome.found
 
 
+@pytest.mark.slow
 def test_an_invariant_finds_what_no_read_has_shown() -> None:
     drill = catalog.find_drill("quorum/isolated", ["system.bug=shared-version"]).drill
     found = [run_seed("quorum/isolated", drill, seed).outcome.found for seed in (1, 2)]

@@ -19,7 +19,7 @@ from tests.helpers.freezing_files import FreezingFiles
 OPERATIONS = range(1, 6)
 """Of a write: truncate, append, sync, rename, sync the folder."""
 
-KEEP = (1, 2, 3)
+KEEP = (pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow))
 FOUND = Withdrawn(generation=1, step=10)
 
 

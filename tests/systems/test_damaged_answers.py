@@ -200,8 +200,8 @@ def test_what_cannot_be_decoded_is_a_bad_request_or_a_bad_answer(body: bytes) ->
     "name",
     [
         "raft/healthy",
-        "quorum/healthy",
-        "eventual/healthy",
+        pytest.param("quorum/healthy", marks=pytest.mark.slow),
+        pytest.param("eventual/healthy", marks=pytest.mark.slow),
         pytest.param("strong/healthy", marks=pytest.mark.slow),
         pytest.param("bus/healthy", marks=pytest.mark.slow),
     ],

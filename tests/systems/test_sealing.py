@@ -162,7 +162,7 @@ def corrupted(name: str, seed: int, *settings: str) -> dict[str, bool | None]:
     "name",
     [
         "raft/links_corrupt",
-        "quorum/links_corrupt",
+        pytest.param("quorum/links_corrupt", marks=pytest.mark.slow),
         pytest.param("strong/links_corrupt", marks=pytest.mark.slow),
         pytest.param("eventual/links_corrupt", marks=pytest.mark.slow),
     ],
@@ -172,7 +172,8 @@ def test_nodes_agree_though_links_flip_bits(name: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "caught_by"), [("raft/links_corrupt", "log_matching"), ("strong/links_corrupt", "log_matching")]
+    ("name", "caught_by"),
+    [("raft/links_corrupt", "log_matching"), pytest.param("strong/links_corrupt", "log_matching", marks=pytest.mark.slow)],
 )
 def test_without_checksums_they_do_not(name: str, caught_by: str) -> None:
     assert corrupted(name, 1, "system.bug=checksum-ignored")[caught_by] is False

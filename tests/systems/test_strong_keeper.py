@@ -114,7 +114,9 @@ async def _client(address: Address) -> None:
     client.close()
 
 
-@pytest.mark.parametrize("scenario", [_own, _other_cluster, _other_name, _client])
+@pytest.mark.parametrize(
+    "scenario", [_own, _other_cluster, *(pytest.param(one, marks=pytest.mark.slow) for one in (_other_name, _client))]
+)
 def test_keepers_answer_the_replicas_of_their_own_cluster_alone(
     tmp_path: Path, scenario: Callable[[Address], Awaitable[None]]
 ) -> None:
