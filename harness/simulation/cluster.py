@@ -40,6 +40,12 @@ _DATA: Final = "data"
 NodeMain = Callable[[NodeContext], Awaitable[None]]
 
 
+def preload(system: System) -> None:
+    """Import what is heavy and its nodes need. Once is enough for a process."""
+    for module in system.preload() if isinstance(system, HasPreload) else ():
+        importlib.import_module(module)
+
+
 class SimulatedCluster:
     """The hosts, links and processes of one run, in one world."""
 
@@ -49,8 +55,7 @@ class SimulatedCluster:
         self.nodes: dict[str, Node] = {node.name: node for node in system.nodes()}
         codes = {name: node.code for name, node in self.nodes.items() if node.code} | {CLIENT: GENERATOR}
         # Import now rather than when a node starts: imports are not part of the simulation, and may do anything.
-        for module in system.preload() if isinstance(system, HasPreload) else ():
-            importlib.import_module(module)
+        preload(system)
         self._mains = {name: cast(NodeMain, importlib.import_module(code).main) for name, code in codes.items()}
         self.network = Network(world)
         self.network.spared = HARNESS

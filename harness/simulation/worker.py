@@ -14,6 +14,7 @@ from harness import roots
 from harness.cluster.cluster import prepare
 from harness.model.errors import HarnessError
 from harness.run import catalog
+from harness.simulation.cluster import preload
 from harness.simulation.mutation.reach import reached
 from harness.simulation.seed_run import Outcome, run_seed
 
@@ -67,7 +68,9 @@ def main() -> None:
     for line in sys.stdin:
         task = msgspec.json.decode(line, type=Task)
         if first:
-            prepare(catalog.find_drill(task.drill, task.settings).drill.system)
+            system = catalog.find_drill(task.drill, task.settings).drill.system
+            prepare(system)
+            preload(system)
             gc.collect()
             gc.freeze()  # collect only what seeds leave behind, not the loaded modules
             first = False
