@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from harness.model.errors import UsageError
 from results.analysis.histogram import Histogram
 from results.analysis.sample_sizes import samples_needed
+from tests.helpers.effort import cases
 
 HOUR_NS = 3_600_000_000_000
 values = st.one_of(st.integers(0, HOUR_NS), st.integers(0, 5000), st.integers(0, 41).map(lambda bits: 1 << bits))
@@ -55,7 +56,7 @@ def test_merging_is_recording_all_and_since_undoes_it(one: list[int], other: lis
     assert merged.count == len(one) + len(other)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=cases(40))
 @given(samples, st.integers(1, 1 << 40))
 def test_the_hdrhistogram_package_reads_what_is_written(numbers: list[int], times: int) -> None:
     histogram = of(numbers)
@@ -66,7 +67,7 @@ def test_the_hdrhistogram_package_reads_what_is_written(numbers: list[int], time
     assert (Histogram.decode(histogram.encode()).counts == histogram.counts).all()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=cases(40))
 @given(samples, st.integers(1, 1 << 40))
 def test_what_the_hdrhistogram_package_writes_is_read(numbers: list[int], times: int) -> None:
     theirs = HdrHistogram(1, HOUR_NS, 3)

@@ -14,6 +14,7 @@ from results.trends.findings import Findings
 from results.trends.judging import Options, judge
 from results.trends.scales import scale_of
 from results.trends.series import Better, Metric, Series
+from tests.helpers.effort import cases
 from tests.helpers.simulated_nights import QUIET, relative, series_of
 
 
@@ -87,7 +88,7 @@ def test_nothing_is_found_in_constant_data(nights: int, value: float) -> None:
     assert not judge([series_of(np.full((nights, 3), value))]).changes
 
 
-@settings(max_examples=20)
+@settings(max_examples=cases(20))
 @given(st.integers(10, 39), st.floats(0.7, 1.3), st.integers(0, 99))
 def test_a_lone_bad_night_is_no_change(night: int, factor: float, seed: int) -> None:
     values = made(1, 40, seed=seed)[0]
@@ -104,7 +105,7 @@ def test_two_bad_nights_that_are_over_are_not_reported() -> None:
     assert not judge([series_of(values)]).changes
 
 
-@settings(max_examples=10)
+@settings(max_examples=cases(10))
 @given(st.integers(0, 99), st.randoms())
 @example(37, Random(1))
 def test_the_same_series_give_the_same_findings_in_any_order(seed: int, random: Random) -> None:
@@ -120,7 +121,7 @@ def test_the_same_series_give_the_same_findings_in_any_order(seed: int, random: 
     assert {one.series.drill: one.smallest for one in again.judged} == {one.series.drill: one.smallest for one in first.judged}
 
 
-@settings(max_examples=10)
+@settings(max_examples=cases(10))
 @given(st.integers(0, 99), st.floats(0.1, 1000))
 def test_another_unit_of_a_latency_changes_nothing(seed: int, factor: float) -> None:
     values = made(1, 50, seed=seed)[0] * 100
@@ -132,7 +133,7 @@ def test_another_unit_of_a_latency_changes_nothing(seed: int, factor: float) -> 
         assert other.effect == pytest.approx(one.effect, rel=1e-6)
 
 
-@settings(max_examples=10)
+@settings(max_examples=cases(10))
 @given(st.integers(0, 99))
 def test_what_was_told_one_morning_is_the_same_on_later_pages(seed: int) -> None:
     values = made(4, 60, seed=seed)

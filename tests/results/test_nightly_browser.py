@@ -21,7 +21,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here: apt-get install chromium")
 
 
-@pytest.fixture(scope="module", params=[1280, 500], ids=["wide", "narrow"])
+@pytest.fixture(scope="module", params=[pytest.param(1280, id="wide", marks=pytest.mark.slow), pytest.param(500, id="narrow")])
 def page(request: pytest.FixtureRequest) -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])

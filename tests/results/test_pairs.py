@@ -11,6 +11,7 @@ from results.report.compare_terminal import said_of
 from results.trends.comparison import metric_of
 from results.trends.pairs import Comparison, Look, Subject
 from results.trends.series import Metric
+from tests.helpers.effort import cases
 
 P50 = Subject(drill="d", metric=Metric(name="p50", unit="ms", better="lower"))
 RATE = Subject(drill="d", metric=Metric(name="rate", unit="1/s", better="higher"))
@@ -114,7 +115,7 @@ def test_a_metric_that_one_pair_lacks_is_compared_by_the_others() -> None:
     assert said_of(metric_of(by_name["availability"])) == "no difference at all"
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=cases(15), deadline=None)
 @given(st.integers(0, 10_000))
 def test_exchanging_a_and_b_turns_the_verdict_round(seed: int) -> None:
     random = np.random.default_rng(seed)

@@ -221,11 +221,11 @@ def test_unfailed_minorities_are_drawn_whole(tmp_path: Path) -> None:
     "history",
     [
         History.of(steady().iloc[:0]),
-        History.of(steady().iloc[:1]),
+        pytest.param(History.of(steady().iloc[:1]), marks=pytest.mark.slow),
         History.of(spoil(steady(seconds=2), 0, 2)),
         History.of(steady(seconds=2), [window(1, 1.5, injected=False, acted=None)]),
-        History.of(steady().iloc[:0], [window(1, 3)]),
-        History.of(steady(seconds=2).assign(done_ns=lambda ops: ops["due_ns"])),
+        pytest.param(History.of(steady().iloc[:0], [window(1, 3)]), marks=pytest.mark.slow),
+        pytest.param(History.of(steady(seconds=2).assign(done_ns=lambda ops: ops["due_ns"])), marks=pytest.mark.slow),
     ],
     ids=["no calls", "one call", "all failed", "fault never injected", "only a fault", "no time taken"],
 )
