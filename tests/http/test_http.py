@@ -19,6 +19,7 @@ from harness.http.pool import account
 from harness.http.server import MAX_WAITING_REQUESTS, listen
 from harness.model.system import Address
 from tests.helpers.closing import closing
+from tests.helpers.effort import cases
 
 
 class Sum(msgspec.Struct):
@@ -161,7 +162,7 @@ def test_expect_gets_100_continue_once_earlier_requests_are_answered() -> None:
     run(scenario)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=cases(60), deadline=None)
 @given(
     st.one_of(
         st.binary(max_size=200), st.text("GET POST/ HTP1.:\r\n0aéÿ%?&=", max_size=80).map(lambda text: text.encode("latin-1"))

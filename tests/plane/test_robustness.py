@@ -15,10 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from faults.plane.toxics import KINDS
+from tests.helpers.effort import cases
 from tests.helpers.plane_world import PATIENCE_S, ProxyHandle, Server, Upstream, receive, start_embedded
 
 pytestmark = pytest.mark.filterwarnings("ignore::hypothesis.errors.NonInteractiveExampleWarning")
-shared_server = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+shared_server = settings(max_examples=cases(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
@@ -113,7 +114,7 @@ def test_any_body_gets_a_proper_answer(embedded: Server, body: bytes, path: str)
     answered_properly(embedded, "POST", path, body)
 
 
-@settings(shared_server, max_examples=60)
+@settings(shared_server, max_examples=cases(60))
 @given(st.binary(min_size=1, max_size=200))
 def test_garbage_on_the_api_port_is_refused(embedded: Server, garbage: bytes) -> None:
     with socket.create_connection((embedded.host, embedded.port), timeout=PATIENCE_S) as sock:
@@ -158,7 +159,7 @@ HARMLESS: dict[str, dict[str, Any]] = {
 }
 
 
-@settings(shared_server, max_examples=40)
+@settings(shared_server, max_examples=cases(40))
 @given(OPERATIONS)
 def test_no_change_of_toxics_loses_or_reorders_bytes(
     embedded: Server, upstream: Upstream, operations: list[tuple[str, str, int, float, dict[str, Any]]]

@@ -25,6 +25,7 @@ from systems.parts.breaker_bugs import (
     UnboundedProbes,
 )
 from systems.parts.breaker_window import Window
+from tests.helpers.effort import cases
 
 SETTINGS = Settings(
     failure_rate=0.5, slow_rate=0.8, slow_s=1, window_s=10, buckets=10, least_calls=4, open_s=5, probes=2, probe_expires_s=3
@@ -340,4 +341,4 @@ class Machine(RuleBasedStateMachine):
 
 
 TestMachine = Machine.TestCase
-TestMachine.settings = hypothesis_settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestMachine.settings = hypothesis_settings(max_examples=cases(60), stateful_step_count=40, deadline=None)

@@ -35,6 +35,7 @@ from systems.bus.messages import (
 )
 from systems.bus.topics import Topics
 from systems.raft.finding import LeaderFinder
+from tests.helpers.effort import cases
 from workloads.publications import Publications
 
 GROUPS = ("billing", "shipping")
@@ -177,7 +178,7 @@ def test_of_an_unknown_group_there_is_nothing() -> None:
     assert not world.settle(1, "nobody")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=cases(60), deadline=None)
 @given(
     st.lists(
         st.one_of(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from systems.parts.dotted_versions import Dot, Siblings, synced, written
 from systems.parts.hybrid_clock import HybridClock, Timestamp, TooFarAhead
 from systems.parts.version_vectors import covers, merged, order
+from tests.helpers.effort import cases
 
 NODES = ("n1", "n2", "n3")
 
@@ -18,7 +19,7 @@ vectors = st.dictionaries(st.sampled_from(NODES), st.integers(1, 4))
 
 
 @given(st.lists(st.tuples(st.sampled_from(NODES), readings, st.sampled_from((None, *NODES)))))
-@settings(max_examples=60)
+@settings(max_examples=cases(60))
 def test_timestamps_respect_cause_and_effect_whatever_the_clocks_show(events: list[tuple[str, int, str | None]]) -> None:
     reads: dict[str, int] = dict.fromkeys(NODES, 0)
     clocks = {name: HybridClock(name, lambda name=name: reads[name]) for name in NODES}  # type: ignore[misc]
@@ -118,7 +119,7 @@ steps = st.lists(
 
 
 @given(steps)
-@settings(max_examples=150)
+@settings(max_examples=cases(150))
 def test_a_write_replaces_what_its_client_had_seen_and_nothing_else(taken: list[tuple[str, str, str]]) -> None:
     model = Model()
     for what, node, other in taken:
@@ -136,7 +137,7 @@ def test_a_write_replaces_what_its_client_had_seen_and_nothing_else(taken: list[
 
 
 @given(steps, steps)
-@settings(max_examples=60)
+@settings(max_examples=cases(60))
 def test_syncing_is_commutative_idempotent_and_associative(
     one: list[tuple[str, str, str]], two: list[tuple[str, str, str]]
 ) -> None:

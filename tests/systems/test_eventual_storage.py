@@ -30,6 +30,7 @@ from systems.eventual.resolution import KeepSiblings
 from systems.eventual.storage import Arrival, Change, Forget, Outcome, Storage, Write
 from systems.parts.owner import OtherNode
 from tests.helpers.deaths import deaths
+from tests.helpers.effort import cases
 
 PEERS = ["n2", "n3"]
 
@@ -150,7 +151,7 @@ def test_a_long_outbox_is_rewritten_without_the_entries() -> None:
 
 @pytest.mark.parametrize("name", [ENTRIES, OUTBOX, "entries.mark", "outbox.mark", IDENTITY])
 @given(at=st.integers(0, 2000), bit=st.integers(0, 7))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=cases(40), deadline=None)
 def test_one_flipped_bit_loses_nothing_that_no_other_replica_has(name: str, at: int, bit: int) -> None:
     files = kept()
     data = bytearray(files[name])

@@ -21,6 +21,7 @@ from systems.training.exchange import NAMES, Array, Combined, Layout, State, met
 from systems.training.exchange.bf16 import rounded
 from systems.training.known_bad.exchanges import AveragesEarly, ForgetsResidual, OwnUncompressed, SignsReversed
 from systems.training.trainer import Trainer
+from tests.helpers.effort import cases
 from tests.helpers.exchanged import dealt, exchanged, given
 
 LAYOUT = Layout(shapes=((12, 10), (10,), (3, 4, 5), ()), seed=3)
@@ -46,7 +47,7 @@ def together(text: str, rows: Array, world: int, states: list[State] | None = No
 
 
 @drawn(name=st.sampled_from(NAMES), world=st.integers(1, 5), seed=st.integers(0, 99))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=cases(60), deadline=None)
 def test_all_members_come_to_the_same_bits_and_the_loss_is_the_sum(name: str, world: int, seed: int) -> None:
     rows = rows_of(seed)
     combined = together(name, rows, world)
@@ -64,13 +65,13 @@ def test_a_method_that_leaves_nothing_out_comes_to_the_sum(name: str) -> None:
 
 
 @drawn(worlds=st.lists(st.integers(1, 6), min_size=2, max_size=3), seed=st.integers(0, 99))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=cases(20), deadline=None)
 def test_the_exact_sum_does_not_depend_on_who_the_members_are(worlds: list[int], seed: int) -> None:
     assert len({together("exact", rows_of(seed), world)[0].total.tobytes() for world in worlds}) == 1
 
 
 @drawn(text=st.sampled_from(WITH_RESIDUAL), world=st.integers(1, 4), steps=st.integers(1, 4), seed=st.integers(0, 99))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=cases(40), deadline=None)
 def test_what_was_sent_and_what_is_left_over_are_the_gradients(text: str, world: int, steps: int, seed: int) -> None:
     """Error feedback: nothing is lost, only late."""
     states = [State()] * world

@@ -11,19 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from systems.parts.merkle import LEAF_KEYS, MerkleTree, Range, differences, tree_of
+from tests.helpers.effort import cases
 
 contents = st.dictionaries(st.integers(0, 120).map(lambda number: f"k{number}"), st.binary(max_size=2), max_size=90)
 
 
 @given(contents, contents)
-@settings(max_examples=80)
+@settings(max_examples=cases(80))
 def test_it_finds_exactly_the_keys_that_differ(ours: dict[str, bytes], theirs: dict[str, bytes]) -> None:
     expected = sorted(key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key))
     assert differences(tree_of(ours.items()), tree_of(theirs.items()))[0] == expected
 
 
 @given(st.lists(st.tuples(st.integers(0, 60).map(lambda number: f"k{number}"), st.none() | st.binary(max_size=1))))
-@settings(max_examples=80)
+@settings(max_examples=cases(80))
 def test_a_tree_depends_on_what_is_held_and_not_on_how_it_came_there(changes: list[tuple[str, bytes | None]]) -> None:
     tree, held = MerkleTree(), dict[str, bytes]()
     for key, content in changes:

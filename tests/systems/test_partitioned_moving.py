@@ -18,6 +18,7 @@ from systems.partitioned.partition_map import Method, Partition, PartitionMap, m
 from systems.partitioned.placing import coolest, hottest, rebalanced
 from systems.partitioned.protocol import groups_of
 from systems.parts.partitioning.members import Member
+from tests.helpers.effort import cases
 
 METHODS = get_args(Method)
 NAMES = [f"n{number}" for number in range(1, 8)]
@@ -81,7 +82,7 @@ def test_a_join_and_a_leave_move_everything_to_where_it_is_meant_to_be(method: M
         check_follows(before, after)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=cases(60), deadline=None)
 @given(seed=st.integers(0, 1 << 32), method=st.sampled_from(METHODS), replicas=st.sampled_from([1, 2, 3]))
 def test_whatever_happens_in_whatever_order(seed: int, method: Method, replicas: int) -> None:
     random = Random(seed)
@@ -276,7 +277,7 @@ def test_a_split_range_can_be_merged_again() -> None:
 # ------------------------------------------------------------------------------------------------------------------ load
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=cases(60), deadline=None)
 @given(seed=st.integers(0, 1 << 32), skew=st.floats(0.0, 1.5))
 def test_nodes_end_within_the_bound_as_far_as_partitions_allow(seed: int, skew: float) -> None:
     random, now = Random(seed), made(members=4, partitions=32)

@@ -25,6 +25,7 @@ from systems.parts.partitioning.plan import Move, plan
 from systems.parts.partitioning.ranges import KeyRange, Ranges, hot_ranges, split_point
 from systems.parts.partitioning.rendezvous import Rendezvous
 from systems.parts.partitioning.slots import HashSlots
+from tests.helpers.effort import cases
 
 Make = Callable[[Members], HashPlacement]
 
@@ -55,7 +56,7 @@ STRIDES: dict[str, list[Key]] = {
 
 @each_of_all
 @given(names=names, keys=keys)
-@settings(max_examples=40)
+@settings(max_examples=cases(40))
 def test_every_key_has_one_owner_and_as_many_distinct_ones_as_there_are_nodes(
     make: Make, names: list[str], keys: list[Key]
 ) -> None:
@@ -71,7 +72,7 @@ def test_every_key_has_one_owner_and_as_many_distinct_ones_as_there_are_nodes(
 
 @each_way
 @given(names=names, joins=names, keys=keys, leaves=st.integers(0, 12), seed=st.integers(0, 99))
-@settings(max_examples=40)
+@settings(max_examples=cases(40))
 def test_only_keys_of_nodes_that_come_or_go_move(
     make: Make, names: list[str], joins: list[str], keys: list[Key], leaves: int, seed: int
 ) -> None:
@@ -91,7 +92,7 @@ def test_only_keys_of_nodes_that_come_or_go_move(
 
 @each_way
 @given(names=names, keys=keys)
-@settings(max_examples=30)
+@settings(max_examples=cases(30))
 def test_who_is_next_in_line_takes_over(make: Make, names: list[str], keys: list[Key]) -> None:
     placement = make(Members.named(*names))
     for key in keys:
@@ -170,7 +171,7 @@ def test_weights_are_kept(make: Make) -> None:
 
 @each_way
 @given(key=st.text(max_size=8), zones=st.lists(st.sampled_from("abc"), min_size=3, max_size=12))
-@settings(max_examples=30)
+@settings(max_examples=cases(30))
 def test_replicas_are_in_distinct_zones(make: Make, key: str, zones: list[str]) -> None:
     if make is multi_probe:
         zones = zones[:6]
@@ -230,7 +231,7 @@ def test_an_array_of_integers_hashes_as_each_integer(numbers: list[int]) -> None
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=300), st.sampled_from([1.05, 1.25, 2.0]), st.integers(1, 9))
-@settings(max_examples=50)
+@settings(max_examples=cases(50))
 def test_no_node_gets_more_than_its_bound_whatever_the_keys(keys: list[int], bound: float, nodes: int) -> None:
     loads = BoundedLoads(ConsistentHashing(Members.named(*map(str, range(nodes))), 20), bound=bound)
     for taken, key in enumerate(keys, start=1):

@@ -21,6 +21,7 @@ from systems.quorum.messages import Entry, Query, ReplicaRequest, Store, Version
 from systems.quorum.records import encode_entries
 from systems.quorum.replica import Held, Replica
 from systems.quorum.storage import LOG, MARK, STARTS, Storage
+from tests.helpers.effort import cases
 
 
 class CountedFiles(Files):
@@ -107,7 +108,7 @@ def test_starts_are_counted(tmp_path: Path) -> None:
 
 
 @given(at=st.integers(0, 99), bit=st.integers(0, 7))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=cases(100), deadline=None)
 def test_damaged_count_of_starts_is_noticed_and_no_number_comes_twice(at: int, bit: int) -> None:
     files = MemoryFiles()
     counted = [found(files).start for _ in range(11)]
@@ -211,7 +212,7 @@ def test_a_whole_record_that_was_not_acknowledged_is_kept() -> None:
 
 
 @given(at=st.integers(0, 2000), bit=st.integers(0, 7))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=cases(200), deadline=None)
 def test_a_flipped_bit_of_the_log_is_noticed_wherever_it_is(at: int, bit: int) -> None:
     files = kept()
     log = bytearray(files[LOG])
@@ -266,7 +267,7 @@ def test_an_older_log_in_place_of_the_newest_is_noticed() -> None:
 
 
 @given(at=st.integers(0, 2000), bit=st.integers(0, 7))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=cases(100), deadline=None)
 def test_a_flipped_bit_of_the_mark_never_hides_anything(at: int, bit: int) -> None:
     files = kept()
     mark = bytearray(files[MARK])

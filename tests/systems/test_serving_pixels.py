@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from systems.serving.messages import BRIGHTEST, PIXELS
 from systems.serving.pixels import row_of
+from tests.helpers.effort import cases
 
 compiled = pytest.importorskip("systems.serving._compiled", reason="there was no compiler")
 
@@ -37,7 +38,7 @@ def test_whole_pixels_are_read_quickly() -> None:
         assert unpacked(row) == tuple(numbers)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=cases(30), deadline=None)
 @given(st.lists(PIXEL, min_size=PIXELS - 1, max_size=PIXELS + 1), st.booleans())
 def test_quickly_read_numbers_are_those_of_the_decoder(numbers: list[float], spaced: bool) -> None:
     body = json.dumps({"pixels": numbers}, separators=None if spaced else (",", ":")).encode()

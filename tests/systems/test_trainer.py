@@ -17,6 +17,7 @@ from systems.parts.sampler import key, shards_of
 from systems.training.model_names import NAMES
 from systems.training.models import task
 from systems.training.trainer import Applied, Trainer
+from tests.helpers.effort import cases
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +50,7 @@ def copied(trainer: Trainer) -> Trainer:
 
 
 @given(worlds=st.lists(st.integers(1, 5), min_size=2, max_size=4))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=cases(5), deadline=None)
 def test_the_parameters_do_not_depend_on_who_computed_what(worlds: list[int]) -> None:
     alone, first = Trainer("digits", 1), Trainer("digits", 1)
     for world in worlds:
@@ -142,7 +143,7 @@ def test_a_model_that_is_not_there_is_named() -> None:
 @pytest.mark.parametrize(
     ("model", "steps", "at_least", "at_most"),
     [
-        ("digits", 300, 0.97, 1.0),
+        pytest.param("digits", 300, 0.97, 1.0, marks=pytest.mark.slow),
         pytest.param("digits", 600, 0.98, 1.0, marks=pytest.mark.nightly),
         pytest.param("text", 800, 1.0, 2.2, marks=pytest.mark.nightly),
     ],

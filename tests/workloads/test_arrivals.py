@@ -19,6 +19,7 @@ from harness.model.load import Load
 from harness.model.seeds import stream
 from harness.model.shapes import Diurnal, Ramp, Replay, Shape, Spikes, Steps
 from harness.run.catalog import find_drill
+from tests.helpers.effort import cases
 from workloads.load.arrivals import blocks, due_ns, expected
 
 factors = st.floats(0, 5)
@@ -94,7 +95,7 @@ def test_streams_of_one_seed_do_not_resemble_each_other() -> None:
     assert stream(1, "calls").random() == draws[1, "calls"]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=cases(50))
 @given(loads, st.integers(1, 700))
 def test_blocks_of_any_size_are_the_same_times(load: Load, size: int) -> None:
     drawn = list(blocks(load, Random(3), size))
@@ -102,7 +103,7 @@ def test_blocks_of_any_size_are_the_same_times(load: Load, size: int) -> None:
     assert np.concatenate([np.empty(0), *drawn]).tolist() == due_ns(load, Random(3)).tolist()
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=cases(50))
 @given(shapes, st.floats(0.5, 5))
 def test_calls_fall_due_as_the_rate_adds_up(shape: Shape | None, seconds: float) -> None:
     load = Load(rate=1000, seconds=seconds, arrivals="constant", shape=shape)

@@ -16,6 +16,7 @@ from systems.parts.record_log import Damaged
 from systems.raft.core.core import Core, Output, Saved
 from systems.raft.core.messages import Entry, Members, Snapshot, Vows
 from systems.raft.storage import IDENTITY, LOG, MARK, Storage
+from tests.helpers.effort import cases
 
 MEMBERS = Members(("n1", "n2", "n3"))
 
@@ -86,7 +87,7 @@ def test_it_is_due_for_a_snapshot_when_it_has_grown_and_not_again_at_once(tmp_pa
 
 
 @given(at=st.integers(0, 5000), bit=st.integers(0, 7), name=st.sampled_from([LOG, MARK, IDENTITY]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=cases(200), deadline=None)
 def test_a_flipped_bit_is_noticed_or_changes_nothing(at: int, bit: int, name: str) -> None:
     files = kept()
     good = opened(files).load()
