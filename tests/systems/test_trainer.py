@@ -143,7 +143,7 @@ def test_a_model_that_is_not_there_is_named() -> None:
 @pytest.mark.parametrize(
     ("model", "steps", "at_least", "at_most"),
     [
-        pytest.param("digits", 300, 0.97, 1.0, marks=pytest.mark.slow),
+        ("digits", 300, 0.97, 1.0),
         pytest.param("digits", 600, 0.98, 1.0, marks=pytest.mark.nightly),
         pytest.param("text", 800, 1.0, 2.2, marks=pytest.mark.nightly),
     ],
