@@ -1,0 +1,58 @@
+"""A training for simulation: real coordinators, and ranks that train nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import combinations
+from random import Random
+from typing import ClassVar
+
+from harness.model.simulated import Harm, Invariant
+from harness.model.system import Address, Client, Node
+from systems.training import BUGS, Training
+from tests.helpers.one_group_at_a_time import OneGroupAtATime
+
+_STEP_MS = 100.0
+"""Long steps: what they cost is the simulation's time, and what is tested happens between them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandInTraining:
+    """`Training` of as many ranks and coordinators, whose ranks are those of `stand_in_rank`."""
+
+    ranks: int = 3
+    coordinators: int = 3
+    bug: str | None = None
+
+    bugs: ClassVar = BUGS
+    withstands: ClassVar[frozenset[Harm]] = frozenset({"power loss", "failed sync", "full disk", "wrong clock"})
+
+    def nodes(self) -> Sequence[Node]:
+        return [replace(node, code="tests.helpers.stand_in_rank") if node.replica else node for node in self._real.nodes()]
+
+    def entries(self) -> Sequence[str]:
+        return self._real.entries()
+
+    def client(self, index: int, entries: Mapping[str, Address]) -> Client:
+        return self._real.client(index, entries)
+
+    async def leader(self, addresses: Mapping[str, Address]) -> str:
+        return await self._real.leader(addresses)
+
+    def varied(self, random: Random) -> StandInTraining:
+        """One rank more, perhaps."""
+        return replace(self, ranks=self.ranks + random.choice((0, 1)))
+
+    def cores(self) -> Sequence[Sequence[str]]:
+        """Any majority of the coordinators, with any rank: when all was healed, each was in the last group."""
+        deciding = [node.name for node in self.nodes() if not node.replica]
+        return [[*some, rank] for some in combinations(deciding, len(deciding) // 2 + 1) for rank in self.entries()]
+
+    def invariant(self) -> Invariant:
+        return OneGroupAtATime([node.name for node in self.nodes() if not node.replica], self.entries())
+
+    @cached_property
+    def _real(self) -> Training:
+        return Training(ranks=self.ranks, coordinators=self.coordinators, bug=self.bug, step_ms=_STEP_MS)
