@@ -41,6 +41,9 @@ class StandInTraining:
     async def leader(self, addresses: Mapping[str, Address]) -> str:
         return await self._real.leader(addresses)
 
+    async def hand_over(self, name: str, addresses: Mapping[str, Address]) -> str | None:
+        return await self._real.hand_over(name, addresses)
+
     def varied(self, random: Random) -> StandInTraining:
         """One rank more, perhaps."""
         return replace(self, ranks=self.ranks + random.choice((0, 1)))
