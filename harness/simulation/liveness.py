@@ -70,7 +70,7 @@ async def _cores(cluster: SimulatedCluster, drill: Drill) -> list[Sequence[str]]
     if isinstance(system, HasLeader):
         with contextlib.suppress(TransportError, TimeoutError):  # without a leader, any core will show that there is none
             async with asyncio.timeout(_PATIENCE_S):
-                leader = await system.leader({name: cluster.address(name) for name in system.entries()})
+                leader = await system.leader({name: cluster.address(name) for name in cluster.nodes})
             return [core for core in cores if leader not in core] or cores
     return cores
 
