@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+import select
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
@@ -15,8 +17,12 @@ from harness.http.message import BadAnswer, Response
 from systems.training.messages import STORE, Got, Put
 from torch_drills.addresses import Address
 
-_TRY_S: Final = 0.1
-"""How long one request waits, so that a rank that has to give up does so soon."""
+_LOOK_S: Final = 0.1
+"""How often a waiting request looks whether to give up."""
+
+_TRY_S: Final = (0.1, 0.4)
+"""How long the first try waits for a connection, and then for an answer, so that what a cut link has lost is soon sent again.
+Each try without an answer doubles it, up to the second number: over a slow link no answer comes sooner."""
 
 
 class Rendezvous(Store):
@@ -30,6 +36,7 @@ class Rendezvous(Store):
         self._coordinator = coordinator
         self._over = over
         self._known: dict[str, bytes] = {}
+        self._try_s = _TRY_S[0]
 
     def set(self, key: str, value: str | bytes) -> None:
         data = value.encode() if isinstance(value, str) else bytes(value)
@@ -46,17 +53,27 @@ class Rendezvous(Store):
 
     def _request(self, method: str, path: str, body: bytes, read: Callable[[bytes], bytes]) -> bytes:
         while not self._over():
-            connection = http.client.HTTPConnection(*self._coordinator, timeout=_TRY_S)
+            connection = http.client.HTTPConnection(*self._coordinator, timeout=self._try_s)
             try:
                 connection.request(method, path, body)
+                self._await(connection)
                 response = connection.getresponse()
                 if response.status == http.client.OK:
                     return read(response.read())
+            except TimeoutError:
+                self._try_s = min(2 * self._try_s, _TRY_S[1])
             except (OSError, BadAnswer, http.client.HTTPException):
-                continue  # an entry or a coordinator that is not there yet, or a damaged answer
+                continue  # a coordinator that is not there yet, or a damaged answer
             finally:
                 connection.close()
         raise RuntimeError(f"gave up {method} {path}: the group will not be formed")
+
+    def _await(self, connection: http.client.HTTPConnection) -> None:
+        """Wait until an answer begins. Raises `TimeoutError` if none does, or if it is over."""
+        until_s = time.monotonic() + self._try_s
+        while not select.select([connection.sock], [], [], min(_LOOK_S, max(0.0, until_s - time.monotonic())))[0]:
+            if self._over() or time.monotonic() >= until_s:
+                raise TimeoutError
 
 
 def _value(answer: bytes) -> bytes:

@@ -44,8 +44,8 @@ _ANSWER_S: Final = 1.0
 _REACH_S: Final = 0.15
 _COLLECTIVE_S: Final = 20.0
 """As of `systems.training.worker`."""
-_TRY_S: Final = 0.1
-"""As of `systems.training.rendezvous`."""
+_TRY_S: Final = (0.2, 0.8)
+"""Twice those of `systems.training.rendezvous`, which has one for the connection and one for the answer."""
 _AGAIN_S: Final = 0.02
 
 
@@ -222,10 +222,14 @@ class StandIn:
         """Meet the others in the coordinator's store, as gloo does."""
         store = HttpClient(self._node.peers[form.coordinator])
         key = f"generation{form.generation}/"
+        asked = [("POST", STORE, msgspec.json.encode(Put(key=key + self._node.name, value=b"here")))]
+        asked += [("GET", f"{STORE}?key={quote(key + name, safe='')}", b"") for name in form.members]
+        try_s, most_s = _TRY_S
         try:
-            await _insist(store, "POST", STORE, msgspec.json.encode(Put(key=key + self._node.name, value=b"here")))
-            for name in form.members:
-                await _insist(store, "GET", f"{STORE}?key={quote(key + name, safe='')}", b"")
+            for method, path, body in asked:
+                while not await _answers(store, method, path, body, try_s):
+                    try_s = min(2 * try_s, most_s)
+                    await asyncio.sleep(_AGAIN_S)
         finally:
             store.close()
 
@@ -320,13 +324,11 @@ async def _met(name: str, link: HttpClient, body: bytes) -> int:
         raise Lost(f"{name}: {error}") from error
 
 
-async def _insist(client: HttpClient, method: str, path: str, body: bytes) -> None:
-    """Ask until there is an answer."""
-    while True:
-        with contextlib.suppress(TransportError):
-            if (await client.request(method, path, body, timeout_s=_TRY_S)).status == 200:
-                return
-        await asyncio.sleep(_AGAIN_S)
+async def _answers(client: HttpClient, method: str, path: str, body: bytes, timeout_s: float) -> bool:
+    try:
+        return (await client.request(method, path, body, timeout_s=timeout_s)).status == 200
+    except TransportError:
+        return False
 
 
 async def main(node: NodeContext) -> None:
