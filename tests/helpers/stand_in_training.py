@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from harness.model.simulated import Harm, Invariant
 from harness.model.system import Address, Client, Node
+from systems.raft import Raft
 from systems.training import BUGS, Training
 from tests.helpers.one_group_at_a_time import OneGroupAtATime
 
@@ -27,16 +28,24 @@ class StandInTraining:
     bug: str | None = None
 
     bugs: ClassVar = BUGS
-    withstands: ClassVar[frozenset[Harm]] = frozenset({"power loss", "failed sync", "full disk", "wrong clock"})
 
     def nodes(self) -> Sequence[Node]:
-        return [replace(node, code="tests.helpers.stand_in_rank") if node.replica else node for node in self._real.nodes()]
+        """Here the coordinators count as the replicas: whatever a seed does to disks and to quorums, it does to them."""
+        return [
+            replace(node, code="tests.helpers.stand_in_rank" if node.replica else node.code, replica=not node.replica)
+            for node in self._real.nodes()
+        ]
 
     def entries(self) -> Sequence[str]:
         return self._real.entries()
 
     def client(self, index: int, entries: Mapping[str, Address]) -> Client:
         return self._real.client(index, entries)
+
+    @property
+    def withstands(self) -> frozenset[Harm]:
+        """The only coordinator's disk may fail for a while; what several keep survives damage to one."""
+        return Raft.withstands if self.coordinators > 1 else Raft.withstands - {"flipped bit", "flipped bits"}
 
     async def leader(self, addresses: Mapping[str, Address]) -> str:
         return await self._real.leader(addresses)
@@ -50,11 +59,14 @@ class StandInTraining:
 
     def cores(self) -> Sequence[Sequence[str]]:
         """Any majority of the coordinators, with any rank: when all was healed, each was in the last group."""
-        deciding = [node.name for node in self.nodes() if not node.replica]
-        return [[*some, rank] for some in combinations(deciding, len(deciding) // 2 + 1) for rank in self.entries()]
+        return [[*some, rank] for some in combinations(self._deciding, self.coordinators // 2 + 1) for rank in self.entries()]
 
     def invariant(self) -> Invariant:
-        return OneGroupAtATime([node.name for node in self.nodes() if not node.replica], self.entries())
+        return OneGroupAtATime(self._deciding, self.entries())
+
+    @property
+    def _deciding(self) -> list[str]:
+        return [node.name for node in self.nodes() if node.replica]
 
     @cached_property
     def _real(self) -> Training:
