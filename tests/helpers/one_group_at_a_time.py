@@ -143,7 +143,7 @@ class OneGroupAtATime:
         for generation, names in inside.items():
             if generation < self._newest and names == set(self._forms[generation][1].members):
                 newer = " ".join(self._forms[self._newest][1].members)
-                return f"{newer} are generation {self._newest}, and nobody has left {generation}: {' '.join(sorted(names))}"
+                return f"generation {self._newest} is {newer}, and nobody has left {generation}: {' '.join(sorted(names))}"
         return None
 
     def _late_step(self, ranks: Mapping[str, ShownRank]) -> str | None:
