@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import cast
 
 import msgspec
@@ -22,6 +23,12 @@ _NUMBER_IN: dict[str, Callable[[str], int]] = {
 """How to read a generation from each record of the ledger."""
 
 
+class _Distrusted(msgspec.Struct):
+    """What matters here of the ledger's record of this name."""
+
+    out: list[str]
+
+
 class OneGroupAtATime:
     """The promises of `systems.training.council`, and of ranks.
 
@@ -33,13 +40,18 @@ class OneGroupAtATime:
     - A majority has a generation on disk before any rank is asked to leave for it, and a group before any member is told.
     - The ledger's generation and its group only grow, and the group is never ahead.
     - Once any rank is in a group, each earlier group has lost a member for good.
+    - A rank that the ledger leaves out is in no later group.
     - So no rank completes a step that it began after a later group was formed.
     - The coordinators are a Raft group: see `RaftSafety`.
     """
 
-    def __init__(self, coordinators: Sequence[str], ranks: Sequence[str]) -> None:
+    def __init__(self, coordinators: Sequence[str], ranks: Sequence[str], wrong: str | None = None) -> None:
+        """`wrong` is the rank that computes wrongly: in the end it has been found out."""
         self._coordinators = tuple(coordinators)
-        self._ranks = tuple(ranks)
+        self._ranks = tuple(name for name in ranks if name != wrong)
+        self._wrong = wrong
+        self._out_since = math.inf
+        """The last generation that the ledger knew when it had first left out the wrong rank."""
         self._alone = len(coordinators) == 1
         self._raft = RaftSafety()
         self._promised: dict[tuple[str, int], int] = {}
@@ -97,6 +109,8 @@ class OneGroupAtATime:
         if (other.members, other.coordinator) != (form.members, form.coordinator):
             one, another = (f"{' '.join(each.members)} of {each.coordinator}" for each in (other, form))
             return f"generation {form.generation} is {one} to {first}, and {another} to {name}"
+        if form.generation > self._out_since and self._wrong in form.members:
+            return f"{self._wrong}, which was left out at generation {self._out_since}, is a member of {form.generation}"
         return None if name in form.members else f"{name} is in generation {form.generation}, of which it is no member"
 
     def _not_kept(self, ranks: Mapping[str, ShownRank], councils: Mapping[str, Shown | None]) -> str | None:
@@ -119,6 +133,8 @@ class OneGroupAtATime:
             if shown is None or shown.applied <= self._ledger[0]:
                 continue
             machine = cast(KeyValues, shown.machine)
+            if self._out_since == math.inf and self._wrong in _left_out(machine):
+                self._out_since = _number("generation", machine.get("generation"))
             generation, group = (_number(record, machine.get(record)) for record in ("generation", "group"))
             _, generation_before, group_before = self._ledger
             self._ledger = shown.applied, generation, group
@@ -171,6 +187,11 @@ def _saved(shown: Shown, record: str) -> int:
             case Write(key, value) if key == record:
                 return _number(record, value)
     return _number(record, cast(KeyValues, shown.machine).get(record))
+
+
+def _left_out(machine: KeyValues) -> Collection[str]:
+    record = machine.get("distrusted")
+    return () if record is None else msgspec.json.decode(record, type=_Distrusted).out
 
 
 def _number(record: str, value: str | None) -> int:

@@ -19,6 +19,7 @@ from harness.http.message import BadAnswer, Request, Response, TransportError
 from harness.node.context import NodeContext
 from harness.run.first_error import first_of
 from systems.training.messages import (
+    ACCUSE,
     BEAT,
     FORM,
     NO_STATE,
@@ -28,6 +29,7 @@ from systems.training.messages import (
     STEP,
     STORE,
     WATCH,
+    Accused,
     Beat,
     Form,
     Phase,
@@ -47,6 +49,8 @@ _COLLECTIVE_S: Final = 20.0
 _TRY_S: Final = (0.2, 0.8)
 """Twice those of `systems.training.rendezvous`, which has one for the connection and one for the answer."""
 _AGAIN_S: Final = 0.02
+_ACCUSED_S: Final = 2.0
+"""As of `systems.training.worker`."""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +60,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     ranks: tuple[str, ...]
     coordinators: tuple[str, ...]
     step_ms: float
+    wrong: str | None = None
+    """The rank that computes wrongly, as all others find out each time they come to a step …"""
+    wrong_from: int = 0
+    """… from this one on."""
 
 
 class Meet(msgspec.Struct, frozen=True, kw_only=True):
@@ -204,12 +212,16 @@ class StandIn:
     async def _work(self, form: Form, links: dict[str, HttpClient]) -> None:
         self._phase = "forming"
         await self._find(form)
+        if self._step > form.limits.get(self._node.name, self._step):
+            self._step = NO_STATE
         self._phase, self._joined_with = "restoring", self._step
         self._step = max(0, *(await self._collective(form, links, 0)), self._step)
         self._phase = "training"
         clock, number = self._node.clock, 1
         while True:
             begun_s = clock()
+            if self._config.wrong in form.members and self._step >= self._config.wrong_from:
+                await self._accuse(form, self._config.wrong)
             for at in (number, number + 1):
                 await self._collective(form, links, at)
             number += 2
@@ -217,6 +229,20 @@ class StandIn:
             self._tell(Stepped(node=self._node.name, generation=form.generation, step=self._step, parameters=str(self._step)))
             self._step += 1
             await asyncio.sleep(max(0.0, begun_s + self._config.step_ms / 1e3 - clock()))
+
+    async def _accuse(self, form: Form, wrong: str) -> None:
+        """Ask the coordinators to end this group, and wait until one does. The wrong one finds nothing. Raises `Lost`."""
+        if wrong == self._node.name:
+            return
+        said = Accused(
+            generation=form.generation, by=self._node.name, names=(wrong,), why="it is wrong", since=self._config.wrong_from
+        )
+        body = msgspec.json.encode(said)
+        async with asyncio.TaskGroup() as telling:
+            for name in self._config.coordinators:
+                telling.create_task(_told(HttpClient(self._node.peers[name]), body))
+        await asyncio.sleep(_ACCUSED_S)
+        raise Lost(f"{wrong} computes wrongly")
 
     async def _find(self, form: Form) -> None:
         """Meet the others in the coordinator's store, as gloo does."""
@@ -329,6 +355,11 @@ async def _answers(client: HttpClient, method: str, path: str, body: bytes, time
         return (await client.request(method, path, body, timeout_s=timeout_s)).status == 200
     except TransportError:
         return False
+
+
+async def _told(coordinator: HttpClient, body: bytes) -> None:
+    with contextlib.suppress(TransportError), contextlib.closing(coordinator):
+        await coordinator.request("POST", ACCUSE, body, timeout_s=_ANSWER_S)
 
 
 async def main(node: NodeContext) -> None:

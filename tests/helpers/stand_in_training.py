@@ -18,6 +18,8 @@ from tests.helpers.one_group_at_a_time import OneGroupAtATime
 _STEP_MS = 100.0
 """Long steps: what they cost is the simulation's time, and what is tested happens between them."""
 
+_WRONG_FROM = 10
+
 
 @dataclass(frozen=True, kw_only=True)
 class StandInTraining:
@@ -25,14 +27,19 @@ class StandInTraining:
 
     ranks: int = 3
     coordinators: int = 3
+    wrong: str | None = None
+    """The rank that computes wrongly from the tenth step on, if any."""
     bug: str | None = None
 
     bugs: ClassVar = BUGS
 
     def nodes(self) -> Sequence[Node]:
         """Here the coordinators count as the replicas: whatever a seed does to disks and to quorums, it does to them."""
+        more = {"wrong": self.wrong, "wrong_from": _WRONG_FROM}
         return [
-            replace(node, code="tests.helpers.stand_in_rank" if node.replica else node.code, replica=not node.replica)
+            replace(node, code="tests.helpers.stand_in_rank", replica=False, config={**node.config, **more})
+            if node.replica
+            else replace(node, replica=True)
             for node in self._real.nodes()
         ]
 
@@ -59,14 +66,18 @@ class StandInTraining:
 
     def cores(self) -> Sequence[Sequence[str]]:
         """Any majority of the coordinators, with any rank: when all was healed, each was in the last group."""
-        return [[*some, rank] for some in combinations(self._deciding, self.coordinators // 2 + 1) for rank in self.entries()]
+        return [[*some, rank] for some in combinations(self._deciding, self.coordinators // 2 + 1) for rank in self._right]
 
     def invariant(self) -> Invariant:
-        return OneGroupAtATime(self._deciding, self.entries())
+        return OneGroupAtATime(self._deciding, self.entries(), self.wrong)
 
     @property
     def _deciding(self) -> list[str]:
         return [node.name for node in self.nodes() if node.replica]
+
+    @property
+    def _right(self) -> list[str]:
+        return [name for name in self.entries() if name != self.wrong]
 
     @cached_property
     def _real(self) -> Training:
