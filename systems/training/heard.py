@@ -21,6 +21,8 @@ class Heard:
         self.unreached: frozenset[str] = frozenset()
         """The ranks that are heard but did not answer this coordinator when it last formed a group."""
         self._store: dict[str, asyncio.Future[bytes]] = {}
+        self._watches: dict[str, asyncio.Future[None]] = {}
+        """The last watch of each rank."""
 
     def ranks(self) -> list[str]:
         """The ranks that are heard now."""
@@ -57,11 +59,21 @@ class Heard:
         return None
 
     async def _watch(self, beat: Beat) -> Response:
+        """Wait for the end of the connection, which cancels this, or for the rank's next watch.
+
+        The end of a connection whose machine lost power may never be seen. An answer ends it: nobody is there to take it.
+        """
+        watch: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        before, self._watches[beat.name] = self._watches.get(beat.name), watch
+        if before is not None and not before.done():
+            before.set_result(None)
         try:
-            await asyncio.get_running_loop().create_future()
-        finally:  # cancelled: the connection has ended
-            self.membership.gone(beat.name, beat.incarnation)
-            self.woken.set()
+            await watch
+        finally:
+            if self._watches[beat.name] is watch:
+                del self._watches[beat.name]
+                self.membership.gone(beat.name, beat.incarnation)
+                self.woken.set()
         return Response()
 
     def _entry(self, key: str) -> asyncio.Future[bytes]:
