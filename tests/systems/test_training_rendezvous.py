@@ -25,6 +25,8 @@ def test_an_address_is_found_over_a_slow_link() -> None:
         asked += 1
         with client:
             client.recv(1 << 16)
+            if asked == 1:
+                client.recv(1)  # until the rank gives up, however slow this machine is
             time.sleep(SLOW_S)  # this is the link
             client.sendall(answer)
 
