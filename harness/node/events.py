@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+
+from harness.node.journal import FileJournal
 
 
 class NodeEvent(msgspec.Struct, frozen=True, array_like=True):
@@ -23,13 +24,13 @@ class EventFile:
     def __init__(self, path: Path) -> None:
         """The file is created with the first event."""
         self._path = path
-        self._descriptor: int | None = None
+        self._journal: FileJournal | None = None
 
     def write(self, at_ns: int, kind: str, detail: object) -> None:
-        if self._descriptor is None:
-            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if self._journal is None:
+            self._journal = FileJournal(self._path)
         event = NodeEvent(at_ns, kind, msgspec.Raw(msgspec.json.encode(detail)))
-        os.write(self._descriptor, msgspec.json.encode(event) + b"\n")
+        self._journal.append(msgspec.json.encode(event) + b"\n")
 
 
 def read_events(path: Path) -> Iterator[NodeEvent]:

@@ -17,10 +17,10 @@ class Journal(Protocol):
 
 
 class FileJournal:
-    """A journal in a real folder, which is appended to that of earlier starts."""
+    """A journal in a real file, where it follows that of earlier starts."""
 
-    def __init__(self, folder: Path) -> None:
-        self._file = os.open(folder / FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def append(self, data: bytes) -> None:
         """Write, and do not sync: the kernel has the data if the process is killed. Threads may write at once."""

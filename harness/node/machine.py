@@ -18,6 +18,7 @@ from harness.node.control import ControlPage
 from harness.node.disk import Disk
 from harness.node.events import EventFile
 from harness.node.files import FileOperations, Files, SteeredFiles
+from harness.node.journal import FILE as JOURNAL
 from harness.node.journal import FileJournal, Journal
 from harness.node.pacer import TimerPacer
 
@@ -94,7 +95,7 @@ class RealMachine:
         return SteeredFiles(Files(folder), self.control)
 
     def journal(self, folder: Path) -> Journal:
-        return FileJournal(folder)
+        return FileJournal(folder / JOURNAL)
 
     def thread(self) -> Executor:
         return ThreadPoolExecutor(max_workers=1)

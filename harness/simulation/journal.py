@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable
-from operator import itemgetter
 
 from harness.node.journal import Journal
 
@@ -27,10 +25,9 @@ class MemoryJournal:
 
     def forget_after(self, at_ns: int) -> None:
         """Take back what was appended after a time, by a process that was ahead of its death."""
-        first = bisect_right(self._appended, at_ns, key=itemgetter(0))
-        if first < len(self._appended):
-            del self._data[self._appended[first][1] :]
-            del self._appended[first:]
+        while self._appended and self._appended[-1][0] > at_ns:
+            _, length = self._appended.pop()
+            del self._data[length:]
 
     def size(self) -> int:
         return len(self._data)

@@ -10,7 +10,7 @@ from typing import cast
 
 from harness.node.context import NodeContext
 from harness.node.disk import Disk
-from harness.node.journal import FileJournal
+from harness.node.journal import FILE, FileJournal
 
 
 def node_in(folder: Path, name: str, **others: object) -> NodeContext:
@@ -19,7 +19,7 @@ def node_in(folder: Path, name: str, **others: object) -> NodeContext:
         "name": name,
         "disk": Disk(folder / "disk"),
         "shared": lambda shared: Disk(folder / shared),
-        "journal": lambda: FileJournal(folder),
+        "journal": lambda: FileJournal(folder / FILE),
         "monotonic_ns": time.monotonic_ns,
         "thread": lambda: ThreadPoolExecutor(max_workers=1),
         "worked": lambda seconds: None,

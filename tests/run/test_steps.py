@@ -23,7 +23,7 @@ from harness.model.fault_window import FaultWindow
 from harness.model.load import Load
 from harness.model.steps import Steps
 from harness.model.system import Trained
-from harness.node.journal import FileJournal
+from harness.node.journal import FILE, FileJournal
 from harness.run.injector import hold
 from harness.run.schedule import PlannedWindow, plan
 from harness.run.schedule_file import encode, read
@@ -164,7 +164,7 @@ def test_what_makes_no_sense_is_refused(make: Callable[[], object], said: str) -
 
 def test_the_steps_of_a_node_are_counted_from_the_end_of_its_records(tmp_path: Path) -> None:
     assert records.steps_done(journal_in(tmp_path)) == 0
-    written = records.Records(FileJournal(tmp_path), "rank0")
+    written = records.Records(FileJournal(tmp_path / FILE), "rank0")
     for step in range(300):
         written.begun(0, step, [Use(0, step, 0, step)] * 40)
         written.done(

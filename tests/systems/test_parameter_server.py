@@ -13,7 +13,7 @@ from harness.model.errors import UsageError
 from harness.model.system import links_of
 from harness.model.training_events import NotSaved, Saved
 from harness.node.disk import Disk
-from harness.node.journal import FileJournal
+from harness.node.journal import FILE, FileJournal
 from systems.parameter_server import ParameterServer
 from systems.parameter_server.bugs import CORRECT
 from systems.parameter_server.messages import Damaged
@@ -132,7 +132,7 @@ def third_term(folder: Path) -> Updating:
         staleness=None, parts=1, rules=CORRECT,
     )  # fmt: skip
     node = node_in(folder, "standby", shared=lambda name: Disk(folder / "shared" / name))
-    return Updating(3, settings, node, Records(FileJournal(folder), "standby"))
+    return Updating(3, settings, node, Records(FileJournal(folder / FILE), "standby"))
 
 
 def test_a_term_whose_checkpoints_are_all_damaged_leaves_those_of_the_term_before(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from harness.node.journal import FileJournal
+from harness.node.journal import FILE, FileJournal
 from systems.parameter_server.bugs import CORRECT
 from systems.parameter_server.leading import Leading
 from systems.parameter_server.messages import Pull
@@ -78,7 +78,7 @@ def test_a_worker_that_saw_a_step_of_an_earlier_term_does_not_take_part_in_that_
             checkpoints_kept=2, staleness=None, parts=1, rules=CORRECT,
         )  # fmt: skip
         node = node_in(tmp_path, "master")
-        leading = Leading(3, settings, node, Records(FileJournal(tmp_path), "master"))
+        leading = Leading(3, settings, node, Records(FileJournal(tmp_path / FILE), "master"))
         for term, took_part in ((2, set[str]()), (3, {"worker2"})):
             assert await leading.pull(Pull(worker="worker2", promised=3, term=term, seen=0), 60.0)
             assert leading._round.took_part == took_part

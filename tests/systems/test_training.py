@@ -93,7 +93,7 @@ def done(step: int, at_ns: int) -> Done:
 
 
 def test_what_a_node_wrote_down_becomes_rows_of_the_history(tmp_path: Path) -> None:
-    records = Records(FileJournal(tmp_path), "rank1")
+    records = Records(FileJournal(tmp_path / FILE), "rank1")
     begun_ns = records.begun(2, 9, [Use(0, 12, 3, 9), Use(1, 4, 3, 9)])
     records.done(done(9, begun_ns + 10))
     records.begun(2, 10, [Use(1, 5, 3, 10)])
@@ -109,8 +109,8 @@ def test_what_a_node_wrote_down_becomes_rows_of_the_history(tmp_path: Path) -> N
 
 
 def test_records_of_a_node_that_started_again_follow_those_before_and_a_torn_end_is_left_out(tmp_path: Path) -> None:
-    Records(FileJournal(tmp_path), "rank1").begun(1, 0, [])
-    Records(FileJournal(tmp_path), "rank1").begun(2, 1, [])
+    Records(FileJournal(tmp_path / FILE), "rank1").begun(1, 0, [])
+    Records(FileJournal(tmp_path / FILE), "rank1").begun(2, 1, [])
     with (tmp_path / FILE).open("ab") as file:
         file.write(b'{"type":"happ')
     assert [record.generation for record in read(journal_in(tmp_path)) if isinstance(record, Begun)] == [1, 2]
@@ -118,7 +118,7 @@ def test_records_of_a_node_that_started_again_follow_those_before_and_a_torn_end
 
 
 def test_a_step_that_a_node_does_again_in_the_same_generation_has_a_row_for_each_time(tmp_path: Path) -> None:
-    records = Records(FileJournal(tmp_path), "rank1")
+    records = Records(FileJournal(tmp_path / FILE), "rank1")
     for at_ns in (10, 20):
         records.begun(2, 9, [Use(0, 12, 3, 9)], at_ns=at_ns)
         records.done(done(9, at_ns + 5))
@@ -133,7 +133,7 @@ def test_a_step_that_a_node_does_again_in_the_same_generation_has_a_row_for_each
 
 
 def test_a_step_that_a_node_begins_again_before_it_has_done_it_has_one_row(tmp_path: Path) -> None:
-    records = Records(FileJournal(tmp_path), "rank1")
+    records = Records(FileJournal(tmp_path / FILE), "rank1")
     records.begun(2, 9, [], at_ns=10)
     records.begun(2, 9, [Use(0, 12, 3, 9)], at_ns=20)
     records.done(done(9, 25))

@@ -15,7 +15,7 @@ import pytest
 from harness.node.context import NodeContext
 from harness.node.crashpoints import MemoryFiles
 from harness.node.disk import Disk
-from harness.node.journal import FileJournal
+from harness.node.journal import FILE, FileJournal
 from systems.parts.checkpoint.manifest import Withdrawn
 from systems.parts.checkpoint.store import Schedule
 from systems.training.asking import Ranks
@@ -87,7 +87,7 @@ class World:
             self.ledger,
             Heard(membership, lambda: 1.0),
             cast(Ranks, self.ranks),
-            Records(FileJournal(folder), "coordinator"),
+            Records(FileJournal(folder / FILE), "coordinator"),
             Schedule(every=10),
             alone=True,
         )

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from harness.node.disk import Disk
-from harness.node.journal import FileJournal
+from harness.node.journal import FILE, FileJournal
 from systems.parts.checkpoint.manifest import Withdrawn
 from systems.parts.checkpoint.store import Checkpoints, Schedule
 from systems.parts.gloo.group import Group
@@ -38,7 +38,7 @@ def worker_of(
         checkpoints=checkpoints or Checkpoints(Disk(folder / "checkpoints"), trainer.identity(), Schedule(every=20)),
         links=cast(Links, None),
         coordinators={},
-        records=Records(FileJournal(folder), "rank0"),
+        records=Records(FileJournal(folder / FILE), "rank0"),
         calls=Calls(
             stepped=lambda _: None,
             written=(written if written is not None else []).append,
