@@ -22,7 +22,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from harness.http.client import HttpClient
-from harness.http.message import Request, Response, TransportError
+from harness.http.message import Request, Response
 from harness.model.moment import Event
 from harness.node.context import NodeContext
 from systems.parts.checkpoint.store import Checkpoints, Schedule
@@ -33,14 +33,12 @@ from systems.training.guard import Guard
 from systems.training.links import Links
 from systems.training.messages import (
     ACCUSE,
-    BEAT,
     CHECKPOINTS,
     FORM,
     PREPARE,
     REACH,
     STATUS,
     STEP,
-    WATCH,
     WRITTEN,
     Accused,
     Beat,
@@ -52,13 +50,9 @@ from systems.training.messages import (
     Written,
 )
 from systems.training.records import Records
+from systems.training.reporting import reached, report, tell
 from systems.training.trainer import Trainer
 from systems.training.worker import Calls, Worker
-
-_BEAT_S: Final = 0.05
-_ANSWER_S: Final = 1.0
-_REACH_S: Final = 0.15
-"""A rank that does not answer over a link within this time is not reached."""
 
 _AGAIN_S: Final = 0.02
 """How often to close the connections of a training that has to stop, and waits on one."""
@@ -131,7 +125,7 @@ class Rank:
             case "POST", path if path == FORM:
                 return Response(200 if self.worker.join(request.decode(Form)) else 409)
             case "POST", path if path == REACH:
-                return Response.json(Reach(others=await self._reach(request.decode(Reach).others)))
+                return Response.json(Reach(others=await reached(self._later, request.decode(Reach).others)))
             case "GET", path if path == STEP:
                 return Response.json(await asyncio.shield(self._stepped))
             case "GET", path if path == STATUS:
@@ -146,46 +140,14 @@ class Rank:
             if self.worker.idle.is_set():
                 break
             await asyncio.sleep(_AGAIN_S if not self.worker.idle.is_set() else 0)
-        reached = await self._reach(prepare.reach)
-        return Response.json(Prepared(incarnation=self._incarnation, step=self.worker.step, reached=reached))
-
-    async def _reach(self, others: tuple[str, ...]) -> tuple[str, ...]:
-        """The ranks among `others` that answer over their links."""
-
-        async def reaches(name: str) -> bool:
-            client = HttpClient(self._later[name])  # a new connection: closing gloo's may have closed the existing ones
-            try:
-                response = await client.request("GET", STATUS, timeout_s=_REACH_S)
-            except TransportError:
-                return False
-            finally:
-                client.close()
-            return response.status == 200
-
-        found = await asyncio.gather(*map(reaches, others))
-        return tuple(name for name, there in zip(others, found, strict=True) if there)
+        there = await reached(self._later, prepare.reach)
+        return Response.json(Prepared(incarnation=self._incarnation, step=self.worker.step, reached=there))
 
     # -------------------------------------------------------------------------------------------------- the coordinators
 
     async def report(self) -> None:
-        """Tell each coordinator, whether it decides or not, that this rank is alive, until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            for coordinator in self._coordinators:
-                tasks.create_task(self._send_beats(coordinator))
-                tasks.create_task(self._watch(coordinator))
-
-    async def _send_beats(self, coordinator: HttpClient) -> None:
-        while True:
-            with contextlib.suppress(TransportError):  # it may be gone, and come back
-                await coordinator.request("POST", BEAT, msgspec.json.encode(self._beat()), timeout_s=_ANSWER_S)
-            await asyncio.sleep(_BEAT_S)
-
-    async def _watch(self, coordinator: HttpClient) -> None:
-        """Hold a connection to a coordinator; its end shows that this process is gone."""
-        while True:
-            with contextlib.suppress(TransportError):
-                await coordinator.request("POST", WATCH, msgspec.json.encode(self._beat()), timeout_s=3600)
-            await asyncio.sleep(_BEAT_S)
+        """Tell each coordinator that this rank is alive, until cancelled."""
+        await report(self._coordinators, self._beat)
 
     def _beat(self) -> Beat:
         worker = self.worker
@@ -210,16 +172,14 @@ class Rank:
         self._tell(ACCUSE, msgspec.json.encode(accused))
 
     def _tell(self, path: str, body: bytes) -> None:
-        """Tell every coordinator: a rank does not know which of them decides."""
+        """Tell every coordinator: a rank does not know which of them decides.
+
+        If none of them hears it, this checkpoint fails, or a wrong member will be found again.
+        """
         for coordinator in self._coordinators:
-            task = asyncio.get_running_loop().create_task(_told(coordinator, path, body))
+            task = asyncio.get_running_loop().create_task(tell(coordinator, path, body))
             self._telling.add(task)
             task.add_done_callback(self._telling.discard)
-
-
-async def _told(coordinator: HttpClient, path: str, body: bytes) -> None:
-    with contextlib.suppress(TransportError):  # this checkpoint fails; a wrong member will be found again
-        await coordinator.request("POST", path, body, timeout_s=_ANSWER_S)
 
 
 def _from_thread(loop: asyncio.AbstractEventLoop, call: Callable[[T], None], argument: T) -> None:

@@ -1,8 +1,9 @@
 """A rank that obeys coordinators like a real one, and trains nothing: for simulation, which cannot run gloo.
 
-It leaves, joins, beats and dials as `systems.training.rank` does, and forgets as much in a restart. In place of gloo's
-collectives all members of a group wait for each other over their links, from lower ranks to higher ones. A step is two such
-collectives. So when a member completes a step, no member had left the group before all of them had begun that step.
+It leaves, joins and dials as `systems.training.rank` does, reports to coordinators with the same code, and forgets as much in a
+restart. In place of gloo's collectives all members of a group wait for each other over their links, from lower ranks to higher
+ones. A step is two such collectives. So when a member completes a step, no member had left the group before all of them had
+begun that step.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from harness.node.context import NodeContext
 from harness.run.first_error import first_of
 from systems.training.messages import (
     ACCUSE,
-    BEAT,
     FORM,
     NO_STATE,
     PREPARE,
@@ -28,7 +28,6 @@ from systems.training.messages import (
     STATUS,
     STEP,
     STORE,
-    WATCH,
     Accused,
     Beat,
     Form,
@@ -39,11 +38,9 @@ from systems.training.messages import (
     Reach,
     Stepped,
 )
+from systems.training.reporting import reached, report, tell
 
 MEET: Final = "/meet"
-_BEAT_S: Final = 0.05
-_ANSWER_S: Final = 1.0
-_REACH_S: Final = 0.15
 _COLLECTIVE_S: Final = 20.0
 """As of `systems.training.worker`."""
 _TRY_S: Final = (0.2, 0.8)
@@ -132,7 +129,7 @@ class StandIn:
             case "POST", path if path == FORM:
                 return Response(200 if self._join(request.decode(Form)) else 409)
             case "POST", path if path == REACH:
-                return Response.json(Reach(others=await self._reach(request.decode(Reach).others)))
+                return Response.json(Reach(others=await reached(self._node.peers, request.decode(Reach).others)))
             case "POST", path if path == MEET:
                 return await self._meet(request.decode(Meet))
             case "GET", path if path == STEP:
@@ -149,8 +146,8 @@ class StandIn:
             await asyncio.wait([self._training])
         if not self._leave(prepare.generation):
             return Response(409, b"a later generation was promised meanwhile")
-        reached = await self._reach(prepare.reach)
-        return Response.json(Prepared(incarnation=self._incarnation, step=self._step, reached=reached))
+        there = await reached(self._node.peers, prepare.reach)
+        return Response.json(Prepared(incarnation=self._incarnation, step=self._step, reached=there))
 
     def _leave(self, generation: int) -> bool:
         if generation < self._promised or generation <= self._generation:
@@ -167,19 +164,6 @@ class StandIn:
         self._number, self._come = -1, {}
         self._training = asyncio.create_task(self._train(form))
         return True
-
-    async def _reach(self, others: tuple[str, ...]) -> tuple[str, ...]:
-        async def reaches(name: str) -> bool:
-            client = HttpClient(self._node.peers[name])
-            try:
-                return (await client.request("GET", STATUS, timeout_s=_REACH_S)).status == 200
-            except TransportError:
-                return False
-            finally:
-                client.close()
-
-        found = await asyncio.gather(*map(reaches, others))
-        return tuple(name for name, there in zip(others, found, strict=True) if there)
 
     async def _meet(self, meet: Meet) -> Response:
         if self._is_in(meet.generation):
@@ -293,17 +277,7 @@ class StandIn:
 
     async def report(self) -> None:
         """Tell each coordinator that this rank is alive, until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            for name in self._config.coordinators:
-                coordinator = HttpClient(self._node.peers[name])
-                tasks.create_task(self._tells(coordinator, BEAT, _ANSWER_S))
-                tasks.create_task(self._tells(coordinator, WATCH, 3600))
-
-    async def _tells(self, coordinator: HttpClient, path: str, timeout_s: float) -> None:
-        while True:
-            with contextlib.suppress(TransportError):
-                await coordinator.request("POST", path, msgspec.json.encode(self._beat()), timeout_s=timeout_s)
-            await asyncio.sleep(_BEAT_S)
+        await report([HttpClient(self._node.peers[name]) for name in self._config.coordinators], self._beat)
 
     def _beat(self) -> Beat:
         return Beat(
@@ -358,8 +332,8 @@ async def _answers(client: HttpClient, method: str, path: str, body: bytes, time
 
 
 async def _told(coordinator: HttpClient, body: bytes) -> None:
-    with contextlib.suppress(TransportError), contextlib.closing(coordinator):
-        await coordinator.request("POST", ACCUSE, body, timeout_s=_ANSWER_S)
+    with contextlib.closing(coordinator):
+        await tell(coordinator, ACCUSE, body)
 
 
 async def main(node: NodeContext) -> None:
