@@ -10,17 +10,19 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
 import msgspec
 import pandas as pd
 
+from harness.cluster.cluster import Event
 from harness.cluster.usage import Usage, with_last_looks
 from harness.http.client import HttpClient
 from harness.http.message import TransportError
 from harness.model.drill import Drill
+from harness.model.environment import LinkCounters
 from harness.model.errors import HarnessError, NodeDown
-from harness.model.fault_window import FaultWindow, row_of
+from harness.model.fault_window import FaultWindow
 from harness.model.guard import Guard
 from harness.model.history import History
 from harness.model.simulated import Agrees, HasInvariant
@@ -31,6 +33,7 @@ from harness.run.first_error import first_of
 from harness.run.generator_client import GeneratorClient
 from harness.run.judging import raised
 from harness.run.observer import NullObserver
+from harness.run.recording import assembled
 from harness.run.schedule import PlannedWindow
 from harness.run.settled import SETTLE_S, settled
 from harness.run.training import trained
@@ -106,7 +109,7 @@ class SimulatedRun:
         self._drill = drill
         self._windows = windows
         self._seed = seed
-        self._events: list[tuple[int, str, str, str]] = []
+        self._events: list[Event] = []
         self._usage: list[Usage] = []
         self._recorded: Recorded | None = None
         self.cluster = SimulatedCluster(self.world, drill.system, self._note)
@@ -166,13 +169,13 @@ class SimulatedRun:
         )
         log = cluster.hosts[CLIENT].disk.files("data", OPLOG)[OPLOG]
         ops = read_oplog(log.read_at(0, log.size()), start_ns)
-        noted, links = list(self._events), await self._links()
+        noted, counters = list(self._events), await cluster.links.counters()
         self._look_at_invariant()
         not_agreed_about = await not_agreed(self._apart)
         missing = None if swarm.plain else await unanswered(cluster, drill)
         # What nodes told while a core answered alone counts: those without the old leader elect another one.
         return Recorded(
-            history=self._history(ops, records, noted, links, start_ns),
+            history=self._history(ops, records, noted, counters, start_ns),
             cluster=cluster,
             start_ns=start_ns,
             broken=self._broken,
@@ -236,7 +239,7 @@ class SimulatedRun:
         return _first({name: self.cluster.hosts[name].rewriting.found for name in self.cluster.nodes}, mark=": ")
 
     def _note(self, node: str, kind: str, detail: str) -> None:
-        self._events.append((self.world.monotonic_ns, node, kind, detail))
+        self._events.append(Event(at_ns=self.world.monotonic_ns, node=node, kind=kind, detail=detail))
 
     # --------------------------------------------------------------------------------------------------------------- looks
 
@@ -276,38 +279,21 @@ class SimulatedRun:
         found.take(page)
         return found
 
-    async def _links(self) -> list[dict[str, object]]:
-        return [
-            {
-                "link": name,
-                "connections": counters.connections,
-                "received_bytes": sum(counters.received_bytes.values()),
-                "sent_bytes": sum(counters.sent_bytes.values()),
-            }
-            for name, counters in (await self.cluster.links.counters()).items()
-        ]
-
     def _history(
         self,
         ops: pd.DataFrame,
         records: Sequence[FaultWindow],
-        noted: list[tuple[int, str, str, str]],
-        links: list[dict[str, object]],
+        noted: Sequence[Event],
+        counters: Mapping[str, LinkCounters],
         start_ns: int,
     ) -> History:
         told = [
-            (at_ns, name, kind, detail)
+            Event(at_ns=at_ns, node=name, kind=kind, detail=detail)
             for name in self.cluster.nodes
             for at_ns, kind, detail in self.cluster.hosts[name].events
         ]
         log = trained(self._drill.system, self.cluster.journals(), start_ns, self.world.monotonic_ns)
-        happened: list[dict[str, object]] = [
-            {"at_ns": at_ns - start_ns, "node": node, "kind": kind, "detail": detail}
-            for at_ns, node, kind, detail in [*noted, *told]
-        ]
-        events = sorted([*happened, *log.events], key=lambda event: cast(int, event["at_ns"]))
-        usage = [msgspec.to_builtins(look) | {"at_ns": look.at_ns - start_ns} for look in self._usage]
-        return History.of(ops, [row_of(record) for record in records], events, links, log.steps, usage)
+        return assembled(ops, records, [*noted, *told], counters, log, self._usage, start_ns)
 
 
 @contextmanager
