@@ -70,8 +70,10 @@ class Rendezvous(Store):
 
     def _await(self, connection: http.client.HTTPConnection) -> None:
         """Wait until an answer begins. Raises `TimeoutError` if none does, or if it is over."""
+        answer = select.poll()  # not `select`, which takes no descriptor above 1,023
+        answer.register(connection.sock, select.POLLIN)
         until_s = time.monotonic() + self._try_s
-        while not select.select([connection.sock], [], [], min(_LOOK_S, max(0.0, until_s - time.monotonic())))[0]:
+        while not answer.poll(1e3 * min(_LOOK_S, max(0.0, until_s - time.monotonic()))):
             if self._over() or time.monotonic() >= until_s:
                 raise TimeoutError
 

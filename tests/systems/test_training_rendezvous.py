@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack
 
 import msgspec
+import pytest
 
 from systems.training.messages import Got
 from systems.training.rendezvous import Rendezvous
@@ -15,7 +19,16 @@ SLOW_S = 0.25
 """Longer than a rank's first try."""
 
 
-def test_an_address_is_found_over_a_slow_link() -> None:
+@pytest.fixture(params=[0, 1100])
+def open_files(request: pytest.FixtureRequest) -> Iterator[None]:
+    """So many more descriptors are open in this process."""
+    with ExitStack() as opened:
+        for _ in range(request.param):
+            opened.callback(os.close, os.open(os.devnull, os.O_RDONLY))
+        yield
+
+
+def test_an_address_is_found_over_a_slow_link(open_files: None) -> None:
     body = msgspec.json.encode(Got(value=b"there"))
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
     asked = 0
