@@ -176,10 +176,10 @@ class Host:
         self.crashes.imagine(loop.time() - BEGIN_S)
         self.crashes.end()
         loop.drop()
-        now_ns = self.world.monotonic_ns
-        while self.events and self.events[-1][0] > now_ns:  # the process was ahead of its death
+        died_ns = round(loop.dies_at_s * 1e9)
+        while self.events and self.events[-1][0] > died_ns:  # the process was ahead of its death
             self.events.pop()
-        self.journal.forget_after(now_ns)
+        self.journal.forget_after(died_ns)
         self.world.note("end", self.name, f"pid {self.pid} {'without power' if not self.powered else f'code {code}'}")
         self.network.host_ended(loop)
         self.on_exit(self.name, self.pid, code)

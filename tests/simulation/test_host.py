@@ -1,0 +1,52 @@
+"""What is left of the work of a simulated process that has died."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.simulation.host import Host, HostMachine
+from harness.simulation.network import Network
+from harness.simulation.running import running_in
+from harness.simulation.world import BEGIN_S, World
+
+BEGUN_S = 0.5
+"""When the process begins its work …"""
+WORKS_S = 0.1
+"""… and how long that takes. Its callback has ended at once, in the time of the world: the process is ahead."""
+
+
+def recorded(dies: Callable[[Host], object], *, dies_at_s: float) -> bytes:
+    """What is in the journal of a process that says when it begins its work and when that is done."""
+    world = World(1)
+    host = Host(world, Network(world), 1, "n1", ("10.0.0.1", 7000))
+
+    async def main() -> None:
+        journal = HostMachine(host).journal(Path("n1"))
+        await asyncio.sleep(BEGUN_S)
+        journal.append(b"begun ")
+        HostMachine(host).worked(WORKS_S)
+        journal.append(b"done ")
+        host.begin("sync", 0.001)
+        journal.append(b"synced")
+
+    host.start(main)
+    world.at(BEGIN_S + dies_at_s, dies, host)
+    world.at(BEGIN_S + 1, setattr, world, "over", True)
+    with running_in(world):
+        world.run(BEGIN_S + 2)
+    assert not host.runs
+    return host.journal.read_at(0, host.journal.size())
+
+
+def dies_in_its_next_operation(host: Host) -> None:
+    host.counted = lambda operation: operation == "sync"
+
+
+def test_what_a_process_recorded_before_the_operation_that_it_died_in_is_kept() -> None:
+    assert recorded(dies_in_its_next_operation, dies_at_s=0.1) == b"begun done "
+
+
+def test_what_a_process_would_have_recorded_after_its_announced_death_is_not() -> None:
+    assert recorded(lambda host: host.doom(0.05), dies_at_s=BEGUN_S) == b"begun "
