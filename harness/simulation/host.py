@@ -104,12 +104,15 @@ class Host:
 
     def kill(self) -> None:
         """Kill the process, like SIGKILL: the kernel resets or ends its connections."""
-        self._end(SIGKILL)
+        self._end(SIGKILL, self.world.now)
 
     def cut_power(self) -> str:
         """Turn the machine off: it sends nothing, and unsynced data may be lost. Returns what was lost, as text."""
+        return self._cut_power(self.world.now)
+
+    def _cut_power(self, at_s: float) -> str:
         self.powered = False
-        self._end(SIGKILL)
+        self._end(SIGKILL, at_s)
         lost = self.disk.lose_power({tracked.name: tracked.holes for tracked in self.control.tracked()})
         for name, length in self.disk.lengths():  # what is left is on the disk: mark it as synced
             tracked = self.control.track(name, length)
@@ -144,19 +147,21 @@ class Host:
     def died_by_itself(self) -> None:
         """The process has died as announced."""
         with_power, self.dies_with_power = self.dies_with_power, False
+        died_s = self.world.now if self.loop is None else self.loop.dies_at_s
         if with_power:
-            self.cut_power()
+            self._cut_power(died_s)
         else:
-            self._end(SIGKILL)
+            self._end(SIGKILL, died_s)
 
     def exits(self, error: SystemExit) -> None:
         """The node's code ends its process."""
-        self._end(error.code if isinstance(error.code, int) else 1)
+        if self.loop is not None:
+            self._end(error.code if isinstance(error.code, int) else 1, self.loop.time())
 
     def forget(self) -> None:
         """Release what its process was doing, without reports of its end."""
         if self.loop is not None:
-            self.loop.drop()
+            self.loop.drop(self.world.now)
         self.loop = self._main = self.shown = None
         self.on_exit, self.counted, self.context = lambda name, pid, code: None, None, copy_context()
         self.crashes.end()
@@ -167,17 +172,18 @@ class Host:
         error = None if main.cancelled() else main.exception()
         if error is not None:
             self.complain(f"the node's main ended: {_named(error)}")
-        self._end(1 if error is not None else 0)
+        self._end(1 if error is not None else 0, self.loop.time())
 
-    def _end(self, code: int) -> None:
+    def _end(self, code: int, died_s: float) -> None:
+        """End the process, which may be ahead of the world: what it did after its death at `died_s` did not happen."""
         loop, self.loop, self.shown = self.loop, None, None
         if loop is None:
             return
         self.crashes.imagine(loop.time() - BEGIN_S)
         self.crashes.end()
-        loop.drop()
-        died_ns = round(loop.dies_at_s * 1e9)
-        while self.events and self.events[-1][0] > died_ns:  # the process was ahead of its death
+        loop.drop(died_s)
+        died_ns = round(died_s * 1e9)
+        while self.events and self.events[-1][0] > died_ns:
             self.events.pop()
         self.journal.forget_after(died_ns)
         self.world.note("end", self.name, f"pid {self.pid} {'without power' if not self.powered else f'code {code}'}")

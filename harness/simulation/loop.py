@@ -293,10 +293,10 @@ class HostLoop(asyncio.AbstractEventLoop):
     def stopped(self) -> bool:
         return self._stopped
 
-    def drop(self) -> None:
-        """The life is over."""
+    def drop(self, died_s: float) -> None:
+        """The life is over since `died_s`."""
         self.dead = True
-        self.dies_at_s = min(self.dies_at_s, self._stopped_s, self.time())
+        self.dies_at_s = min(self._stopped_s, died_s)
         self._ready.clear()
 
     # ----------------------------------------------------------------------------------- what asyncio's own code asks of a loop
