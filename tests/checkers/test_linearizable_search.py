@@ -87,13 +87,15 @@ def test_agrees_with_the_search_for_long() -> None:
 
 def test_both_verdicts_are_common_among_the_random_histories() -> None:
     """Otherwise agreement would prove little."""
-    verdicts = [has_order(any_history(Random(seed))) for seed in range(2000)]
-    assert 400 < sum(verdicts) < 1600
+    verdicts = [has_order(any_history(Random(seed))) for seed in range(cases(2000))]
+    assert cases(400) < sum(verdicts) < cases(1600)
 
 
 def test_values_written_twice_are_not_called_wrong() -> None:
     """An atomic register's history stays right when different values are given one name."""
-    histories = [[replace(op, value=op.value and str(int(op.value) % 2)) for op in right(Random(seed))] for seed in range(1000)]
+    histories = [
+        [replace(op, value=op.value and str(int(op.value) % 2)) for op in right(Random(seed))] for seed in range(cases(1000))
+    ]
     verdict = linearizable(recorded(histories))
     assert verdict.valid is True, verdict.why
 
@@ -105,7 +107,7 @@ def test_accepts_whatever_an_atomic_register_did() -> None:
     assert verdict.valid is True, verdict.why
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", [*range(5), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(5, 20))])
 def test_keys_together_are_judged_as_each_alone(seed: int) -> None:
     random = Random(seed)
     histories = [any_history(random) for _ in range(200)]
@@ -116,7 +118,7 @@ def test_keys_together_are_judged_as_each_alone(seed: int) -> None:
     assert verdict.why.endswith(f"({contradictory} keys contradict themselves)")
 
 
-@pytest.mark.parametrize("at_once", [1, 7, 100])
+@pytest.mark.parametrize("at_once", [pytest.param(1, marks=pytest.mark.slow), 7, 100])
 def test_calls_are_judged_in_parts_as_all_at_once(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
     verdicts = []
     for calls in (at_once, 10**6):
@@ -132,7 +134,7 @@ def test_calls_are_judged_in_parts_as_all_at_once(at_once: int, monkeypatch: pyt
     assert [valid for valid, _, _ in told] == [False, False, True]
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", [*range(2), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 10))])
 def test_of_all_keys_the_first_contradiction_is_told(seed: int) -> None:
     random = Random(seed)
     histories = [any_history(random) for _ in range(20)]

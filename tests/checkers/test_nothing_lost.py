@@ -8,6 +8,7 @@ import pytest
 
 from harness.checkers.nothing_lost import nothing_lost
 from harness.model.history import History
+from tests.helpers.effort import cases
 from tests.helpers.random_registers import any_history
 from tests.helpers.search import Op, has_order
 from tests.helpers.synthetic import window
@@ -369,7 +370,7 @@ def test_agrees_with_a_search_through_all_orders(seed: int) -> None:
     random = Random(seed)
     rows: list[dict[str, object]] = []
     wrong = set()
-    for key in range(5_000):
+    for key in range(cases(5_000)):
         ops = any_history(random)
         final = {number for number in range(len(ops)) if random.random() < 0.5}
         rows += [
@@ -382,5 +383,5 @@ def test_agrees_with_a_search_through_all_orders(seed: int) -> None:
         if is_lost(ops, final):
             wrong.add(str(key))
     found = History.of(rows)
-    assert 500 < len(wrong) < 4_500
+    assert cases(500) < len(wrong) < cases(4_500)
     assert set(found.ops["key"].loc[list(nothing_lost(found).ops)]) == wrong

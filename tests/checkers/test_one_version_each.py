@@ -10,6 +10,7 @@ import pytest
 
 from harness.checkers._versions import contradiction
 from harness.checkers.one_version_each import applies, one_version_each
+from tests.helpers.effort import cases
 from tests.helpers.transcript import history
 
 RIGHT = '{"old":{"label":7,"score":0.9},"new":{"label":1,"score":0.8}}'
@@ -133,7 +134,7 @@ def random_answers(random: Random) -> list[tuple[int, int, int]]:
 def test_agrees_with_a_search_through_all_orders(seed: int) -> None:
     random = Random(seed)
     bad = 0
-    for _ in range(5_000):
+    for _ in range(cases(5_000)):
         answers = random_answers(random)
         found = contradiction(*map(np.array, zip(*answers, strict=True)))
         changed = fewest_changes(answers) > 2
@@ -141,7 +142,7 @@ def test_agrees_with_a_search_through_all_orders(seed: int) -> None:
         if found is not None:
             assert fewest_changes([answers[at] for at in found]) > 2, "what it points at shows it by itself"
         bad += changed
-    assert 200 < bad < 4_800
+    assert cases(200) < bad < cases(4_800)
 
 
 @pytest.mark.parametrize("expected", ['{"label":7,"score":0.9}', "nonsense"])

@@ -246,6 +246,7 @@ def test_a_cycle_is_told_in_words_and_step_by_step() -> None:
     assert [(step.source, step.target, step.kind) for step in verdict.cycle] == [(0, 1, "rw"), (1, 0, "wr")]
 
 
+@pytest.mark.slow
 def test_a_cycle_is_closed_and_its_steps_follow_each_other() -> None:
     for anomaly in ANOMALIES.values():
         cycles = [level(history).cycle for history in [recorded(told(anomaly.bad))] for level in LEVELS.values()]

@@ -13,6 +13,7 @@ from harness.model.slo import SLO
 from results.analysis.judge import SLOResult, judge
 from results.analysis.metrics import measure
 from results.analysis.staleness import staleness
+from tests.helpers.effort import cases
 from tests.helpers.fuzz import NS, Op, outcome, recorded, spans
 from tests.helpers.transcript import history
 from tests.helpers.updated import history as updated
@@ -67,7 +68,7 @@ def behind(ops: list[Op]) -> list[tuple[int, int]]:
 
 
 def test_agrees_with_the_definition() -> None:
-    histories = [random_register(Random(seed)) for seed in range(3000)]
+    histories = [random_register(Random(seed)) for seed in range(cases(3000))]
     written = [ops for ops in histories if any(op.kind == "write" and op.outcome != "failed" for op in ops)]
     expected = [each for ops in written for each in behind(ops)]
     found = staleness(recorded(written))

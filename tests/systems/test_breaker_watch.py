@@ -227,7 +227,7 @@ def watched(kind: type[Breaker], seed: int, settings: Settings = SETTINGS, ahead
     [SETTINGS, IMPATIENT, HASTY, SLOW, ALL_SLOW],
     ids=["patient", "impatient", "hasty", "slow", "all slow"],
 )
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", [*range(5), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(5, 20))])
 def test_nothing_is_wrong_with_a_correct_breaker(seed: int, settings: Settings) -> None:
     assert watched(Breaker, seed, settings) is None
 
