@@ -1,4 +1,4 @@
-"""What tests of results share: empty histories, in SQLite and in a real PostgreSQL."""
+"""What tests of results share: empty histories, in SQLite and in a real PostgreSQL, and pages without drawings."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from results.report import plots
 from tests.helpers.postgres import Postgres, running_postgres
 
 
@@ -23,3 +24,9 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return str(tmp_path / "runs" / "history.sqlite")
     server: Postgres = request.getfixturevalue("postgres")
     return server.new_database()
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages whose runs have empty drawings: a test of a page's text need not wait a second for each."""
+    monkeypatch.setattr(plots, "plot_run", lambda *_: plots.Plot(item="{}", height=100, sampled=""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from results.trends.calibration import calibrate
 from results.trends.judging import Options
@@ -20,6 +21,7 @@ def test_the_noise_of_a_machine_raises_few_alarms_and_its_changes_none() -> None
     assert measured.interval.low <= (measured.rate or 0) <= measured.interval.high
 
 
+@pytest.mark.slow
 def test_a_judgement_that_cries_wolf_is_measured_to_do_so() -> None:
     values = 10 * np.exp(relative(QUIET, (5, 40, 3), np.random.default_rng(2)))
     series = [series_of(one, drill=f"d/{at}", name="rate", unit="1/s", better="higher") for at, one in enumerate(values)]

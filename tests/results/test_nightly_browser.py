@@ -31,6 +31,7 @@ def page(request: pytest.FixtureRequest) -> Iterator[Page]:
         browser.close()
 
 
+@pytest.mark.slow
 def test_the_keyboard_goes_through_nights_and_a_gap_tells_its_cause(page: Page, tmp_path: Path) -> None:
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
@@ -56,6 +57,7 @@ def test_the_keyboard_goes_through_nights_and_a_gap_tells_its_cause(page: Page, 
     assert errors == []
 
 
+@pytest.mark.slow
 def test_older_nights_are_a_page_away(page: Page, tmp_path: Path) -> None:
     write_nightly_page(Nightly(nights=nights([[run()]] * 100), findings=judge([])), tmp_path / "page.html")
     page.goto((tmp_path / "page.html").as_uri())

@@ -118,6 +118,7 @@ def test_a_run_is_linked_only_if_its_page_is_there(tmp_path: Path) -> None:
     assert "runs/2" not in text
 
 
+@pytest.mark.slow
 def test_many_nights_make_a_small_page(tmp_path: Path) -> None:
     """A hundredth of the benchmark's size, plus what does not grow with the history."""
     series = [figures(list(3 * np.exp(np.random.default_rng(seed).normal(0, 0.02, 1000)))) for seed in range(10)]

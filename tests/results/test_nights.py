@@ -114,6 +114,7 @@ def _record_nights(where: str, writer: int, nights: int) -> None:
         record(database, plan(commit=f"{writer}/{number}"), [measured(), measured()])
 
 
+@pytest.mark.slow
 def test_two_writers_at_once_lose_nothing(where: str) -> None:
     writers = [FORKS.Process(target=_record_nights, args=(where, writer, 4)) for writer in range(2)]
     for writer in writers:

@@ -68,6 +68,7 @@ def _fill(file: str, tell: Connection) -> None:
         tell.send((nights, str(error)))
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_said_and_what_was_recorded_stays(tmp_path: Path) -> None:
     file = tmp_path / "history.sqlite"
     HistoryDatabase.open(file, create=True)

@@ -85,6 +85,7 @@ def drawing(page: Path, number: int = 1) -> str:
     return gzip.decompress(base64.b64decode(found.group(1))).decode()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_it_says_what_happened(tmp_path: Path) -> None:
     history = crash()
     page = page_of(tmp_path, history, concluded(history, checks=(WRONG,)), {"n1": "first line\nlast line\n", "n2": ""})
@@ -141,6 +142,7 @@ def test_whatever_comes_from_outside_stays_text(tmp_path: Path) -> None:
     assert "owned" in drawing(hostile)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_events_of_a_training_are_told_in_sentences_and_others_as_they_are(tmp_path: Path) -> None:
     details = {
         "taken back": '{"generation":3,"step":20,"withdrawn":[30,40]}',
@@ -203,6 +205,7 @@ def test_neither_windows_nor_their_names_cover_others(count: int) -> None:
         assert all(before[1] <= after[0] for before, after in pairwise(sorted(extents)))
 
 
+@pytest.mark.slow
 def test_a_large_run_is_sampled_and_says_so(tmp_path: Path) -> None:
     history = crash(rate=20_000)
     page = page_of(tmp_path, history, concluded(history, checks=(WRONG,)), {"n1": "a long line of log\n" * 100_000})
@@ -235,6 +238,7 @@ def test_odd_runs_have_a_page(tmp_path: Path, history: History) -> None:
     assert "NaN" not in drawing(page)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_suite_begins_with_a_table_that_leads_to_each_run(tmp_path: Path) -> None:
     good = kept(
         tmp_path / "a", History.of(steady()), concluded(History.of(steady()), slos=("p50 < 1s",), drill="serving/healthy")
@@ -252,6 +256,7 @@ def test_a_suite_begins_with_a_table_that_leads_to_each_run(tmp_path: Path) -> N
     assert all(f'id="{anchor}"' in out.read_text() for anchor in ("run-1", "run-2", "run-3", "all"))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_suite_begins_with_what_needs_looking_at(tmp_path: Path) -> None:
     steadily, crashed = History.of(steady(50)), crash(rate=50)
     wrong = msgspec.structs.replace(WRONG, ops=(200, 201))
@@ -308,6 +313,7 @@ def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
     assert not (tmp_path / "report.html").exists()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     folder = kept(tmp_path / "a", crash(rate=50))
     (tmp_path / "file").write_text("")
@@ -317,6 +323,7 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
         write_report([folder], Path())
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_page_that_could_not_be_written_leaves_no_part_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(part: Path, target: Path) -> None:
         assert part.stat().st_size > 0

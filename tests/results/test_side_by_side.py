@@ -108,6 +108,7 @@ def test_each_run_of_one_drill_has_its_rows() -> None:
     assert [row.cells[0] for row in table.rows] == ["a, seed 1", "", "a, seed 2", ""]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_page_shows_them_in_lanes_and_figures(tmp_path: Path) -> None:
     found = of(BEFORE, PARTED, AFTER)
     for name in ("cap/left", "cap/right"):

@@ -37,6 +37,7 @@ def test_a_run_is_read_back_as_it_was_saved(tmp_path: Path) -> None:
     assert not list(run_dir.glob("*.part"))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_of_the_previous_version_is_read_and_reported(tmp_path: Path) -> None:
     recorded = Path(__file__).parent.parent / "data" / "run-version-1"
     result, history = load_run(recorded)
