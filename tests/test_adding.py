@@ -41,6 +41,7 @@ def harness(folder: Path) -> Harness:
     return harness
 
 
+@pytest.mark.slow
 def test_what_lies_in_the_folders_is_listed(harness: Harness) -> None:
     listed = harness("list").stdout
     for line in (

@@ -44,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("good", 0, "pass"),
         pytest.param("slow", 3, "slo", marks=pytest.mark.slow),
         pytest.param("idle", 4, "unknown", marks=pytest.mark.slow),
-        ("crash", 1, "fail"),
+        pytest.param("crash", 1, "fail", marks=pytest.mark.slow),
     ],
 )
 def test_exit_codes_and_json(folder: Path, drill: str, code: int, verdict: str) -> None:

@@ -140,6 +140,7 @@ def test_what_makes_no_sense_is_said_in_a_line(tmp_path: Path, arguments: list[s
     assert message in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("was", "now", "message"),
     [

@@ -113,6 +113,7 @@ def test_a_server_that_refuses_everything_is_no_pass_and_shows_why(
     assert result.metrics.p50_ms is None
 
 
+@pytest.mark.slow
 def test_a_port_without_a_listener_is_no_pass(load: Loads) -> None:
     with reserved(1) as (port,):
         pass
@@ -121,6 +122,7 @@ def test_a_port_without_a_listener_is_no_pass(load: Loads) -> None:
     assert "cannot connect: Connection refused" in out
 
 
+@pytest.mark.slow
 def test_a_port_that_speaks_tls_is_said_to(load: Loads) -> None:
     def alert(client: socket.socket) -> None:
         with client:
@@ -133,7 +135,7 @@ def test_a_port_that_speaks_tls_is_said_to(load: Loads) -> None:
     assert "the server speaks TLS on this port" in out
 
 
-@pytest.mark.parametrize("wrong", [False, True])
+@pytest.mark.parametrize("wrong", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_an_answer_to_another_request_is_wrong(load: Loads, wrong: bool) -> None:
     """The server answers with the number in the request; a wrong one with that of the request before, whoever sent it."""
     last = [b"0"]
@@ -185,6 +187,7 @@ def test_the_run_folder_has_a_page_with_the_series_and_the_line_that_repeats_it(
     assert types
 
 
+@pytest.mark.slow
 def test_json_on_standard_output_is_alone_there(load: Loads) -> None:
     with answering() as (url, _):
         _, out, err = load(url, *SHORT, "--json", "-")
@@ -192,6 +195,7 @@ def test_json_on_standard_output_is_alone_there(load: Loads) -> None:
     assert "availability 100 %" in err
 
 
+@pytest.mark.slow
 def test_a_page_can_be_written_again_from_the_run_folder(load: Loads) -> None:
     with answering() as (url, _):
         load.result_of(url, *SHORT)
@@ -204,6 +208,7 @@ def test_a_page_can_be_written_again_from_the_run_folder(load: Loads) -> None:
         assert "Latency and rate of the load over time" in page
 
 
+@pytest.mark.slow
 def test_an_slo_that_the_planned_calls_cannot_decide_is_told_before(load: Loads) -> None:
     with answering() as (url, _):
         _, _, err = load(url, *SHORT, "--slo", "p99.9 < 50ms")
@@ -263,6 +268,7 @@ def test_the_figures_of_a_search_are_those_of_the_rate_that_it_found(load: Loads
     assert result.metrics.requests == 1000
 
 
+@pytest.mark.slow
 def test_a_search_ends_at_once_if_nothing_works(load: Loads) -> None:
     with answering(404) as (url, _):
         code, out, result = load.result_of(url, *SHORT, "--find-max", "--slo", "max < 1s")

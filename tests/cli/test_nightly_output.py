@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,15 +16,23 @@ from results.record.nights.database import HistoryDatabase
 from tests.helpers.nights import measured, plan, record
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user's folder with a history of quiet nights and one in which p99 is much slower."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
-    database = HistoryDatabase.open("runs/history.sqlite", create=True)
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of runs with a history of quiet nights and one in which p99 is much slower."""
+    runs = tmp_path_factory.mktemp("nights") / "runs"
+    database = HistoryDatabase.open(str(runs / "history.sqlite"), create=True)
     for day in range(12):
         record(database, plan(day=day), [measured(p99_ms=5.0 + day * 7 % 5 / 100)])
     record(database, plan(day=12, commit="def"), [measured(p99_ms=15.0)])
+    return runs
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, runs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's folder with a copy of that history."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    shutil.copytree(runs, tmp_path / "runs")
     return tmp_path
 
 

@@ -117,7 +117,7 @@ def test_the_summary_has_the_verdict(pytester: pytest.Pytester) -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (CRASH, ["nodes_stayed_up", "n1 died at", "harness drill wrong --seed 3"]),
+        pytest.param(CRASH, ["nodes_stayed_up", "n1 died at", "harness drill wrong --seed 3"], marks=pytest.mark.slow),
         (DEAD, ["n1 did not start", "there is no flux capacitor"]),
         ("drill = Drill(", ["drills/wrong.py, line 8: SyntaxError"]),
         ("x = 1", ["defines no drill"]),
@@ -134,6 +134,7 @@ def test_what_fails_shows_the_verdict_and_no_traceback(pytester: pytest.Pytester
     assert "runner.py" not in done.stdout.str()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "code"), [pytest.param(GOOD, 0, id="good"), pytest.param(CRASH, 1, id="crash", marks=pytest.mark.slow)]
 )

@@ -10,6 +10,9 @@ import pytest
 from harness.model.seeds import SIMULATION_HASH_SEED
 from tests.helpers.engine import harness, write_drill
 
+ALREADY = str(SIMULATION_HASH_SEED)
+"""With this, the command need not start again."""
+
 
 @pytest.mark.slow
 def test_seeds_that_hold_are_one_line_and_code_0(tmp_path: Path) -> None:
@@ -45,7 +48,7 @@ def test_a_seed_that_is_unknown_did_not_hold_and_one_that_failed_outweighs_it(tm
 
 
 def test_no_seed_at_all_is_unknown(tmp_path: Path) -> None:
-    done = harness(tmp_path, "simulate", "quorum/isolated", "--minutes", "0.000001")
+    done = harness(tmp_path, "simulate", "quorum/isolated", "--minutes", "0.000001", PYTHONHASHSEED=ALREADY)
     assert done.returncode == 4, done.stderr
     assert done.stdout == "? unknown: quorum/isolated: no seed was run. Give it more --minutes, or --seeds N.\n"
 
@@ -89,7 +92,7 @@ def test_a_seed_that_depends_on_the_order_of_a_set_is_repeated_exactly(tmp_path:
 
 
 def test_each_seed_twice_is_the_same_run(tmp_path: Path) -> None:
-    done = harness(tmp_path, "simulate", "disk/power_lost", "--seeds", "1", "--twice", "--set", "load.rate=60")
+    done = harness(tmp_path, "simulate", "disk/power_lost", "--seeds", "1", "--twice", "--set", "load.rate=20")
     assert done.returncode == 0, done.stderr
     assert "1 seeds, each twice the same run" in done.stdout
 
@@ -132,7 +135,7 @@ def test_a_stored_seed_says_if_it_was_found_with_other_code(tmp_path: Path) -> N
     ],
 )
 def test_what_cannot_be_asked_is_one_line_and_code_2(tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:
-    done = harness(tmp_path, "simulate", *arguments, PYTHONHASHSEED=str(SIMULATION_HASH_SEED))  # so it need not start again
+    done = harness(tmp_path, "simulate", *arguments, PYTHONHASHSEED=ALREADY)
     assert done.returncode == 2
     assert told in done.stderr
     assert done.stderr.count("\n") == 1

@@ -38,7 +38,9 @@ def test_a_stream_that_is_closed(tmp_path: Path, stream: str) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-@pytest.mark.parametrize("arguments", [["--help"], ["history", "list", "--history", str(NIGHTS)]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], pytest.param(["history", "list", "--history", str(NIGHTS)], marks=pytest.mark.slow)]
+)
 def test_output_to_a_full_disk_is_said_in_one_line(tmp_path: Path, arguments: list[str]) -> None:
     done = shell('"$@" >/dev/full', tmp_path, *arguments)
     assert done.returncode == 70

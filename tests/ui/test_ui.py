@@ -137,6 +137,7 @@ assert statistics.three_digits(1234.5) == 1230 and statistics.three_digits(58_76
 """
 
 
+@pytest.mark.slow
 def test_statistics_merged_from_the_engine_are_those_of_its_histograms() -> None:
     """Runs in a separate process, because importing locust changes the standard library."""
     subprocess.run([sys.executable, "-c", MERGED], check=True, cwd=Path(__file__).parents[2])
@@ -235,6 +236,7 @@ def test_headless_load_is_counted_whole(tmp_path: Path, options: list[str]) -> N
     assert failures == 0
 
 
+@pytest.mark.slow
 def test_a_workload_that_the_engine_cannot_send_is_refused_in_a_line() -> None:
     command = [sys.executable, "-m", "harness.cli", "ui", "quorum/healthy"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
