@@ -48,7 +48,7 @@ def serving(answer: Callable[[socket.socket, int], bool]) -> Iterator[tuple[str,
 
 
 def run(address: tuple[str, int], expected: tuple[bytes, ...] = (b"ok",), depth: int = 1, processes: int = 1) -> Snapshot:
-    load = Load(rate=400, seconds=0.5, clients=4, arrivals="constant")
+    load = Load(rate=1000, seconds=0.2, clients=4, arrivals="constant")
     task = EngineTask(address=address, exchanges=[Exchange(GET, expected)], load=load, depth=depth, seed=1)
     with Engine(task, processes=processes) as engine:
         engine.start()
@@ -78,7 +78,7 @@ def test_every_call_is_made_once(depth: int, processes: int) -> None:
 
 @pytest.mark.parametrize("warm_up_s", [0.0, 0.2])
 def test_what_the_engine_did_with_its_time_is_counted_from_the_loads_beginning(warm_up_s: float) -> None:
-    load = Load(rate=400, seconds=0.5, clients=4)
+    load = Load(rate=1000, seconds=0.2, clients=4)
     with serving(always(OK)) as address:
         task = EngineTask(address=address, exchanges=[Exchange(GET)], load=load, seed=1, warm_up_s=warm_up_s)
         with Engine(task) as engine:
@@ -142,7 +142,7 @@ def test_its_processes_can_be_looked_at() -> None:
             assert {child.pid for child in psutil.Process().children()} >= set(engine.pids)
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_load_keeps_to_its_shape(processes: int) -> None:
     load = Load(rate=400, seconds=0.6, clients=4, arrivals="constant", shape=Steps(factors=(0.0, 1.0, 2.0), every_s=0.2))
     with serving(always(OK)) as address:

@@ -111,7 +111,7 @@ def test_a_server_that_answers_before_it_has_read_a_request_keeps_no_connection_
     over.set()
 
 
-@pytest.mark.parametrize("most", [0, 2])
+@pytest.mark.parametrize("most", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_a_server_that_takes_no_more_connections_is_not_flooded_with_them(most: int) -> None:
     accepted: list[socket.socket] = []
 
@@ -232,7 +232,7 @@ def test_a_stop_ends_the_load_with_every_call_accounted_for() -> None:
     assert counted.seconds < 600
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_the_rate_can_be_changed_under_way(processes: int) -> None:
     with serving(always(OK)) as address, Engine(task(address, rate=0.1, seconds=600), processes=processes) as engine:
         engine.start()
@@ -277,6 +277,7 @@ def test_the_soft_limit_of_open_files_does_not_count() -> None:
         assert engine.wait().ok == 40
 
 
+@pytest.mark.slow
 def test_the_engine_ends_with_its_parent() -> None:
     source = f"""
 from harness.model.load import Load
