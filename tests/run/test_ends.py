@@ -112,6 +112,7 @@ def test_it_is_interrupted_amid_every_fault(tmp_path: Path, request: pytest.Fixt
         assert_nothing_is_left(tmp_path, ports, plane)
 
 
+@pytest.mark.slow
 def test_it_is_interrupted_as_it_starts(tmp_path: Path, server: int) -> None:
     write_drill(tmp_path, "every", EVERY_FAULT)
     with harness_running(tmp_path, *arguments(server), **more(server)) as run:
@@ -122,6 +123,7 @@ def test_it_is_interrupted_as_it_starts(tmp_path: Path, server: int) -> None:
         assert_nothing_is_left(tmp_path, set(), server)
 
 
+@pytest.mark.slow
 def test_the_warden_is_killed(tmp_path: Path) -> None:
     write_drill(tmp_path, "every", EVERY_FAULT)
     with harness_running(tmp_path, "drill", "every") as run:
@@ -138,6 +140,7 @@ def test_the_warden_is_killed(tmp_path: Path) -> None:
         assert_nothing_is_left(tmp_path, ports, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("victim", "what"), [("fault-plane", "fault plane"), pytest.param("client", "load generator", marks=pytest.mark.slow)]
 )

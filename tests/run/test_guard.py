@@ -47,6 +47,7 @@ def test_a_drill_is_stopped_and_all_is_healed(tmp_path: Path) -> None:
     assert nothing_left(tmp_path)
 
 
+@pytest.mark.slow
 def test_calls_under_way_at_the_stop_are_in_the_history(tmp_path: Path) -> None:
     """Whatever was sent may have had its effect: it is unknown, not forgotten."""
     done = run_drill(drill(Pause("all").between(0.5, 50), guard="availability < 50% for 1s", seconds=55), tmp_path)
@@ -63,6 +64,7 @@ def test_a_limit_that_is_not_passed_stops_nothing(tmp_path: Path) -> None:
     assert done.history.ops["due_ns"].max() > 1.5e9
 
 
+@pytest.mark.slow
 def test_a_drill_without_a_guard_says_nothing_of_one(tmp_path: Path) -> None:
     done = run_drill(drill(guard=None, seconds=0.5), tmp_path)
     assert "guard_held" not in [check.name for check in done.result.checks]

@@ -32,6 +32,7 @@ def test_every_drill_of_the_default_suite(name: str, tmp_path: Path) -> None:
     assert judge_again(result, history) == (result.checks, result.slos)
 
 
+@pytest.mark.slow
 def test_a_run_is_judged_by_the_checks_that_its_drill_chose(tmp_path: Path) -> None:
     (tmp_path / "drills").mkdir()
     done = run_drill(drill(), tmp_path)

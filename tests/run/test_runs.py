@@ -222,6 +222,7 @@ class Failing:
         yield Call(kind="echo", key=str(1 // 0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("workload", "why"),
     [
@@ -235,6 +236,7 @@ def test_a_broken_workload_is_said(tmp_path: Path, workload: Brief | Failing, wh
     assert nothing_left(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_broken_check_leaves_the_run_unknown_and_whole(tmp_path: Path) -> None:
     def broken(history: History) -> Verdict:
         """A check that fails."""
@@ -279,6 +281,7 @@ def test_a_starved_generator_makes_the_run_unknown(tmp_path: Path) -> None:
     assert "too busy" in why
 
 
+@pytest.mark.slow
 def test_a_load_of_which_nothing_succeeds_is_unknown_and_shows_the_exception(tmp_path: Path) -> None:
     wrong = Drill(system=Misread(), workload=Numbers(), load=LOAD, slos=["p50 < 1s", "max < 1s"])
     result = run_drill(wrong, tmp_path).result

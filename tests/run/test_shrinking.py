@@ -263,6 +263,7 @@ def test_a_run_of_the_previous_version_is_refused_with_the_line_that_repeats_it(
         Failed.of(Path(__file__).parent.parent / "data" / "run-version-1")
 
 
+@pytest.mark.slow
 def test_what_was_asked_for_is_read_back_and_not_parsed_from_a_line(tmp_path: Path) -> None:
     """The file's name holds what a shell would split, the setting what it would expand."""
     write_drill(

@@ -103,6 +103,7 @@ def test_a_script_that_dies_of_it_fails(train: Callable[..., Trained]) -> None:
     assert run.check("no_orphans") == (True, "no rank outlived the command for 3 s")
 
 
+@pytest.mark.slow
 def test_a_rank_that_torch_aborts_as_python_ends_is_told_how_to_end(train: Callable[..., Trained]) -> None:
     run = train(command=(*FAKE, "2", "20", "abort"))
     assert run.code == 1, run.said
@@ -126,6 +127,7 @@ def test_steps_after_the_launchers_end_count_no_more_than_the_time_that_they_too
     assert run.result.metrics.ettr < 1
 
 
+@pytest.mark.slow
 def test_ranks_that_come_to_differ_fail(train: Callable[..., Trained]) -> None:
     run = train(command=(*FAKE, "3", "40", "differ"))
     assert run.code == 1, run.said
@@ -139,6 +141,7 @@ def test_steps_that_cannot_be_counted_leave_the_run_unknown(train: Callable[...,
     assert "began with parameters that no rank had before" in run.check("steps_known")[1]
 
 
+@pytest.mark.slow
 def test_steps_that_are_no_longer_counted_leave_the_run_unknown(train: Callable[..., Trained]) -> None:
     run = train("--stall", "0.5", command=(*FAKE, "2", "60", "uncounted=30", "hang=1"))
     assert run.code == 4, run.said
@@ -152,6 +155,7 @@ def test_a_group_that_grows_leaves_the_run_unknown(train: Callable[..., Trained]
     assert "began with 2 ranks and later had 3" in run.check("steps_known")[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "why"),
     [
@@ -167,6 +171,7 @@ def test_a_fault_that_never_began_leaves_the_run_unknown(train: Callable[..., Tr
     assert re.search(why, run.check("faults_acted")[1])
 
 
+@pytest.mark.slow
 def test_a_training_that_stands_still_is_ended(train: Callable[..., Trained]) -> None:
     run = train("--stall", "0.5", command=(*FAKE, "2", "20", "hang=60"))
     assert run.code == 1, run.said
@@ -181,6 +186,7 @@ def test_a_pause_is_seen_and_ends(train: Callable[..., Trained]) -> None:
     assert "rank1 was stopped until the end" in fault.evidence
 
 
+@pytest.mark.slow
 def test_ranks_in_namespaces_lose_packets_whatever_their_backend(train: Callable[..., Trained]) -> None:
     need_hosts()
     faults = ("--fault", 'CutPackets("rank2>rank0", direction="out").between_steps(20, 40)')
@@ -209,6 +215,11 @@ def test_a_fault_after_the_last_step_leaves_its_recovery_unknown(train: Callable
     assert slo.ok is None, slo.why
 
 
+def left_to_ci(*values: object) -> object:
+    """Parameters of a case that takes seconds; others like it are tried by default."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize(
     ("options", "command", "code", "said"),
     [
@@ -218,40 +229,20 @@ def test_a_fault_after_the_last_step_leaves_its_recovery_unknown(train: Callable
         (("--fault", "Kill(rank1)"), FAKE, 2, "does not say when"),
         ((), (sys.executable, "-c", "print('nothing')"), 2, "was a rank that imported torch with the hook"),
         ((), (sys.executable, "-c", "raise SystemExit(3)"), 4, "ended with exit code 3 before its first step"),
-        pytest.param(
-            (),
-            (sys.executable, "-c", "exit('bind: EADDRINUSE, address already in use')"),
-            2,
-            "is in use",
-            marks=pytest.mark.slow,
+        left_to_ci((), (sys.executable, "-c", "exit('bind: EADDRINUSE, address already in use')"), 2, "is in use"),
+        left_to_ci((), (*FAKE, "2", "9", "silent"), 2, "If it went on from a snapshot of a finished training, remove that"),
+        left_to_ci((), (*FAKE, "2", "9", "alone"), 2, "steps without torch.distributed"),
+        left_to_ci((), (*FAKE, "2", "9", "uncounted=0"), 2, "cannot be counted: as asked"),
+        left_to_ci((), (*FAKE, "65", "9"), 2, "has 65 ranks; `harness train` takes 64 at most"),
+        left_to_ci(("--start-timeout", "3"), (*FAKE, "2", "9", "deaf"), 4, "rank0 of 2 ranks never appeared; rank1 did"),
+        left_to_ci(
+            ("--fault", 'Kill("rank7").at_step(1)'), (*FAKE, "2", "9"), 2, "There is no 'rank7': the script has 2 ranks"
         ),
-        ((), (*FAKE, "2", "9", "silent"), 2, "If it went on from a snapshot of a finished training, remove that"),
-        pytest.param((), (*FAKE, "2", "9", "alone"), 2, "steps without torch.distributed", marks=pytest.mark.slow),
-        ((), (*FAKE, "2", "9", "uncounted=0"), 2, "cannot be counted: as asked"),
-        pytest.param((), (*FAKE, "65", "9"), 2, "has 65 ranks; `harness train` takes 64 at most", marks=pytest.mark.slow),
-        pytest.param(
-            ("--start-timeout", "3"),
-            (*FAKE, "2", "9", "deaf"),
-            4,
-            "rank0 of 2 ranks never appeared; rank1 did",
-            marks=pytest.mark.slow,
+        left_to_ci(("--fault", 'Stall("rank1>rank0").at_step(1)'), (*FAKE, "2", "9"), 2, "Use 'rank0>rank1'"),
+        left_to_ci(
+            ("--fault", 'Stall("rank0>rank1").at_step(1)'), (*FAKE, "2", "9", "nccl"), 2, "the script's backend is 'nccl'"
         ),
-        (("--fault", 'Kill("rank7").at_step(1)'), (*FAKE, "2", "9"), 2, "There is no 'rank7': the script has 2 ranks"),
-        (("--fault", 'Stall("rank1>rank0").at_step(1)'), (*FAKE, "2", "9"), 2, "Use 'rank0>rank1'"),
-        pytest.param(
-            ("--fault", 'Stall("rank0>rank1").at_step(1)'),
-            (*FAKE, "2", "9", "nccl"),
-            2,
-            "the script's backend is 'nccl'",
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            ("--fault", 'Kill("store").at_step(1)'),
-            (*FAKE, "2", "9"),
-            2,
-            "the store is no process of its own",
-            marks=pytest.mark.slow,
-        ),
+        left_to_ci(("--fault", 'Kill("store").at_step(1)'), (*FAKE, "2", "9"), 2, "the store is no process of its own"),
         (
             ("--fault", 'FlipBits("rank0").at_step(1)'),
             (*FAKE, "2", "9"),
@@ -271,19 +262,14 @@ def test_a_fault_after_the_last_step_leaves_its_recovery_unknown(train: Callable
             2,
             "Latency acts on proxies, and nodes in network namespaces call each other directly. Use Blackhole",
         ),
-        pytest.param(
+        left_to_ci(
             ("--namespaces", "--fault", 'CutPackets("rank1>store").at_step(1)'),
             (*FAKE, "2", "9"),
             2,
             "with --namespaces the store is a part of rank0, or of 'launcher'",
-            marks=pytest.mark.slow,
         ),
-        pytest.param(
-            ("--namespaces",),
-            (*FAKE, "2", "9", "unled"),
-            4,
-            "is on no host of its own: as asked. Leave --namespaces out",
-            marks=pytest.mark.slow,
+        left_to_ci(
+            ("--namespaces",), (*FAKE, "2", "9", "unled"), 4, "is on no host of its own: as asked. Leave --namespaces out"
         ),
     ],
 )
@@ -298,6 +284,7 @@ def test_what_makes_no_sense_gets_one_clear_line(
     assert "Traceback" not in run.said
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_at_the_end_leaves_the_verdict_on_the_terminal(
     train: Callable[..., Trained], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -320,6 +307,7 @@ def test_a_machine_without_namespaces_is_told_before_the_start(
     assert "do not work here: as asked" in run.said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL])
 def test_nothing_outlives_the_harness(tmp_path: Path, number: signal.Signals) -> None:
     command = (*FAKE, "2", "100000")
