@@ -19,7 +19,7 @@ from tests.simulation.corpus_entry import Entry
 FILES = sorted((Path(__file__).parent / "corpus").glob("*.json"))
 
 
-QUICK = ("quorum-no-sync", "quorum-skip-damaged")
+QUICK = ("quorum-skip-damaged",)
 
 
 @pytest.mark.parametrize(

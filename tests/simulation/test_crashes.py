@@ -83,7 +83,7 @@ def test_nobody_is_asked_after_the_processs_end() -> None:
     assert node.crashes.forgotten is None
 
 
-@pytest.mark.parametrize(("bug", "found"), [("no-sync", True), (None, False)])
+@pytest.mark.parametrize(("bug", "found"), [("no-sync", True), pytest.param(None, False, marks=pytest.mark.slow)])
 def test_a_replica_that_would_forget_fails_a_seed_even_if_no_machine_loses_power(bug: str | None, found: bool) -> None:
     drill = catalog.find_drill("quorum/healthy", ["load.seconds=1", *([f"system.bug={bug}"] if bug else [])]).drill
     outcomes = (run_seed("quorum/healthy", drill, seed).outcome for seed in range(1, 4))

@@ -40,19 +40,31 @@ def simulated(name: str, seed: int = 1, *settings: str) -> tuple[Recorded, dict[
     return recorded, {found.name: found.valid for found in check(recorded.history, (*drill.checks, *ALWAYS))}
 
 
+MORE = (
+    "quorum/isolated", "quorum/flapping", "disk/sync_fails", "clock/skewed", "links/stalls", "processes/slow_cpu",
+    "processes/crash_loop", "machines/blackholed", "machines/thin_cable",
+)  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "name",
-    ["quorum/isolated", "quorum/flapping", "disk/power_lost", "disk/sync_fails", "clock/skewed", "links/stalls",
-     "processes/slow_cpu", "processes/crash_loop", "featured/slow_features", "machines/one_way", "machines/blackholed",
-     "machines/thin_cable"],
-)  # fmt: skip
+    [
+        *("disk/power_lost", "featured/slow_features", "machines/one_way"),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in MORE),
+    ],
+)
 def test_a_drill_runs_unchanged_and_its_faults_act(name: str) -> None:
     _, found = simulated(name, seed=2)
     assert set(found.values()) == {True}, found
 
 
 @pytest.mark.parametrize(
-    ("name", "bug"), [("quorum/partitioned", "read-one"), ("disk/power_lost", "no-sync"), ("quorum/all_killed", "forgetful")]
+    ("name", "bug"),
+    [
+        pytest.param("quorum/partitioned", "read-one", marks=pytest.mark.slow),
+        ("disk/power_lost", "no-sync"),
+        pytest.param("quorum/all_killed", "forgetful", marks=pytest.mark.slow),
+    ],
 )
 def test_a_known_bug_is_found_out_by_its_drill(name: str, bug: str) -> None:
     _, found = simulated(name, 1, f"system.bug={bug}")
@@ -89,7 +101,7 @@ def test_answers_are_compared_with_what_the_workload_expects_if_the_drill_has_no
 
 
 def test_times_are_simulated_and_not_this_machines() -> None:
-    recorded, _ = simulated("quorum/healthy", 1, "load.rate=20", "load.seconds=60")
+    recorded, _ = simulated("quorum/healthy", 1, "load.rate=4", "load.seconds=60")
     assert 59 < recorded.history.load["due_ns"].max() / 1e9 < 60
 
 

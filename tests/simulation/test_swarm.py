@@ -130,7 +130,11 @@ def test_a_seed_without_the_drills_own_faults_still_changes_the_members(name: st
 
 
 @pytest.mark.parametrize(
-    "name", ["quorum/isolated", "featured/slow_features", pytest.param("serving/overload", marks=pytest.mark.slow)]
+    "name",
+    [
+        "featured/slow_features",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("quorum/isolated", "serving/overload")),
+    ],
 )
 def test_the_correct_system_holds_whatever_is_added(name: str) -> None:
     drill = catalog.find_drill(name).drill

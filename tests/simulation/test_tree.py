@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.helpers.engine import ROOT
 
 CHANGES = """
@@ -21,6 +23,7 @@ print(tree.place(file).read_bytes() == file.read_bytes())
 """
 
 
+@pytest.mark.slow
 def test_a_copy_is_changed_and_changed_back_even_if_the_locale_has_no_encoding_for_it(tmp_path: Path) -> None:
     file = next(file for file in sorted((ROOT / "harness").rglob("*.py")) if "…" in file.read_text(encoding="utf-8"))
     done = subprocess.run(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import msgspec
+import pytest
 
 from harness.simulation.worker import Reply, Task
 from tests.helpers.engine import environment
@@ -14,6 +15,7 @@ from tests.helpers.engine import environment
 TASK = Task(drill="quorum/isolated", settings=("load.rate=20", "load.seconds=3.5"), seed=1)
 
 
+@pytest.mark.slow
 def test_ctrl_c_is_left_to_the_parent() -> None:
     """A terminal sends it to all processes of a command; the parent then ends its own."""
     command = [sys.executable, "-P", "-m", "harness.launch", "harness.simulation.worker"]
