@@ -34,7 +34,7 @@ async def statuses(cluster: Cluster, node: str, path: str, times: int) -> Counte
     [
         (Featured(replicas=1), "features", "/features?user=u1", 0.25, 2),
         (Featured(replicas=1), "features", "/features?user=u1", 1.0, 8),
-        (Serving(replicas=1), "r1", "/status", 1.0, 8),
+        pytest.param(Serving(replicas=1), "r1", "/status", 1.0, 8, marks=pytest.mark.slow),
     ],
     ids=["every fourth", "all", "all of batches"],
 )
@@ -55,6 +55,7 @@ def test_a_share_of_the_requests_fails_and_all_are_well_again(
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_without_a_request_it_did_not_act(tmp_path: Path) -> None:
     async def scene() -> None:
         async with asyncio.timeout(DEADLINE_S), Cluster.opened(Featured(), tmp_path, seed=1, plane="embedded") as cluster:
@@ -65,6 +66,7 @@ def test_without_a_request_it_did_not_act(tmp_path: Path) -> None:
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_the_errors_have_the_status_that_was_asked_for(tmp_path: Path) -> None:
     async def scene() -> None:
         async with asyncio.timeout(DEADLINE_S), Cluster.opened(Featured(), tmp_path, seed=1, plane="embedded") as cluster:
@@ -76,6 +78,7 @@ def test_the_errors_have_the_status_that_was_asked_for(tmp_path: Path) -> None:
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_while_statuses_overlap_the_highest_is_answered(tmp_path: Path) -> None:
     async def scene() -> None:
         async with asyncio.timeout(DEADLINE_S), Cluster.opened(Featured(), tmp_path, seed=1, plane="embedded") as cluster:

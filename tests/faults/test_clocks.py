@@ -106,6 +106,7 @@ def test_jumping_clock_is_now_wrong_and_now_right(tmp_path: Path) -> None:
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_clock_of_a_node_that_starts_meanwhile_is_wrong_from_its_start(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path, Keeper()) as stage:
@@ -124,6 +125,7 @@ def test_clock_of_a_node_that_starts_meanwhile_is_wrong_from_its_start(tmp_path:
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_a_clock_that_no_process_could_see_did_not_act(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path, Keeper()) as stage:
@@ -137,7 +139,7 @@ def test_a_clock_that_no_process_could_see_did_not_act(tmp_path: Path) -> None:
     asyncio.run(scene())
 
 
-@pytest.mark.parametrize("kind", [ClockSkew, ClockJump, ClockDrift])
+@pytest.mark.parametrize("kind", [ClockSkew, *(pytest.param(kind, marks=pytest.mark.slow) for kind in (ClockJump, ClockDrift))])
 def test_a_clock_that_nobody_read_met_nothing_unless_the_system_promises_that(
     tmp_path: Path, kind: Callable[..., Fault]
 ) -> None:
@@ -155,6 +157,7 @@ def test_a_clock_that_nobody_read_met_nothing_unless_the_system_promises_that(
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_too_many_at_once_are_refused_and_leave_the_others_alone(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path, Keeper()) as stage:
@@ -170,6 +173,7 @@ def test_too_many_at_once_are_refused_and_leave_the_others_alone(tmp_path: Path)
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_foreign_program_has_a_clock_of_its_own(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path, Keeper(foreign=True)) as stage:

@@ -31,6 +31,7 @@ def test_node_is_killed_again_and_again_and_answers_in_the_end(tmp_path: Path) -
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_node_killed_only_once_was_in_no_loop(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path) as stage:
@@ -44,6 +45,7 @@ def test_node_killed_only_once_was_in_no_loop(tmp_path: Path) -> None:
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_all_targets_crash_each_in_its_own_loop(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path, Subject(replicas=2)) as stage:
@@ -57,6 +59,7 @@ def test_all_targets_crash_each_in_its_own_loop(tmp_path: Path) -> None:
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_window_that_keeps_the_node_down_meanwhile_is_respected(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path) as stage:
@@ -84,6 +87,7 @@ def test_window_that_keeps_the_node_down_meanwhile_is_respected(tmp_path: Path) 
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_heal_after_an_inject_that_failed_leaves_the_node_as_it_is(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path) as stage:

@@ -68,6 +68,7 @@ def test_full_disk_takes_nothing_and_leaves_no_half_written_record(tmp_path: Pat
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_nearly_full_disk_takes_the_end_of_a_file_and_none_that_is_to_replace_another(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path, Keeper()) as stage:
@@ -102,7 +103,10 @@ def test_slow_disk_delays_each_read_and_sync_and_no_write(tmp_path: Path) -> Non
     asyncio.run(scene())
 
 
-@pytest.mark.parametrize("fault", [SyncFails("n1"), DiskFull("n1"), SlowDisk("n1")])
+ONE_OF_ALL = [SyncFails("n1"), *(pytest.param(fault, marks=pytest.mark.slow) for fault in (DiskFull("n1"), SlowDisk("n1")))]
+
+
+@pytest.mark.parametrize("fault", ONE_OF_ALL)
 def test_a_fault_of_an_unused_disk_did_not_act(tmp_path: Path, fault: Fault) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path, Keeper()) as stage:
@@ -114,6 +118,7 @@ def test_a_fault_of_an_unused_disk_did_not_act(tmp_path: Path, fault: Fault) -> 
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_windows_that_overlap_hold_the_fault_until_the_last_ends(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path, Keeper()) as stage:
@@ -131,6 +136,7 @@ def test_windows_that_overlap_hold_the_fault_until_the_last_ends(tmp_path: Path)
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_fault_stays_with_the_node_over_its_restart(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path, Keeper()) as stage:
@@ -147,6 +153,7 @@ def test_fault_stays_with_the_node_over_its_restart(tmp_path: Path) -> None:
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_other_nodes_are_untouched(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path, Keeper(replicas=2)) as stage:
@@ -160,7 +167,7 @@ def test_other_nodes_are_untouched(tmp_path: Path) -> None:
     asyncio.run(scene())
 
 
-@pytest.mark.parametrize("fault", [SyncFails("n1"), DiskFull("n1"), SlowDisk("n1")])
+@pytest.mark.parametrize("fault", ONE_OF_ALL)
 def test_foreign_program_is_out_of_reach(tmp_path: Path, fault: Fault) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path, Keeper(foreign=True)) as stage:

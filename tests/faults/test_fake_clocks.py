@@ -76,6 +76,7 @@ def test_skews_of_a_foreign_program_add_up_and_end(tmp_path: Path) -> None:
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 @needs_faketime
 def test_clock_of_a_foreign_program_that_starts_again_meanwhile_is_wrong_from_its_start(tmp_path: Path) -> None:
     async def scene() -> None:
@@ -104,6 +105,7 @@ def test_clock_of_a_foreign_program_jumps_back_and_forth(tmp_path: Path) -> None
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 @needs_faketime
 def test_clock_of_a_foreign_program_goes_ever_more_wrong(tmp_path: Path) -> None:
     async def scene() -> None:

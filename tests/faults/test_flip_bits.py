@@ -41,6 +41,7 @@ def test_running_node_reads_what_was_flipped_and_the_evidence_names_each_byte(tm
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_damage_that_the_node_wrote_over_is_seen_to_be_gone(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path, Keeper()) as stage:
@@ -54,6 +55,7 @@ def test_damage_that_the_node_wrote_over_is_seen_to_be_gone(tmp_path: Path) -> N
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_node_that_is_down_and_a_foreign_program_are_hit_as_well(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path, Keeper(foreign=True)) as stage:
@@ -81,6 +83,7 @@ def test_nothing_to_flip_is_said_with_what_there_is(tmp_path: Path) -> None:
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_same_seed_and_window_flip_the_same_bits(tmp_path: Path) -> None:
     async def scene(folder: Path, label: str) -> str:
         async with Stage.opened(folder, Keeper()) as stage:

@@ -13,7 +13,9 @@ import pytest
 
 from faults import failover, pause
 from faults.failover import Failover
+from faults.latency import Latency
 from faults.majority_ring import MajorityRing
+from faults.partition import Isolate
 from faults.pause import Pause
 from harness.cluster.cluster import Cluster
 from harness.http.client import HttpClient
@@ -75,7 +77,13 @@ def test_no_link_keeps_anything_of_a_fault_that_is_healed(world: World, kind: ty
     world.runner.run(scenario())
 
 
-@pytest.mark.parametrize("kind", ON_LINKS.values(), ids=ON_LINKS.keys())
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, id=name, marks=() if kind in (Isolate, Latency, MajorityRing) else pytest.mark.slow)
+        for name, kind in ON_LINKS.items()
+    ],
+)
 def test_no_link_keeps_anything_of_a_fault_that_another_link_refuses(
     world: World, kind: type[Fault], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,6 +41,7 @@ def test_node_dies_at_the_nth_occurrence(tmp_path: Path) -> None:
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_an_event_that_occurs_too_seldom_kills_no_node(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path) as stage:
@@ -55,6 +56,7 @@ def test_an_event_that_occurs_too_seldom_kills_no_node(tmp_path: Path) -> None:
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_each_target_dies_at_its_own_event(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path, Subject(replicas=2)) as stage:
@@ -72,6 +74,7 @@ def test_each_target_dies_at_its_own_event(tmp_path: Path) -> None:
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_node_that_comes_back_from_another_fault_is_killed_as_it_starts(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path) as stage:
@@ -90,6 +93,7 @@ def test_node_that_comes_back_from_another_fault_is_killed_as_it_starts(tmp_path
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_nothing_is_left_of_a_run_that_is_broken_off(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path) as stage:

@@ -55,7 +55,7 @@ OTHERS: list[Fault] = [Pause("n1"), Isolate("n1")]
 
 
 @pytest.mark.parametrize("other", OTHERS, ids=lambda fault: type(fault).__name__)
-@pytest.mark.parametrize("delay_ms", [50, 2000])
+@pytest.mark.parametrize("delay_ms", [pytest.param(50, marks=pytest.mark.slow), 2000])
 def test_the_recorded_times_are_those_at_which_links_are_slow(
     monkeypatch: pytest.MonkeyPatch, other: Fault, delay_ms: float
 ) -> None:

@@ -40,6 +40,7 @@ async def _say(said: list[str], stage: Stage, *paths: str) -> None:
         said.append(await stage.ask("n1", path))
 
 
+@pytest.mark.slow
 def test_node_that_asked_for_nothing_was_not_pressed(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path) as stage:
@@ -50,6 +51,7 @@ def test_node_that_asked_for_nothing_was_not_pressed(tmp_path: Path) -> None:
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_growth_that_is_over_between_two_looks_shows_in_the_peak(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path) as stage:
@@ -79,6 +81,7 @@ def test_node_may_use_its_headroom_up(tmp_path: Path) -> None:
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_memory_that_was_never_used_up_pressed_no_process(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path) as stage:
@@ -92,6 +95,7 @@ def test_memory_that_was_never_used_up_pressed_no_process(tmp_path: Path) -> Non
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_refusals_show_in_the_log_where_the_room_is_not_used_up(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path) as stage:
@@ -103,6 +107,7 @@ def test_refusals_show_in_the_log_where_the_room_is_not_used_up(tmp_path: Path) 
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_node_that_is_down_is_not_pressed(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path) as stage:

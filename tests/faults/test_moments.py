@@ -97,7 +97,7 @@ class Store:
 @pytest.mark.parametrize(
     ("item", "holders"),
     [
-        (Kill("n1").when(received="/kv/", for_s=0.05), {0}),
+        pytest.param(Kill("n1").when(received="/kv/", for_s=0.05), {0}, marks=pytest.mark.slow),
         pytest.param(Kill("n1").when(sent="/replica", nth=2, for_s=0.05), {0}, marks=pytest.mark.slow),
         pytest.param(Kill("n1").when(heard="/replica", for_s=0.05), {0}, marks=pytest.mark.slow),
         (Kill("n1").when(sent="/replica", nth=3, for_s=0.05), {1, 2}),
@@ -123,7 +123,7 @@ def test_a_node_dies_just_when_it_has_done_so_much_of_a_write(tmp_path: Path, it
     asyncio.run(scene())
 
 
-@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("kept", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_power_is_lost_just_before_or_just_after_a_sync(tmp_path: Path, kept: bool) -> None:
     async def scene() -> None:
         async with Store.opened(tmp_path) as store:
@@ -137,6 +137,7 @@ def test_power_is_lost_just_before_or_just_after_a_sync(tmp_path: Path, kept: bo
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_a_node_goes_on_if_the_fault_is_on_its_links(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Store.opened(tmp_path) as store:
@@ -149,6 +150,7 @@ def test_a_node_goes_on_if_the_fault_is_on_its_links(tmp_path: Path) -> None:
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_a_paused_node_stays_stopped_until_its_window_ends(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Store.opened(tmp_path) as store:
@@ -161,6 +163,7 @@ def test_a_paused_node_stays_stopped_until_its_window_ends(tmp_path: Path) -> No
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_two_windows_that_wait_for_the_same_moment_both_begin_then(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Store.opened(tmp_path) as store:
@@ -176,6 +179,7 @@ def test_two_windows_that_wait_for_the_same_moment_both_begin_then(tmp_path: Pat
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_a_moment_that_never_comes_means_that_the_fault_did_not_act(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Store.opened(tmp_path) as store:

@@ -124,7 +124,7 @@ async def during(
         (MajorityRing(), 4, ringed(1, "1 2 3 4")),
         pytest.param(Isolate("n1"), 3, both_ways("23"), marks=pytest.mark.slow),
         pytest.param(Partition("n1"), 3, both_ways("23"), marks=pytest.mark.slow),
-        (Partition("n1>n2"), 3, complete(3) - {("n1", "n2")}),
+        pytest.param(Partition("n1>n2"), 3, complete(3) - {("n1", "n2")}, marks=pytest.mark.slow),
     ],
     ids=repr,
 )
@@ -132,6 +132,7 @@ def test_who_reaches_whom(fault: Fault, replicas: int, reaching: set[Pair], tmp_
     asyncio.run(during(fault, replicas, tmp_path, lambda _: reaching))
 
 
+@pytest.mark.slow
 def test_who_is_where_is_another_with_another_seed(tmp_path: Path) -> None:
     assert len({frozenset(ringed(seed, "1 2 3 4 5")) for seed in range(10)}) > 5
     seed = next(seed for seed in range(2, 10) if ringed(seed, "1 2 3 4 5") != ringed(1, "1 2 3 4 5"))
@@ -141,7 +142,7 @@ def test_who_is_where_is_another_with_another_seed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("selector", "sizes"),
     [
-        ("half", (2, 2)),
+        pytest.param("half", (2, 2), marks=pytest.mark.slow),
         pytest.param("minority", (1, 3), marks=pytest.mark.slow),
         pytest.param("majority", (3, 1), marks=pytest.mark.slow),
     ],

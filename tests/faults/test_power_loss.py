@@ -65,6 +65,7 @@ def test_a_mere_crash_loses_nothing_and_a_later_power_loss_what_was_never_synced
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_a_sync_after_a_crash_covers_what_was_written_before_it(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path, Keeper()) as stage:
@@ -77,6 +78,7 @@ def test_a_sync_after_a_crash_covers_what_was_written_before_it(tmp_path: Path) 
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_what_a_failed_sync_dropped_is_zeros_though_a_later_sync_succeeded(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path, Keeper()) as stage:
@@ -96,6 +98,7 @@ def test_what_a_failed_sync_dropped_is_zeros_though_a_later_sync_succeeded(tmp_p
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_window_that_keeps_the_node_down_meanwhile_is_respected(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path, Keeper()) as stage:
@@ -112,6 +115,7 @@ def test_window_that_keeps_the_node_down_meanwhile_is_respected(tmp_path: Path) 
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_foreign_program_keeps_running_and_the_fault_says_why_it_cannot_act(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path, Keeper(foreign=True)) as stage:
@@ -122,6 +126,7 @@ def test_foreign_program_keeps_running_and_the_fault_says_why_it_cannot_act(tmp_
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_node_with_files_that_cannot_be_followed_keeps_running(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path, Keeper()) as stage:
@@ -135,6 +140,7 @@ def test_node_with_files_that_cannot_be_followed_keeps_running(tmp_path: Path) -
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_hundreds_of_files_are_followed(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path, Keeper()) as stage:
@@ -160,7 +166,7 @@ def test_torn_file_keeps_what_was_synced_and_a_beginning_of_the_rest(
     assert lost == len(data) - len(left)
 
 
-@pytest.mark.parametrize(("synced", "acted"), [(True, False), (False, True)])
+@pytest.mark.parametrize(("synced", "acted"), [(True, False), pytest.param(False, True, marks=pytest.mark.slow)])
 def test_a_torn_one_that_finds_everything_synced_has_torn_nothing(tmp_path: Path, synced: bool, acted: bool) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path, Keeper()) as stage:

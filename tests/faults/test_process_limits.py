@@ -18,7 +18,7 @@ from tests.helpers.subject import Stage
 LIMITING = pytest.mark.parametrize(
     ("strict", "lax", "which"),
     [
-        (MemoryPressure("n1"), MemoryPressure("n1", headroom_mib=1024), resource.RLIMIT_AS),
+        pytest.param(MemoryPressure("n1"), MemoryPressure("n1", headroom_mib=1024), resource.RLIMIT_AS, marks=pytest.mark.slow),
         (DescriptorExhaustion("n1"), DescriptorExhaustion("n1", spare=100), resource.RLIMIT_NOFILE),
     ],
     ids=["memory", "descriptors"],

@@ -58,6 +58,7 @@ def test_restart_of_a_node_that_is_down_does_not_act(tmp_path: Path) -> None:
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_kill_that_overlaps_keeps_the_node_down_until_both_are_over(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path, Subject(stubborn=True)) as stage:
@@ -76,6 +77,7 @@ def test_kill_that_overlaps_keeps_the_node_down_until_both_are_over(tmp_path: Pa
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_node_is_back_also_where_the_restart_is_broken_off(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path, Subject(stubborn=True)) as stage:

@@ -87,6 +87,7 @@ def test_busy_node_gets_its_share_by_a_control_group(tmp_path: Path) -> None:
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_what_the_processes_below_a_node_use_counts_as_its_own() -> None:
     busy = "import time\nwhile time.process_time() < 0.3: pass\n"
     tree = f"import os, subprocess, sys, time\nsubprocess.run([sys.executable, '-c', {busy!r}])\nprint(flush=True)\n"
@@ -103,6 +104,7 @@ def test_what_the_processes_below_a_node_use_counts_as_its_own() -> None:
     assert math.isnan(cpu_s_of(process.pid))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("control_groups")
 def test_idle_node_never_wants_more_than_its_share(tmp_path: Path) -> None:
     async def scene() -> None:
@@ -114,6 +116,7 @@ def test_idle_node_never_wants_more_than_its_share(tmp_path: Path) -> None:
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("control_groups")
 def test_of_overlapping_windows_the_least_share_holds_and_the_last_one_to_go_restores(tmp_path: Path) -> None:
     async def scene() -> None:
@@ -135,6 +138,7 @@ def test_of_overlapping_windows_the_least_share_holds_and_the_last_one_to_go_res
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("control_groups")
 def test_node_killed_meanwhile_comes_back_at_full_speed_and_leaves_no_group(tmp_path: Path) -> None:
     async def scene() -> None:
@@ -153,6 +157,7 @@ def test_node_killed_meanwhile_comes_back_at_full_speed_and_leaves_no_group(tmp_
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("control_groups")
 def test_a_window_on_a_killed_process_is_judged_by_that_process_though_another_is_slowed_by_now(tmp_path: Path) -> None:
     async def scene() -> None:
@@ -173,6 +178,7 @@ def test_a_window_on_a_killed_process_is_judged_by_that_process_though_another_i
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("control_groups")
 def test_the_group_goes_with_the_run_if_nothing_was_healed(tmp_path: Path) -> None:
     async def scene() -> None:
@@ -184,6 +190,7 @@ def test_the_group_goes_with_the_run_if_nothing_was_healed(tmp_path: Path) -> No
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("control_groups")
 def test_group_goes_also_when_the_harness_is_killed(tmp_path: Path) -> None:
     write_drill(
@@ -215,6 +222,7 @@ def test_signals_slow_a_node_where_control_groups_are_not_allowed(tmp_path: Path
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_control_groups")
 def test_signals_do_not_wake_a_node_that_is_paused(tmp_path: Path) -> None:
     async def scene() -> None:
@@ -234,6 +242,7 @@ def test_signals_do_not_wake_a_node_that_is_paused(tmp_path: Path) -> None:
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_node_that_is_down_is_not_slowed(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path, Subject(replicas=2)) as stage:
