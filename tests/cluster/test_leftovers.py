@@ -91,6 +91,7 @@ def test_a_process_that_got_away_from_a_dead_run_is_killed(tmp_path: Path) -> No
     assert nothing_left(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_is_left_alone(tmp_path: Path) -> None:
     write_drill(tmp_path, "plain", PLAIN)
     with harness_running(tmp_path, "drill", "plain") as run:

@@ -178,6 +178,7 @@ def transfer(machines: NetworkNamespaces, size: int) -> float:
         return time.monotonic() - started_s
 
 
+@pytest.mark.slow
 def test_a_rate_limit_holds_for_both_directions_of_a_machine(machines: NetworkNamespaces) -> None:
     machines.limit("w0", "a", 800)
     assert transfer(machines, 100_000) > 0.75, "100 kB are 1 s at 800 kbit/s; a busy machine can only make it slower"
@@ -191,6 +192,7 @@ def test_a_rate_limit_holds_for_both_directions_of_a_machine(machines: NetworkNa
     transfer(machines, 100_000)
 
 
+@pytest.mark.slow
 def test_what_comes_to_a_limited_machine_waits_too(machines: NetworkNamespaces) -> None:
     machines.limit("w0", "b", 800)
     assert transfer(machines, 100_000) > 0.75
@@ -270,9 +272,7 @@ drill = Drill(
 """
 
 
-@pytest.mark.parametrize(
-    "victim", ["harness", pytest.param("warden", marks=pytest.mark.slow), pytest.param("both", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("victim", [pytest.param(victim, marks=pytest.mark.slow) for victim in ("harness", "warden", "both")])
 def test_nothing_is_left_of_a_run_that_was_killed(tmp_path: Path, victim: str) -> None:
     need_hosts()
     before = links()

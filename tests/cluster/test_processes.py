@@ -177,6 +177,7 @@ def zombies() -> list[psutil.Process]:
     return found
 
 
+@pytest.mark.slow
 def test_no_zombies_and_no_orphans_among_many_short_lives(tmp_path: Path) -> None:
     async def scenario(processes: WardenClient) -> None:
         for _ in range(10):

@@ -211,6 +211,7 @@ def test_start_that_is_not_on_the_disk_before_it_is_used_is_found() -> None:
 SECOND_AT_EVERY = 42 // cases(6)
 
 
+@pytest.mark.slow
 def test_a_crash_in_the_start_after_a_crash_loses_nothing_either() -> None:
     life = _Life(CORRECT, 1 << 20)
     starts: list[Any] = []

@@ -269,6 +269,7 @@ def test_holes_are_where_syncs_had_failed(tmp_path_factory: pytest.TempPathFacto
         assert "".join(seen) == fates
 
 
+@pytest.mark.slow
 def test_more_files_than_the_page_has_room_for_are_counted_and_kept_all_the_same(tmp_path: Path) -> None:
     disk, page = _steered(tmp_path)
     for number in range(1026):

@@ -235,6 +235,7 @@ def test_a_thousand_silent_clients_delay_no_other(embedded: Server, upstream: Up
         sock.close()
 
 
+@pytest.mark.slow
 def test_a_proxy_is_removed_while_its_clients_are_still_being_connected(embedded: Server, upstream: Upstream) -> None:
     for _ in range(200):
         proxy = embedded.proxy(upstream.address)

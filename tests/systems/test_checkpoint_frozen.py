@@ -140,6 +140,7 @@ def test_a_checkpoint_that_is_committed_after_it_was_withdrawn_stays_withdrawn(t
     check_newest(before.disk, 2, 10)
 
 
+@pytest.mark.slow
 def test_the_disk_holds_no_more_files_after_many_generations_and_coordinators(tmp_path: Path) -> None:
     groups = [("rank0", "rank1"), ("rank0", "rank2"), ("rank1", "rank2"), ("rank0", "rank1", "rank2")]
     sizes = []

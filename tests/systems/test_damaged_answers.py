@@ -196,6 +196,7 @@ def test_what_cannot_be_decoded_is_a_bad_request_or_a_bad_answer(body: bytes) ->
         Response(200, body).decode(list[str])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

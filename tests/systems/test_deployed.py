@@ -93,6 +93,7 @@ def test_each_image_comes_with_both_versions_answers() -> None:
         assert call.expected == msgspec.json.encode(right).decode()
 
 
+@pytest.mark.slow
 def test_a_node_that_another_fault_has_stopped_comes_back_with_the_old_version() -> None:
     """An operator's deploy meets a crashed node: it must not leave the bad version there."""
     DeployedServing().prepare()

@@ -118,6 +118,7 @@ def test_cut_numbers_are_those_of_bfloat16() -> None:
 # ---------------------------------------------------------------------------------------------------------------- trainers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     ["powersgd", *(pytest.param(text, marks=pytest.mark.slow) for text in ("one-bit", "local-sgd(batches=2, momentum=0.5)"))],

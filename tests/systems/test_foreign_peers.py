@@ -95,6 +95,7 @@ def test_redis_servers_replicate_through_their_link_and_not_while_it_is_cut(tmp_
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_every_form_is_filled_in_and_other_braces_stay(tmp_path: Path) -> None:
     command = ("{peer:n2}", "at={peer_host:n3}/{peer_port:n3}", "{host}:{port}", '{"peer": {}}', "{peers:n2}", "{data}")
     code = "import sys; print(*sys.argv[1:], sep='|')"
@@ -124,6 +125,7 @@ def setup(spec: NodeSpec) -> Sequence[str]:
     return [f"{Path.cwd().name}, start {spec.start}"]
 
 
+@pytest.mark.slow
 def test_a_setup_is_called_in_the_nodes_process_before_the_program(tmp_path: Path) -> None:
     code = "import sys; print(*sys.argv[1:], sep='|')"
     spec = NodeSpec(
@@ -191,6 +193,7 @@ async def _greeting(address: Address) -> bytes:
         writer.close()
 
 
+@pytest.mark.slow
 def test_links_of_peers_lead_to_the_internal_port_which_they_have_themselves(tmp_path: Path) -> None:
     async def scene() -> None:
         async with (

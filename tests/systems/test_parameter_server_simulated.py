@@ -30,7 +30,7 @@ def judged(drill: Drill, seed: int = 1, swarm: Swarm | None = PLAIN) -> Judged:
     return run_seed("short", drill, seed, swarm=swarm)
 
 
-@pytest.mark.parametrize("mode", ["synchronous", "asynchronous"])
+@pytest.mark.parametrize("mode", ["synchronous", pytest.param("asynchronous", marks=pytest.mark.slow)])
 def test_a_standby_takes_over_and_the_training_is_judged_against_its_control(mode: str) -> None:
     found = judged(drill_of(mode))
     assert found.outcome.verdict == "pass", found.outcome.why
@@ -39,6 +39,7 @@ def test_a_standby_takes_over_and_the_training_is_judged_against_its_control(mod
     assert {"saved", "resumed"} <= set(history.events["kind"])
 
 
+@pytest.mark.slow
 def test_the_same_seed_is_the_same_training() -> None:
     drill = drill_of()
     swarm = next(swarm for seed in range(1, 99) if not (swarm := Swarm.of(drill, seed)).plain and swarm.disturbances)

@@ -72,6 +72,7 @@ def test_four_workers_learn_and_do_not_if_each_update_has_the_whole_rate() -> No
     assert not fmean(losses(BUGS.variant("full-rate"), 240)[-20:]) < first / 2  # it may be no number
 
 
+@pytest.mark.slow
 def test_a_share_of_the_rate_is_that_updates_alone_and_a_training_that_is_resumed_goes_on_with_the_same_bits() -> None:
     torch.set_num_threads(1)
     trainers = [update_trainer(Trainer, "text", 1, WORKERS) for _ in range(2)]

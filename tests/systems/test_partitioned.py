@@ -112,6 +112,7 @@ def test_a_drill_holds_in_simulation(name: str) -> None:
     assert judged.recorded.broken is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "bug"),
     [

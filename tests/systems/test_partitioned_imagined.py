@@ -124,7 +124,11 @@ def test_a_node_that_empties_a_segment_that_is_not_copied(kind: type[Storage], t
 
 
 @pytest.mark.parametrize(
-    ("part", "kind"), [("Replica", ConfirmsTooLate), pytest.param("Storage", CopiesAnyway, marks=pytest.mark.slow)]
+    ("part", "kind"),
+    [
+        pytest.param("Replica", ConfirmsTooLate, marks=pytest.mark.slow),
+        pytest.param("Storage", CopiesAnyway, marks=pytest.mark.slow),
+    ],
 )
 def test_simulation_finds_it(part: str, kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
     drill = catalog.find_drill("partitioned/not_compacted", ["load.seconds=2.9"]).drill

@@ -109,6 +109,7 @@ def test_the_progress_of_a_copy_is_remembered_as_long_as_its_move_goes_on() -> N
     assert node.forgotten(Disk(earlier)) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("bug", "drill"),
     [

@@ -208,6 +208,7 @@ def test_compare_and_set_is_refused_if_it_is_not_promised(tmp_path: Path, config
     store(tmp_path, scenario, phase_timeout_s=PATIENT_S, **config)
 
 
+@pytest.mark.slow
 def test_a_request_may_ask_for_quorums_of_its_own(tmp_path: Path) -> None:
     async def scenario(nodes: Nodes) -> None:
         await nodes.start("n1", "n2")
@@ -273,6 +274,7 @@ def test_a_question_of_another_cluster_or_for_another_node_is_not_answered(
     store(tmp_path, scenario)
 
 
+@pytest.mark.slow
 def test_nodes_of_two_clusters_make_no_quorum(tmp_path: Path) -> None:
     async def scenario(nodes: Nodes) -> None:
         await nodes.start("n1")

@@ -68,6 +68,7 @@ def test_it_is_a_system_with_a_failover() -> None:
         ReplicatedRedis(wait_ms=-1)
 
 
+@pytest.mark.slow
 @needs_redis
 def test_after_a_failover_the_old_master_follows_and_what_it_alone_had_is_gone(tmp_path: Path) -> None:
     async def scenario(cluster: Cluster) -> None:

@@ -171,6 +171,7 @@ def test_nodes_agree_though_links_flip_bits(name: str, seed: int) -> None:
     assert set(corrupted(name, seed).values()) == {True}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "caught_by"),
     [("raft/links_corrupt", "log_matching"), pytest.param("strong/links_corrupt", "log_matching", marks=pytest.mark.slow)],

@@ -87,6 +87,7 @@ def test_calls_before_anything_was_prepared_say_what_to_do(monkeypatch: pytest.M
         next(Predictions().calls(Random(1)))
 
 
+@pytest.mark.slow
 def test_torch_stays_out_of_balancer_generator_and_catalogue() -> None:
     """Importing PyTorch costs seconds and 200 MB: only replicas and the training may."""
     code = """

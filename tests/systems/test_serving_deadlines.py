@@ -154,6 +154,7 @@ def test_a_replica_that_had_too_little_time_and_says_so_has_not_failed() -> None
     assert asyncio.run(scenario(60_000)) == (2 * FALL_REQUESTS, False)
 
 
+@pytest.mark.slow
 def test_a_retry_is_told_less() -> None:
     async def scenario() -> None:
         silent, well = Replica(answers=False), Replica(answers=True)

@@ -262,7 +262,10 @@ def test_a_primary_that_would_answer_reads_after_its_lease_is_over() -> None:
 
 @pytest.mark.parametrize(
     ("bug", "does"),
-    [("deposed-reads", "would answer reads after its lease is over"), ("lease-cut-short", "which still holds its lease")],
+    [
+        pytest.param("deposed-reads", "would answer reads after its lease is over", marks=pytest.mark.slow),
+        ("lease-cut-short", "which still holds its lease"),
+    ],
 )
 def test_simulation_asks_replicas_what_they_make_of_leases(bug: str, does: str) -> None:
     """The primary is paused: nobody asks it anything meanwhile, and nobody does afterwards."""

@@ -69,6 +69,7 @@ async def refused(ask: Callable[[], Awaitable[object]], told: str) -> None:
             return
 
 
+@pytest.mark.slow
 def test_keepers_that_answer_slowly_are_given_more_time() -> None:
     async def answer(request: Request) -> Response:
         await asyncio.sleep(SLOW_S)
@@ -115,7 +116,7 @@ async def _client(address: Address) -> None:
 
 
 @pytest.mark.parametrize(
-    "scenario", [_own, _other_cluster, *(pytest.param(one, marks=pytest.mark.slow) for one in (_other_name, _client))]
+    "scenario", [_own, *(pytest.param(one, marks=pytest.mark.slow) for one in (_other_cluster, _other_name, _client))]
 )
 def test_keepers_answer_the_replicas_of_their_own_cluster_alone(
     tmp_path: Path, scenario: Callable[[Address], Awaitable[None]]

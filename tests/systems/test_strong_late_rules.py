@@ -177,6 +177,7 @@ def test_a_primary_that_counts_an_answer_after_its_epoch() -> None:
     assert shown.replica.committed == 0
 
 
+@pytest.mark.slow
 def test_simulation_asks_for_what_comes_after_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     drill = catalog.find_drill("strong/healthy", ["load.seconds=0.5"]).drill
     assert INVARIANT not in run_seed("strong/healthy", drill, 1, swarm=PLAIN).outcome.found

@@ -150,6 +150,7 @@ def test_nothing_is_told_to_an_earlier_primary_nor_by_one_that_has_lost_somethin
     assert isinstance(lost.fence(Fence(configuration=NEXT)), NotReady)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compact_at_kib", [2, pytest.param(1024, marks=pytest.mark.slow)])
 def test_a_takeover_gets_through_thin_links(compact_at_kib: int) -> None:
     """It gets a snapshot, or entries. All that it lacks takes longer than any message may."""

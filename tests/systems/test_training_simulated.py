@@ -64,6 +64,7 @@ def kinds(found: Judged) -> list[str]:
     return [record.kind for record in records if isinstance(record, Happened)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("faults", [LEADER_PAUSED, LAST_GROUP_CUT_OFF])
 def test_several_coordinators_form_one_group_after_another(faults: Sequence[Window]) -> None:
     found = judged(drill_of(faults))
@@ -77,13 +78,17 @@ def test_one_coordinator_forms_one_group_after_another() -> None:
     assert kinds(found).count("formed") > 2
 
 
-@pytest.mark.parametrize(("seed", "coordinators"), [(2, 1), (4, 1), (5, 3), (6, 3)])
+@pytest.mark.parametrize(
+    ("seed", "coordinators"),
+    [(2, 1), pytest.param(4, 1, marks=pytest.mark.slow), (5, 3), pytest.param(6, 3, marks=pytest.mark.slow)],
+)
 def test_whatever_a_seed_adds_the_promises_hold(seed: int, coordinators: int) -> None:
     found = judged(drill_of((), coordinators=coordinators), seed, swarm=None)
     assert not found.swarm.plain
     assert found.outcome.verdict == "pass", found.outcome.why
 
 
+@pytest.mark.slow
 def test_a_rank_that_computes_wrongly_is_left_out_for_good() -> None:
     found = judged(drill_of((Kill("leader").between(1.3, 1.8),), wrong="rank1"))
     assert found.outcome.verdict == "pass", found.outcome.why
@@ -106,6 +111,7 @@ def test_the_same_seed_is_the_same_run() -> None:
     assert one == again
 
 
+@pytest.mark.slow
 def test_a_group_formed_while_the_last_one_trains_is_found() -> None:
     outcome = judged(drill_of(LAST_GROUP_CUT_OFF, bug="forgets-group")).outcome
     assert INVARIANT in outcome.found

@@ -44,6 +44,7 @@ def test_a_leader_that_hands_over_is_left_alone_for_a_while(monkeypatch: pytest.
     assert asked(monkeypatch, patience_s=0.3) == ("n1 leads", 1)
 
 
+@pytest.mark.slow
 def test_a_leader_that_refuses_is_asked_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     why, times = asked(monkeypatch, patience_s=1.0, status=503)
     assert (why, times > 1) == ("status 503", True)
