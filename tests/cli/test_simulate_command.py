@@ -91,8 +91,10 @@ def test_a_seed_that_depends_on_the_order_of_a_set_is_repeated_exactly(tmp_path:
     assert found["why"] in " ".join(repeated.stdout.split())
 
 
-def test_each_seed_twice_is_the_same_run(tmp_path: Path) -> None:
-    done = harness(tmp_path, "simulate", "disk/power_lost", "--seeds", "1", "--twice", "--set", "load.rate=20")
+@pytest.mark.parametrize("drill", [pytest.param("disk/power_lost", marks=pytest.mark.slow), "told/right"])
+def test_each_seed_twice_is_the_same_run(tmp_path: Path, drill: str) -> None:
+    write_drill(tmp_path, "told/right", JUDGED_SO.format(valid=True))
+    done = harness(tmp_path, "simulate", drill, "--seeds", "1", "--twice", "--set", "load.rate=60")
     assert done.returncode == 0, done.stderr
     assert "1 seeds, each twice the same run" in done.stdout
 

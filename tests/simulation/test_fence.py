@@ -29,27 +29,31 @@ def simulate(does: str, *, callback_s: float = 0.00002) -> None:
     SimulatedRun(drill, [], 1, swarm=Swarm(plain=True, conditions=conditions)).carry_out()
 
 
+REFUSED = [
+    ("thread", "starts a thread", "threading.Thread(target=print).start()"),
+    ("socket", "opens a socket", "socket"),
+    ("file", "writes a real file", "pathlib"),
+    ("clock", "asks the machine's clock (time.time)", "time.time()"),
+    ("clock at once", "asks the machine's clock (time.time)", "time.time()"),
+    ("processor time", "asks the machine's clock (time.process_time)", "time.process_time()"),
+    ("local time", "asks the machine's clock (time.localtime without a time)", "time.localtime()"),
+    ("spelled time", "asks the machine's clock (time.strftime without a time)", 'time.strftime("%H:%M")'),
+    ("datetime", "asks the machine's clock (datetime.now)", "datetime.now(UTC)"),
+    ("date", "asks the machine's clock (time.time)", "date.today()"),
+    ("random", "draws from a shared random stream (random.random)", "random.random()"),
+    ("stream", "makes a random stream without a seed", "random.Random()"),
+    ("numpy", "draws from a shared random stream (numpy.random.normal)", "np.random.normal()"),
+    ("exit", "ends its process (os._exit)", "os._exit(1)"),
+    ("executor", "runs <built-in function print> in a thread of n1", "run_in_executor(None, print)"),
+    ("other thread", "hands <built-in function print> to n1's loop from another thread", "call_soon_threadsafe(print)"),
+    ("secret", "draws from the machine's entropy (secrets, random.SystemRandom)", "random.py"),
+]
+QUICK = ("thread", "socket", "file", "clock", "random", "exit", "executor")
+"""One of each kind; the others are left to CI."""
+
+
 @pytest.mark.parametrize(
-    ("does", "what", "line"),
-    [
-        ("thread", "starts a thread", "threading.Thread(target=print).start()"),
-        ("socket", "opens a socket", "socket"),
-        ("file", "writes a real file", "pathlib"),
-        ("clock", "asks the machine's clock (time.time)", "time.time()"),
-        ("clock at once", "asks the machine's clock (time.time)", "time.time()"),
-        ("processor time", "asks the machine's clock (time.process_time)", "time.process_time()"),
-        ("local time", "asks the machine's clock (time.localtime without a time)", "time.localtime()"),
-        ("spelled time", "asks the machine's clock (time.strftime without a time)", 'time.strftime("%H:%M")'),
-        ("datetime", "asks the machine's clock (datetime.now)", "datetime.now(UTC)"),
-        ("date", "asks the machine's clock (time.time)", "date.today()"),
-        ("random", "draws from a shared random stream (random.random)", "random.random()"),
-        ("stream", "makes a random stream without a seed", "random.Random()"),
-        ("numpy", "draws from a shared random stream (numpy.random.normal)", "np.random.normal()"),
-        ("exit", "ends its process (os._exit)", "os._exit(1)"),
-        ("executor", "runs <built-in function print> in a thread of n1", "run_in_executor(None, print)"),
-        ("other thread", "hands <built-in function print> to n1's loop from another thread", "call_soon_threadsafe(print)"),
-        ("secret", "draws from the machine's entropy (secrets, random.SystemRandom)", "random.py"),
-    ],
+    ("does", "what", "line"), [one if one[0] in QUICK else pytest.param(*one, marks=pytest.mark.slow) for one in REFUSED]
 )
 def test_what_no_seed_decides_is_refused_even_if_the_node_swallows_the_error(does: str, what: str, line: str) -> None:
     with pytest.raises(Fenced) as caught:
