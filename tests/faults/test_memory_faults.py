@@ -51,7 +51,6 @@ def test_each_gradient_is_wrong_while_the_window_lasts_and_the_node_tells(tmp_pa
     asyncio.run(scene())
 
 
-@pytest.mark.slow
 def test_bits_flip_as_often_as_was_said(tmp_path: Path) -> None:
     cases: list[tuple[Fault, str, list[int]]] = [
         (WrongGradient("n1", times=2), "gradient", [1, 1, 0, 0]),

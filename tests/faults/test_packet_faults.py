@@ -156,7 +156,6 @@ def test_a_cut_in_one_direction_loses_packets_of_that_one(tmp_path: Path, direct
     on_machines(tmp_path, play)
 
 
-@pytest.mark.slow
 def test_a_link_is_cut_alone(tmp_path: Path) -> None:
     async def play(stage: Stage) -> None:
         async def look() -> None:
