@@ -10,10 +10,9 @@ import inspect
 from collections import defaultdict
 from typing import Final
 
-from harness.model.drill import Drill
 from harness.model.fault import Fault
-from harness.model.seeds import stream
 from harness.run import catalog
+from harness.run.schedule import windows
 
 _HEAD: Final = """\
 # Faults
@@ -58,15 +57,10 @@ def _uses() -> dict[type[Fault], list[str]]:
     for name in catalog.drill_files():
         drill = catalog.find_drill(name).drill
         # However windows are written, a few seeds draw every fault they may hold.
-        for kind in {kind for seed in range(_SEEDS) for kind in _drawn(drill, seed)}:
+        drawn = [window for seed in range(_SEEDS) for window, _ in windows(drill.faults, drill.load.seconds, seed)]
+        for kind in {type(window.fault) for window in drawn}:
             uses[kind].append(name)
     return uses
-
-
-def _drawn(drill: Drill, seed: int) -> set[type[Fault]]:
-    """The faults of a run with this seed: as `plan` draws them, which would also choose targets."""
-    when = stream(seed, "windows")
-    return {type(window.fault) for item in drill.faults for window in item.expand(when, drill.load.seconds)}
 
 
 if __name__ == "__main__":

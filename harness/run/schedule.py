@@ -31,17 +31,21 @@ def plan(drill: Drill, seed: int) -> list[PlannedWindow]:
     return plan_faults(drill.faults, drill.system, drill.load.seconds, seed)
 
 
+def windows(faults: Sequence[Composition], load_s: float, seed: int) -> list[tuple[Window, int]]:
+    """The windows of faults, in the order of the faults, each with the place of its fault."""
+    when = stream(seed, "windows")
+    return [(window, place) for place, item in enumerate(faults) for window in item.expand(when, load_s)]
+
+
 def plan_faults(faults: Sequence[Composition], system: System, load_s: float, seed: int) -> list[PlannedWindow]:
     """The windows of faults on a system, by start time.
 
     Overlapping windows hit different replicas, as long as there are enough.
     """
-    when, where = stream(seed, "windows"), stream(seed, "targets")
-    drawn = [(window, place) for place, item in enumerate(faults) for window in item.expand(when, load_s)]
-    drawn.sort(key=lambda pair: pair[0].from_s)
+    where = stream(seed, "targets")
     planned: list[PlannedWindow] = []
     settled: dict[int, Targets] = {}
-    for number, (window, place) in enumerate(drawn):
+    for number, (window, place) in enumerate(sorted(windows(faults, load_s, seed), key=lambda pair: pair[0].from_s)):
         label = f"w{number}"
         chosen = settled.get(place)
         if chosen is not None:

@@ -308,7 +308,7 @@ def test_a_machine_without_namespaces_is_told_before_the_start(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_nothing_outlives_the_harness(tmp_path: Path, number: signal.Signals) -> None:
     command = (*FAKE, "2", "100000")
     words = [sys.executable, "-m", "harness.cli", "train", "--runs", str(tmp_path), "--", *command]
