@@ -64,10 +64,13 @@ class Successor(msgspec.Struct, frozen=True, omit_defaults=True):
     """The entry that it accepted, in the ballot `accepted`."""
 
 
-class Query(msgspec.Struct, frozen=True, tag=True):
+class Query(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
     """What do you hold for this key?"""
 
     key: str
+    kept: bool = False
+    """Tell also what you keep for other replicas, if that is newer: you stand in for one. What a replica only keeps for another
+    one it drops once that has it, so it must not count as one that holds it."""
 
 
 class Store(msgspec.Struct, frozen=True, tag=True):

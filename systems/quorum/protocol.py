@@ -109,7 +109,11 @@ class Phase:
         asked: list[tuple[str, ReplicaRequest]] = []
         for home, other in zip(self.unanswered(), self._stand_ins, strict=False):
             request = self.request
-            asked.append((other, Keep(request.key, request.entry, home) if isinstance(request, Store) else request))
+            if isinstance(request, Store):
+                request = Keep(request.key, request.entry, home)
+            elif isinstance(request, Query):
+                request = Query(request.key, kept=True)
+            asked.append((other, request))
         return asked
 
     def count(self, replica: str, entry: Entry) -> bool:

@@ -113,7 +113,7 @@ class Storage:
         if self.damaged is not None:
             answered(None)
         elif isinstance(request, Query):
-            answered(replica.newest(request.key))
+            answered(replica.newest(request.key) if request.kept else replica.entry(request.key))
         elif isinstance(request, Settled):
             answered(Entry() if replica.holds_older(request.key, request.version) else Entry(request.version))
         elif isinstance(request, Keep) and not replica.has_room(request.home):
