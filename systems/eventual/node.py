@@ -268,6 +268,7 @@ class Server:
             attempts=(self._anti_entropy.attempts, self._coordinator.attempts),
             compared=self._compared,
             outbox=self._outbox,
+            changes=self._storage.imagined,
         )
 
     def _forgotten(self, disk: Disk) -> str | None:

@@ -10,6 +10,7 @@ from systems.eventual.messages import State
 from systems.eventual.outbox import Outbox
 from systems.eventual.resolution import Resolution
 from systems.eventual.session_reads import SessionReads
+from systems.eventual.storage import Change, Changed
 from systems.parts.merkle import MerkleTree
 
 
@@ -36,3 +37,5 @@ class Shown:
     """How often it has begun to compare itself with each peer in turn."""
     outbox: Outbox | None = None
     """What it keeps for its peers."""
+    changes: Callable[[Sequence[Change]], Changed] | None = None
+    """What changes would leave of their keys if it carried them out together."""

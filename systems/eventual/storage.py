@@ -72,6 +72,13 @@ class Storage:
         self._waiting.append((changes, done))
         return await done
 
+    def imagined(self, changes: Sequence[Change]) -> Changed:
+        """What these changes would leave of their keys if they arrived in one turn of the loop: nothing happens."""
+        states: Changed = {}
+        for change in changes:
+            self._apply(change, states)
+        return states
+
     def _commit(self) -> None:
         """Commit everything that is waiting. Blocks the event loop for the syncs."""
         waiting, self._waiting = self._waiting, []

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import cast
 
 from systems.eventual.agreeing_rules import AgreedHoldTheSame, ComparedInTurn
+from systems.eventual.batch_rules import TogetherNoneIsLost
 from systems.eventual.graves_rules import CountedHaveHad, DroppedAfterGrace, DroppedForGood
 from systems.eventual.invariant import EventualSafety
 from systems.eventual.outbox_rules import UntoldWhileAllLackIt
@@ -19,7 +20,7 @@ from systems.parts.rules import Rule, first_broken
 
 
 class Watch:
-    """Checks what replicas hold, and the rules of their tombstones, of sessions, of writes, of hints and of comparisons."""
+    """Checks what replicas hold, and the rules of tombstones, sessions, writes (alone and together), hints and comparisons."""
 
     def __init__(self, resolution: Resolution, *, agreement: bool, grace_s: float) -> None:
         """For `agreement` see `EventualSafety`, for `grace_s` `DroppedAfterGrace`."""
@@ -32,6 +33,7 @@ class Watch:
             DroppedAfterGrace(resolution, grace_s=grace_s),
             DeniedIsGone(resolution),
             LaterWriteWins(),
+            TogetherNoneIsLost(),
             UntoldWhileAllLackIt(),
             AgreedHoldTheSame(resolution),
             ComparedInTurn(),
