@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Final, NamedTuple
 
@@ -95,6 +96,8 @@ class Dispatcher:
         """How many requests were sent to a second replica before the first had answered."""
         self.most_suspects = 0
         """The most requests that were sent together after two replicas had left each of them unanswered."""
+        self.past_deadline_s = -math.inf
+        """How long after its deadline a try was to end, when that was decided: the longest."""
 
     @property
     def outstanding(self) -> int:
@@ -141,7 +144,7 @@ class Dispatcher:
         try_s = self._try_s(deadline, now_s)
         name = None
         if len(failures) < self.MAX_TRIES and try_s >= _LEAST_S:
-            name = self._choose([failure.name for failure in failures], now_s)
+            name = self._choose([failure.name for failure in failures], now_s, try_s, deadline)
         if name is None:
             self._refuse(messages, failures, deadline)
             return
@@ -179,7 +182,10 @@ class Dispatcher:
             await asyncio.wait(tries, timeout=hedge_s)
             now_s = self._clock()
             try_s = self._try_s(deadline, now_s)
-            if not first.done() and try_s >= _LEAST_S and (second := self._choose([name], now_s)) is not None:
+            second = None
+            if not first.done() and try_s >= _LEAST_S:
+                second = self._choose([name], now_s, try_s, deadline)
+            if second is not None:
                 hedged = messages[: self._paid_for(len(messages), now_s)]
                 self.hedges += len(hedged)
                 if hedged:
@@ -241,7 +247,10 @@ class Dispatcher:
         self.wanted += retries
         return self._retry_budget.spend(retries, now_s)
 
-    def _choose(self, tried: Sequence[str], now_s: float) -> str | None:
+    def _choose(self, tried: Sequence[str], now_s: float, try_s: float, deadline: Deadline | None) -> str | None:
+        """The replica for a try that may take `try_s` from now."""
+        if deadline is not None:
+            self.past_deadline_s = max(self.past_deadline_s, now_s + try_s - deadline.at_s)
         name = self._pool.choose(tried, now_s)
         self.choices.add(name, tried)
         return name

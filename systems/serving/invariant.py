@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from systems.parts.retry_budget import RetryBudget
 from systems.serving.admission import Admission
@@ -25,6 +26,8 @@ from systems.serving.health import INTERVAL_S, HealthChecker
 from systems.serving.policy import FALL_CHECKS, LEAST_SHARE, RISE_CHECKS, Pool, Replica
 from systems.serving.retry_budget_rules import LAG_S, ROUGHLY, RetryBudgetRules
 from systems.serving.settings import Settings
+
+_ROUNDING_S: Final = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +52,7 @@ class BalancersKeepTheirRules:
     - It sends a request once, and again only for retries that were paid for, from a budget that keeps its own rules
       (`RetryBudgetRules`).
     - A request that two replicas left unanswered is sent alone: it may be what broke them.
+    - No try may last until after the client's deadline.
     - It ejects a replica after enough consecutive failures, and keeps it down for as long as the settings say. It never ejects
       too many at once, or the last one that is up.
     - It takes a replica down after enough consecutive failed checks, and up again after enough good ones, without delay. It
@@ -99,6 +103,8 @@ class _Balancer:
         yield from self._counts(shown)
         if (together := shown.dispatcher.most_suspects) > 1:
             yield f"{together} requests were sent together after two replicas had left them unanswered"
+        if (late_s := shown.dispatcher.past_deadline_s) > _ROUNDING_S:
+            yield f"a try may last until {late_s:.3f} s after its deadline"
         yield from self._budget(shown)
         retries = shown.retry_budget.spent + shown.dispatcher.again
         yield from self._breakers.look(shown.now_s, shown.pool, shown.dispatcher, shown.settings, retries)

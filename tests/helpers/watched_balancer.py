@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import cast
@@ -33,6 +34,7 @@ class Sent:
     sent: int = 0
     again: int = 0
     most_suspects: int = 0
+    past_deadline_s: float = -math.inf
     waits_for: dict[str, int] = field(default_factory=dict)
     choices: Choices = field(default_factory=Choices)
     tries: Tries = field(default_factory=lambda: Tries(0.1))

@@ -63,6 +63,14 @@ def test_a_request_that_two_replicas_left_unanswered_goes_alone() -> None:
     assert "2 requests were sent together after two replicas had left them unanswered" in (balancer.look() or "")
 
 
+def test_no_try_may_last_until_after_its_deadline() -> None:
+    balancer = looked_at("r1", "r2")
+    balancer.sent.past_deadline_s = 0.0
+    assert balancer.look() is None
+    balancer.sent.past_deadline_s = 0.05
+    assert "a try may last until 0.050 s after its deadline" in (balancer.look() or "")
+
+
 def test_retries_are_paid_for_out_of_what_was_earned() -> None:
     balancer = looked_at("r1", "r2")
     balancer.sent.admitted = 100
