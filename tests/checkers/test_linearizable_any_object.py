@@ -19,7 +19,7 @@ from harness.checkers.linearizable import linearizable_as
 from harness.model import objects
 from harness.model.history import History
 from harness.model.object_model import REFUSED, Call, Model, Refused, State
-from tests.helpers.effort import cases
+from tests.helpers.effort import cases, left_to_ci
 from tests.helpers.object_search import has_order
 from tests.helpers.random_objects import Op, any_history, right
 
@@ -96,9 +96,7 @@ def test_accepts_whatever_an_object_did_that_does_one_thing_at_a_time(name: str)
     assert verdict.valid is True, verdict.why
 
 
-@pytest.mark.parametrize(
-    "name", [name if name in ("register", "queue") else pytest.param(name, marks=pytest.mark.slow) for name in objects.names()]
-)
+@pytest.mark.parametrize("name", [name if name in ("register", "queue") else left_to_ci(name) for name in objects.names()])
 def test_the_calls_told_have_no_order_whether_or_not_the_others_happened(name: str) -> None:
     model, told = objects.named(name), 0
     for seed in range(20):

@@ -11,7 +11,7 @@ import pytest
 from harness.checkers.linearizable import linearizable
 from harness.model.history import History
 from harness.model.verdict import Verdict
-from tests.helpers.effort import cases
+from tests.helpers.effort import cases, left_to_ci
 from tests.helpers.random_registers import any_history, right
 from tests.helpers.search import Op, has_order, until
 
@@ -107,7 +107,7 @@ def test_accepts_whatever_an_atomic_register_did() -> None:
     assert verdict.valid is True, verdict.why
 
 
-@pytest.mark.parametrize("seed", [*range(5), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(5, 20))])
+@pytest.mark.parametrize("seed", [*range(5), *map(left_to_ci, range(5, 20))])
 def test_keys_together_are_judged_as_each_alone(seed: int) -> None:
     random = Random(seed)
     histories = [any_history(random) for _ in range(200)]
@@ -118,7 +118,7 @@ def test_keys_together_are_judged_as_each_alone(seed: int) -> None:
     assert verdict.why.endswith(f"({contradictory} keys contradict themselves)")
 
 
-@pytest.mark.parametrize("at_once", [pytest.param(1, marks=pytest.mark.slow), 7, 100])
+@pytest.mark.parametrize("at_once", [left_to_ci(1), 7, 100])
 def test_calls_are_judged_in_parts_as_all_at_once(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
     verdicts = []
     for calls in (at_once, 10**6):
@@ -134,7 +134,7 @@ def test_calls_are_judged_in_parts_as_all_at_once(at_once: int, monkeypatch: pyt
     assert [valid for valid, _, _ in told] == [False, False, True]
 
 
-@pytest.mark.parametrize("seed", [*range(2), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 10))])
+@pytest.mark.parametrize("seed", [*range(2), *map(left_to_ci, range(2, 10))])
 def test_of_all_keys_the_first_contradiction_is_told(seed: int) -> None:
     random = Random(seed)
     histories = [any_history(random) for _ in range(20)]

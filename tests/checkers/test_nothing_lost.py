@@ -8,7 +8,7 @@ import pytest
 
 from harness.checkers.nothing_lost import nothing_lost
 from harness.model.history import History
-from tests.helpers.effort import cases
+from tests.helpers.effort import cases, left_to_ci
 from tests.helpers.random_registers import any_history
 from tests.helpers.search import Op, has_order
 from tests.helpers.synthetic import window
@@ -364,7 +364,7 @@ def is_lost(ops: list[Op], final: set[int]) -> bool:
     return False
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2, 3))])
+@pytest.mark.parametrize("seed", [0, *map(left_to_ci, (1, 2, 3))])
 def test_agrees_with_a_search_through_all_orders(seed: int) -> None:
     """Each key has its own small random history; the operations in the verdict show which keys are wrong."""
     random = Random(seed)

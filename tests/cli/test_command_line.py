@@ -17,6 +17,7 @@ import pytest
 
 from harness.cli.main import run
 from harness.cli.registry import commands
+from tests.helpers.effort import left_to_ci
 from tests.helpers.engine import ROOT, environment, harness, harness_running, node_process, nothing_left, until, write_drill
 
 GOOD = """
@@ -42,9 +43,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("drill", "code", "verdict"),
     [
         ("good", 0, "pass"),
-        pytest.param("slow", 3, "slo", marks=pytest.mark.slow),
-        pytest.param("idle", 4, "unknown", marks=pytest.mark.slow),
-        pytest.param("crash", 1, "fail", marks=pytest.mark.slow),
+        left_to_ci("slow", 3, "slo"),
+        left_to_ci("idle", 4, "unknown"),
+        left_to_ci("crash", 1, "fail"),
     ],
 )
 def test_exit_codes_and_json(folder: Path, drill: str, code: int, verdict: str) -> None:
@@ -190,7 +191,7 @@ def tiny_disk(at: Path, kilobytes: int) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(at)], check=True)  # noqa: S607 - whichever there is
 
 
-@pytest.mark.parametrize("kilobytes", [4, 40, *(pytest.param(size, marks=pytest.mark.slow) for size in (80, 150))])
+@pytest.mark.parametrize("kilobytes", [4, 40, 80, 150])
 @pytest.mark.slow
 def test_a_full_disk_is_said_in_one_line(folder: Path, tmp_path: Path, kilobytes: int) -> None:
     """The disk is full at once, when nodes start, when the log is written, or when the run is saved."""

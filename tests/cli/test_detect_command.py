@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.effort import left_to_ci
 from tests.helpers.engine import harness, harness_running, nothing_left, write_drill
 
 SYSTEM = '''
@@ -127,10 +128,8 @@ def test_an_interrupted_matrix_goes_on_where_it_stopped(folder: Path) -> None:
     ("arguments", "message"),
     [
         (["quorom"], "No system with known bugs called 'quorom'. Did you mean 'Quorum'?"),
-        pytest.param(["redis"], "No system with known bugs called 'redis'. ", marks=pytest.mark.slow),
-        pytest.param(
-            ["quorum", "--bug", "red-one"], "No bug called 'red-one'. Did you mean 'read-one'?", marks=pytest.mark.slow
-        ),
+        left_to_ci(["redis"], "No system with known bugs called 'redis'. "),
+        left_to_ci(["quorum", "--bug", "red-one"], "No bug called 'red-one'. Did you mean 'read-one'?"),
         (["--seeds", "0"], "--seeds 0 leaves nothing to run. Add --simulate S"),
     ],
 )
@@ -145,15 +144,8 @@ def test_what_makes_no_sense_is_said_in_a_line(tmp_path: Path, arguments: list[s
     ("was", "now", "message"),
     [
         ('"parrot/asked"', '"parrot/askd"', "by the drill 'parrot/askd', which does not exist. Did you mean"),
-        pytest.param(
-            '"nodes_stayed_up"', '"nodes_up"', "by 'nodes_up', which parrot/asked does not judge. ", marks=pytest.mark.slow
-        ),
-        pytest.param(
-            '"parrot/asked"',
-            '"quorum/healthy"',
-            "whose system is Quorum(bug=None). Name a drill of Parrot",
-            marks=pytest.mark.slow,
-        ),
+        ('"nodes_stayed_up"', '"nodes_up"', "by 'nodes_up', which parrot/asked does not judge. "),
+        ('"parrot/asked"', '"quorum/healthy"', "whose system is Quorum(bug=None). Name a drill of Parrot"),
         ("bug: str | None = None", "bug: str | None = 'hidden'", "whose system is Parrot(bug='hidden'). Name a drill"),
     ],
 )

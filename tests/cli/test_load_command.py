@@ -23,6 +23,7 @@ from harness.cluster.ports import reserved
 from results.analysis.histogram import Histogram
 from results.record.load_result import LoadResult, decode
 from tests.helpers.answering import accepting, answering
+from tests.helpers.effort import left_to_ci
 from tests.helpers.engine import environment
 from workloads.load.engine import EngineTask, Snapshot
 from workloads.load.target import request_bytes, target_of
@@ -83,18 +84,9 @@ def test_folders_with_the_names_of_our_packages_do_not_get_in_the_way(tmp_path: 
     ("status", "headers", "body", "reason", "example"),
     [
         (404, (), b'{"detail":\n "Not Found"}', "status 404", '{"detail": "Not Found"}'),
-        pytest.param(500, (), b"boom\x1b[2J", "status 500", "boom", marks=pytest.mark.slow),
-        pytest.param(
-            401, (("WWW-Authenticate", "Basic"),), b"", "status 401", "www-authenticate: Basic", marks=pytest.mark.slow
-        ),
-        pytest.param(
-            302,
-            (("Location", "/login"),),
-            b"",
-            "status 302, a redirect, which is not followed",
-            "location: /login",
-            marks=pytest.mark.slow,
-        ),
+        left_to_ci(500, (), b"boom\x1b[2J", "status 500", "boom"),
+        left_to_ci(401, (("WWW-Authenticate", "Basic"),), b"", "status 401", "www-authenticate: Basic"),
+        left_to_ci(302, (("Location", "/login"),), b"", "status 302, a redirect, which is not followed", "location: /login"),
     ],
 )
 def test_a_server_that_refuses_everything_is_no_pass_and_shows_why(
@@ -135,7 +127,7 @@ def test_a_port_that_speaks_tls_is_said_to(load: Loads) -> None:
     assert "the server speaks TLS on this port" in out
 
 
-@pytest.mark.parametrize("wrong", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.parametrize("wrong", [left_to_ci(False), True])
 def test_an_answer_to_another_request_is_wrong(load: Loads, wrong: bool) -> None:
     """The server answers with the number in the request; a wrong one with that of the request before, whoever sent it."""
     last = [b"0"]

@@ -13,6 +13,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from harness.cli import nightly_output
 from harness.cli.main import run
 from results.record.nights.database import HistoryDatabase
+from tests.helpers.effort import left_to_ci
 from tests.helpers.nights import measured, plan, record
 
 
@@ -110,9 +111,9 @@ def test_the_last_page_stays_until_the_next_is_there(monkeypatch: pytest.MonkeyP
     ("share", "code"),
     [
         ("99%", 3),
-        pytest.param("0.99", 3, marks=pytest.mark.slow),
+        left_to_ci("0.99", 3),
         ("1", 2),
-        pytest.param("0%", 2, marks=pytest.mark.slow),
+        left_to_ci("0%", 2),
         ("most", 2),
     ],
 )

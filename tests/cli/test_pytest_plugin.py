@@ -16,6 +16,7 @@ import pytest
 from harness.run.imports.files import found_in
 from results.record.nights.database import HistoryDatabase
 from results.record.nights.importing import take_in
+from tests.helpers.effort import left_to_ci
 from tests.helpers.engine import environment, write_drill
 
 pytest_plugins = "pytester"
@@ -117,7 +118,7 @@ def test_the_summary_has_the_verdict(pytester: pytest.Pytester) -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        pytest.param(CRASH, ["nodes_stayed_up", "n1 died at", "harness drill wrong --seed 3"], marks=pytest.mark.slow),
+        left_to_ci(CRASH, ["nodes_stayed_up", "n1 died at", "harness drill wrong --seed 3"]),
         (DEAD, ["n1 did not start", "there is no flux capacitor"]),
         ("drill = Drill(", ["drills/wrong.py, line 8: SyntaxError"]),
         ("x = 1", ["defines no drill"]),
@@ -135,9 +136,7 @@ def test_what_fails_shows_the_verdict_and_no_traceback(pytester: pytest.Pytester
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("body", "code"), [pytest.param(GOOD, 0, id="good"), pytest.param(CRASH, 1, id="crash", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize(("body", "code"), [pytest.param(GOOD, 0, id="good"), pytest.param(CRASH, 1, id="crash")])
 def test_drills_run_without_pytest_benchmark_too(pytester: pytest.Pytester, body: str, code: int) -> None:
     write_drill(pytester.path, "one", body)
     plugins = ["-p", "no:locust", "-p", "no:cacheprovider", "-p", "no:benchmark"]

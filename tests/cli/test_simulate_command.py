@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.model.seeds import SIMULATION_HASH_SEED
+from tests.helpers.effort import left_to_ci
 from tests.helpers.engine import harness, write_drill
 
 ALREADY = str(SIMULATION_HASH_SEED)
@@ -91,7 +92,7 @@ def test_a_seed_that_depends_on_the_order_of_a_set_is_repeated_exactly(tmp_path:
     assert found["why"] in " ".join(repeated.stdout.split())
 
 
-@pytest.mark.parametrize("drill", [pytest.param("disk/power_lost", marks=pytest.mark.slow), "told/right"])
+@pytest.mark.parametrize("drill", [left_to_ci("disk/power_lost"), "told/right"])
 def test_each_seed_twice_is_the_same_run(tmp_path: Path, drill: str) -> None:
     write_drill(tmp_path, "told/right", JUDGED_SO.format(valid=True))
     done = harness(tmp_path, "simulate", drill, "--seeds", "1", "--twice", "--set", "load.rate=60")

@@ -12,6 +12,7 @@ import pytest
 
 from harness.cli.main import run
 from harness.run import catalog
+from tests.helpers.effort import left_to_ci
 from tests.helpers.engine import environment
 
 NIGHTS = Path(__file__).parents[2] / "examples/nights/history.sqlite"
@@ -38,9 +39,7 @@ def test_a_stream_that_is_closed(tmp_path: Path, stream: str) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-@pytest.mark.parametrize(
-    "arguments", [["--help"], pytest.param(["history", "list", "--history", str(NIGHTS)], marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("arguments", [["--help"], left_to_ci(["history", "list", "--history", str(NIGHTS)])])
 def test_output_to_a_full_disk_is_said_in_one_line(tmp_path: Path, arguments: list[str]) -> None:
     done = shell('"$@" >/dev/full', tmp_path, *arguments)
     assert done.returncode == 70

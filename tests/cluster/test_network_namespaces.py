@@ -272,7 +272,8 @@ drill = Drill(
 """
 
 
-@pytest.mark.parametrize("victim", [pytest.param(victim, marks=pytest.mark.slow) for victim in ("harness", "warden", "both")])
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["harness", "warden", "both"])
 def test_nothing_is_left_of_a_run_that_was_killed(tmp_path: Path, victim: str) -> None:
     need_hosts()
     before = links()

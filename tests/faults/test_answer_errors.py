@@ -17,6 +17,7 @@ from harness.model.system import System
 from systems.featured import Featured
 from systems.foreign.redis import Redis
 from systems.serving import Serving
+from tests.helpers.effort import left_to_ci
 
 DEADLINE_S = 30.0
 
@@ -34,7 +35,7 @@ async def statuses(cluster: Cluster, node: str, path: str, times: int) -> Counte
     [
         (Featured(replicas=1), "features", "/features?user=u1", 0.25, 2),
         (Featured(replicas=1), "features", "/features?user=u1", 1.0, 8),
-        pytest.param(Serving(replicas=1), "r1", "/status", 1.0, 8, marks=pytest.mark.slow),
+        left_to_ci(Serving(replicas=1), "r1", "/status", 1.0, 8),
     ],
     ids=["every fourth", "all", "all of batches"],
 )

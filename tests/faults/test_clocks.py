@@ -19,6 +19,7 @@ from harness.model.evidence import Evidence
 from harness.model.fault import Fault
 from harness.model.steering import Term
 from harness.node.control import ControlPage
+from tests.helpers.effort import left_to_ci
 from tests.helpers.keeper import Keeper
 from tests.helpers.subject import Stage
 
@@ -139,7 +140,7 @@ def test_a_clock_that_no_process_could_see_did_not_act(tmp_path: Path) -> None:
     asyncio.run(scene())
 
 
-@pytest.mark.parametrize("kind", [ClockSkew, *(pytest.param(kind, marks=pytest.mark.slow) for kind in (ClockJump, ClockDrift))])
+@pytest.mark.parametrize("kind", [ClockSkew, *map(left_to_ci, (ClockJump, ClockDrift))])
 def test_a_clock_that_nobody_read_met_nothing_unless_the_system_promises_that(
     tmp_path: Path, kind: Callable[..., Fault]
 ) -> None:

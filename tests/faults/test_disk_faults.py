@@ -24,6 +24,7 @@ from harness.model.evidence import Evidence
 from harness.model.fault import Fault
 from harness.model.load import Load
 from tests.helpers.echo import Numbers
+from tests.helpers.effort import left_to_ci
 from tests.helpers.keeper import Keeper, write
 from tests.helpers.subject import Stage
 
@@ -103,7 +104,7 @@ def test_slow_disk_delays_each_read_and_sync_and_no_write(tmp_path: Path) -> Non
     asyncio.run(scene())
 
 
-ONE_OF_ALL = [SyncFails("n1"), *(pytest.param(fault, marks=pytest.mark.slow) for fault in (DiskFull("n1"), SlowDisk("n1")))]
+ONE_OF_ALL = [SyncFails("n1"), *map(left_to_ci, (DiskFull("n1"), SlowDisk("n1")))]
 
 
 @pytest.mark.parametrize("fault", ONE_OF_ALL)

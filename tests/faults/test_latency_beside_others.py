@@ -16,6 +16,7 @@ from harness.run import catalog
 from harness.run.schedule import plan
 from harness.simulation.cluster import SimulatedLinks
 from harness.simulation.record import SimulatedRun
+from tests.helpers.effort import left_to_ci
 
 
 def held(monkeypatch: pytest.MonkeyPatch, faults: Sequence[Window]) -> tuple[FaultWindow, list[float]]:
@@ -55,7 +56,7 @@ OTHERS: list[Fault] = [Pause("n1"), Isolate("n1")]
 
 
 @pytest.mark.parametrize("other", OTHERS, ids=lambda fault: type(fault).__name__)
-@pytest.mark.parametrize("delay_ms", [pytest.param(50, marks=pytest.mark.slow), 2000])
+@pytest.mark.parametrize("delay_ms", [left_to_ci(50), 2000])
 def test_the_recorded_times_are_those_at_which_links_are_slow(
     monkeypatch: pytest.MonkeyPatch, other: Fault, delay_ms: float
 ) -> None:

@@ -23,6 +23,7 @@ from harness.model.evidence import Evidence, Targets
 from harness.model.fault import Fault
 from harness.model.system import Link
 from tests.helpers.echo import Echo
+from tests.helpers.effort import left_to_ci
 from tests.helpers.real_toxiproxy import need_toxiproxy
 
 Pair = tuple[str, str]
@@ -43,7 +44,7 @@ class World:
         self.runner.run(bounded())
 
 
-@pytest.fixture(scope="module", params=["embedded", pytest.param("toxiproxy", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=["embedded", left_to_ci("toxiproxy")])
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     plane: PlaneKind = request.param
     with pytest.MonkeyPatch.context() as patch, asyncio.Runner() as runner:
@@ -122,7 +123,7 @@ CUTS: dict[str, tuple[Fault, tuple[str, ...], set[Pair], set[Pair], set[str]]] =
 QUICK = ("isolate a node", "isolate a client's link", "the way back over a link")
 
 
-@pytest.mark.parametrize("cut", [cut if cut in QUICK else pytest.param(cut, marks=pytest.mark.slow) for cut in CUTS])
+@pytest.mark.parametrize("cut", [cut if cut in QUICK else left_to_ci(cut) for cut in CUTS])
 def test_a_cut_stops_bytes_in_exactly_the_directions_that_were_chosen(world: World, cut: str) -> None:
     fault, names, unasked, unanswered, lost = CUTS[cut]
 
@@ -164,7 +165,7 @@ def test_a_cut_of_nothing_has_not_acted(world: World) -> None:
     world.run(scenario)
 
 
-@pytest.mark.parametrize(("delay_ms", "jitter_ms"), [(30, 0), (60, 20), pytest.param(1100, 0, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("delay_ms", "jitter_ms"), [(30, 0), (60, 20), left_to_ci(1100, 0)])
 def test_latency_delays_the_targets_links_by_what_was_asked(world: World, delay_ms: float, jitter_ms: float) -> None:
     async def scenario(cluster: Cluster) -> None:
         fault, hit = Latency("n1>n2", delay_ms=delay_ms, jitter_ms=jitter_ms), targets(cluster, "n1>n2")

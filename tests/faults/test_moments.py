@@ -42,6 +42,7 @@ from systems.quorum.messages import Put
 from systems.quorum.replica import Part
 from systems.quorum.storage import LOG
 from tests.helpers.echo import Echo, Numbers
+from tests.helpers.effort import left_to_ci
 from tests.helpers.subject import until
 
 DEADLINE_S = 30.0
@@ -97,11 +98,11 @@ class Store:
 @pytest.mark.parametrize(
     ("item", "holders"),
     [
-        pytest.param(Kill("n1").when(received="/kv/", for_s=0.05), {0}, marks=pytest.mark.slow),
-        pytest.param(Kill("n1").when(sent="/replica", nth=2, for_s=0.05), {0}, marks=pytest.mark.slow),
-        pytest.param(Kill("n1").when(heard="/replica", for_s=0.05), {0}, marks=pytest.mark.slow),
+        left_to_ci(Kill("n1").when(received="/kv/", for_s=0.05), {0}),
+        left_to_ci(Kill("n1").when(sent="/replica", nth=2, for_s=0.05), {0}),
+        left_to_ci(Kill("n1").when(heard="/replica", for_s=0.05), {0}),
         (Kill("n1").when(sent="/replica", nth=3, for_s=0.05), {1, 2}),
-        pytest.param(Kill("n1").when(answering="/kv/", for_s=0.05), {1, 2}, marks=pytest.mark.slow),
+        left_to_ci(Kill("n1").when(answering="/kv/", for_s=0.05), {1, 2}),
     ],
     ids=["received", "queries sent", "a query heard", "a store sent", "answering"],
 )
@@ -123,7 +124,7 @@ def test_a_node_dies_just_when_it_has_done_so_much_of_a_write(tmp_path: Path, it
     asyncio.run(scene())
 
 
-@pytest.mark.parametrize("kept", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kept", [False, left_to_ci(True)])
 def test_power_is_lost_just_before_or_just_after_a_sync(tmp_path: Path, kept: bool) -> None:
     async def scene() -> None:
         async with Store.opened(tmp_path) as store:

@@ -25,6 +25,7 @@ from harness.model.seeds import stream
 from harness.run.schedule import plan
 from systems.serving import Serving
 from tests.helpers.echo import Echo, Numbers
+from tests.helpers.effort import left_to_ci
 
 DEADLINE_S = 60.0
 """Far above what anything here takes, so that a busy machine does not decide."""
@@ -117,14 +118,14 @@ async def during(
 @pytest.mark.parametrize(
     ("fault", "replicas", "reaching"),
     [
-        pytest.param(Bridge("n3"), 5, bridged(1, "n3", "1 2 4 5"), marks=pytest.mark.slow),
+        left_to_ci(Bridge("n3"), 5, bridged(1, "n3", "1 2 4 5")),
         (Bridge("n1"), 4, bridged(1, "n1", "2 3 4")),
-        pytest.param(Bridge("n2"), 3, both_ways("21 23"), marks=pytest.mark.slow),
-        pytest.param(MajorityRing(), 5, ringed(1, "1 2 3 4 5"), marks=pytest.mark.slow),
+        left_to_ci(Bridge("n2"), 3, both_ways("21 23")),
+        left_to_ci(MajorityRing(), 5, ringed(1, "1 2 3 4 5")),
         (MajorityRing(), 4, ringed(1, "1 2 3 4")),
-        pytest.param(Isolate("n1"), 3, both_ways("23"), marks=pytest.mark.slow),
-        pytest.param(Partition("n1"), 3, both_ways("23"), marks=pytest.mark.slow),
-        pytest.param(Partition("n1>n2"), 3, complete(3) - {("n1", "n2")}, marks=pytest.mark.slow),
+        left_to_ci(Isolate("n1"), 3, both_ways("23")),
+        left_to_ci(Partition("n1"), 3, both_ways("23")),
+        left_to_ci(Partition("n1>n2"), 3, complete(3) - {("n1", "n2")}),
     ],
     ids=repr,
 )
@@ -139,14 +140,8 @@ def test_who_is_where_is_another_with_another_seed(tmp_path: Path) -> None:
     asyncio.run(during(MajorityRing(), 5, tmp_path, lambda _: ringed(seed, "1 2 3 4 5"), seed))
 
 
-@pytest.mark.parametrize(
-    ("selector", "sizes"),
-    [
-        pytest.param("half", (2, 2), marks=pytest.mark.slow),
-        pytest.param("minority", (1, 3), marks=pytest.mark.slow),
-        pytest.param("majority", (3, 1), marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("selector", "sizes"), [("half", (2, 2)), ("minority", (1, 3)), ("majority", (3, 1))])
 def test_sides_of_a_partition(selector: str, sizes: tuple[int, int], tmp_path: Path) -> None:
     inside = asyncio.run(
         during(
@@ -159,7 +154,7 @@ def test_sides_of_a_partition(selector: str, sizes: tuple[int, int], tmp_path: P
     assert (len(inside), 4 - len(inside)) == sizes
 
 
-@pytest.mark.parametrize("direction", ["out", pytest.param("in", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("direction", ["out", left_to_ci("in")])
 def test_one_way_cuts_stop_requests_one_way_and_answers_the_other(direction: Literal["out", "in"], tmp_path: Path) -> None:
     """Neither side gets answers from the other; the side that still hears requests shows which way is cut."""
     fault = Partition("n1", direction=direction)

@@ -18,6 +18,7 @@ from harness.model.evidence import Evidence
 from harness.model.seeds import stream
 from harness.model.steering import Tracked
 from harness.node.control import ALL
+from tests.helpers.effort import left_to_ci
 from tests.helpers.keeper import Keeper, write
 from tests.helpers.subject import Stage
 
@@ -166,7 +167,7 @@ def test_torn_file_keeps_what_was_synced_and_a_beginning_of_the_rest(
     assert lost == len(data) - len(left)
 
 
-@pytest.mark.parametrize(("synced", "acted"), [(True, False), pytest.param(False, True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("synced", "acted"), [(True, False), left_to_ci(False, True)])
 def test_a_torn_one_that_finds_everything_synced_has_torn_nothing(tmp_path: Path, synced: bool, acted: bool) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path, Keeper()) as stage:

@@ -13,12 +13,13 @@ from faults.kill import Kill
 from faults.memory_pressure import MemoryPressure
 from harness.cluster.process_limits import limit_of
 from harness.model.fault import Fault
+from tests.helpers.effort import left_to_ci
 from tests.helpers.subject import Stage
 
 LIMITING = pytest.mark.parametrize(
     ("strict", "lax", "which"),
     [
-        pytest.param(MemoryPressure("n1"), MemoryPressure("n1", headroom_mib=1024), resource.RLIMIT_AS, marks=pytest.mark.slow),
+        left_to_ci(MemoryPressure("n1"), MemoryPressure("n1", headroom_mib=1024), resource.RLIMIT_AS),
         (DescriptorExhaustion("n1"), DescriptorExhaustion("n1", spare=100), resource.RLIMIT_NOFILE),
     ],
     ids=["memory", "descriptors"],

@@ -11,6 +11,7 @@ from faults.reload import Reload
 from harness.cluster.cluster import Cluster
 from harness.model.evidence import Evidence, Targets
 from systems.serving.deployed import DeployedServing
+from tests.helpers.effort import left_to_ci
 
 DEADLINE_S = 30.0
 
@@ -19,9 +20,9 @@ DEADLINE_S = 30.0
     ("version", "refused", "acted", "told"),
     [
         ("v2", False, True, "r1 loaded v2"),
-        pytest.param("v2", True, False, "r1 loaded v2", marks=pytest.mark.slow),
-        pytest.param("bad-v2", False, False, "r1 did not load bad-v2: ", marks=pytest.mark.slow),
-        pytest.param("bad-v2", True, True, "r1 did not load bad-v2: ", marks=pytest.mark.slow),
+        left_to_ci("v2", True, False, "r1 loaded v2"),
+        left_to_ci("bad-v2", False, False, "r1 did not load bad-v2: "),
+        left_to_ci("bad-v2", True, True, "r1 did not load bad-v2: "),
     ],
 )
 def test_it_acted_if_every_node_did_as_it_should(tmp_path: Path, version: str, refused: bool, acted: bool, told: str) -> None:

@@ -16,6 +16,7 @@ from toxiproxy import Toxiproxy
 from toxiproxy.api import APIConsumer
 from toxiproxy.exceptions import InvalidToxic, NotFound, ProxyExists
 
+from tests.helpers.effort import left_to_ci
 from tests.helpers.plane_world import PATIENCE_S, Server, Upstream, connect, receive
 from tests.helpers.real_toxiproxy import real_cli
 
@@ -114,9 +115,7 @@ STOCK_CLIENTS: dict[str, tuple[str, str, Callable[[str], list[str]]]] = {
 
 @pytest.mark.parametrize(
     "client",
-    [
-        client if client == "node fetch" else pytest.param(client, marks=pytest.mark.slow) for client in STOCK_CLIENTS
-    ],  # Java takes its time
+    [client if client == "node fetch" else left_to_ci(client) for client in STOCK_CLIENTS],  # Java takes its time
 )
 def test_the_http_clients_of_other_languages_drive_it(server: Server, upstream: Upstream, client: str) -> None:
     command, package, arguments = STOCK_CLIENTS[client]

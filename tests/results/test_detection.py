@@ -207,7 +207,7 @@ def test_the_page_needs_nothing_else_and_runs_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here: apt-get install chromium")
-@pytest.mark.parametrize("width", [500, pytest.param(1280, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("width", [500, 1280])
 def test_a_browser_shows_the_page_without_scrolling_sideways(tmp_path: Path, width: int) -> None:
     assert CHROMIUM
     page = page_of(tmp_path)

@@ -11,6 +11,7 @@ import pytest
 from results.report.nightly_page import write_nightly_page
 from results.trends.judging import judge
 from results.trends.nightly import Nightly
+from tests.helpers.effort import left_to_ci
 from tests.helpers.outcomes import HOSTILE, moved, nights, run
 
 pytest.importorskip("playwright", reason="playwright is not installed: pip install -e '.[test]'")
@@ -21,7 +22,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here: apt-get install chromium")
 
 
-@pytest.fixture(scope="module", params=[pytest.param(1280, id="wide", marks=pytest.mark.slow), pytest.param(500, id="narrow")])
+@pytest.fixture(scope="module", params=[left_to_ci(1280, id="wide"), pytest.param(500, id="narrow")])
 def page(request: pytest.FixtureRequest) -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])

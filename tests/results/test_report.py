@@ -24,6 +24,7 @@ from results.record.store import save
 from results.report.assets import command
 from results.report.fault_strip import fault_strip
 from results.report.page import write_report
+from tests.helpers.effort import left_to_ci
 from tests.helpers.synthetic import concluded, crash, spoil, steady, window
 
 MIB_2 = 2_000_000
@@ -224,11 +225,11 @@ def test_unfailed_minorities_are_drawn_whole(tmp_path: Path) -> None:
     "history",
     [
         History.of(steady().iloc[:0]),
-        pytest.param(History.of(steady().iloc[:1]), marks=pytest.mark.slow),
+        left_to_ci(History.of(steady().iloc[:1])),
         History.of(spoil(steady(seconds=2), 0, 2)),
         History.of(steady(seconds=2), [window(1, 1.5, injected=False, acted=None)]),
-        pytest.param(History.of(steady().iloc[:0], [window(1, 3)]), marks=pytest.mark.slow),
-        pytest.param(History.of(steady(seconds=2).assign(done_ns=lambda ops: ops["due_ns"])), marks=pytest.mark.slow),
+        left_to_ci(History.of(steady().iloc[:0], [window(1, 3)])),
+        left_to_ci(History.of(steady(seconds=2).assign(done_ns=lambda ops: ops["due_ns"]))),
     ],
     ids=["no calls", "one call", "all failed", "fault never injected", "only a fault", "no time taken"],
 )
@@ -352,7 +353,7 @@ const timer = setInterval(() => {
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here: apt-get install chromium")
-@pytest.mark.parametrize("width", [500, pytest.param(1280, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("width", [500, left_to_ci(1280)])
 def test_a_browser_draws_it(tmp_path: Path, width: int) -> None:
     assert CHROMIUM
     ops = spoil(steady(), 4, 4.5, "failed", HOSTILE).assign(key=HOSTILE)

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from results.trends.judging import judge
+from tests.helpers.effort import left_to_ci
 from tests.helpers.simulated_nights import QUIET, relative, series_of
 
 
-@pytest.mark.parametrize("nights", [5, pytest.param(12, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("nights", [5, left_to_ci(12)])
 def test_a_jump_of_the_smallest_size_is_told_nearly_always_and_a_much_smaller_one_is_not(nights: int) -> None:
     """The noise that the size rests on is that of a few nights, so that it holds on average and not for each history."""
     told, too_small = 0, 0

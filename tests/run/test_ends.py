@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.helpers.effort import left_to_ci
 from tests.helpers.engine import (
     accepts,
     harness_running,
@@ -37,7 +38,7 @@ def server() -> Iterator[int]:
         yield port
 
 
-@pytest.fixture(params=["embedded", pytest.param("external toxiproxy", marks=pytest.mark.slow)])
+@pytest.fixture(params=["embedded", left_to_ci("external toxiproxy")])
 def plane(request: pytest.FixtureRequest) -> int | None:
     """The port of a running Toxiproxy; None for the embedded one."""
     return request.getfixturevalue("server") if request.param != "embedded" else None
@@ -93,9 +94,9 @@ def test_the_harness_is_killed_amid_every_fault(tmp_path: Path, plane: int | Non
     ("times", "external"),
     [
         (1, False),
-        pytest.param(1, True, marks=pytest.mark.slow),
-        pytest.param(2, True, marks=pytest.mark.slow),
-        pytest.param(3, False, marks=pytest.mark.slow),
+        left_to_ci(1, True),
+        left_to_ci(2, True),
+        left_to_ci(3, False),
     ],
 )
 def test_it_is_interrupted_amid_every_fault(tmp_path: Path, request: pytest.FixtureRequest, times: int, external: bool) -> None:
@@ -141,9 +142,7 @@ def test_the_warden_is_killed(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("victim", "what"), [("fault-plane", "fault plane"), pytest.param("client", "load generator", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize(("victim", "what"), [("fault-plane", "fault plane"), ("client", "load generator")])
 def test_a_process_that_the_run_needs_is_killed(tmp_path: Path, victim: str, what: str) -> None:
     write_drill(tmp_path, "every", EVERY_FAULT)
     with harness_running(tmp_path, "drill", "every") as run:

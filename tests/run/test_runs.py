@@ -32,6 +32,7 @@ from harness.run.runner import CompletedRun, run
 from harness.run.spec import RunSpec
 from tests.helpers import echo
 from tests.helpers.echo import Echo, Led, Misread, Numbers
+from tests.helpers.effort import left_to_ci
 from tests.helpers.engine import node_process, nothing_left, run_drill
 
 LOAD = Load(rate=100, seconds=1, timeout_ms=300)
@@ -140,12 +141,7 @@ def test_a_pause_that_something_else_ends_has_not_acted(tmp_path: Path) -> None:
     ("fault", "system", "why"),
     [
         (Isolate("n1>n2"), Echo(replicas=2), "no bytes were stopped"),
-        pytest.param(
-            Kill("leader"),
-            Led(replicas=2, broken=True),
-            "the system did not say who leads: no node leads",
-            marks=pytest.mark.slow,
-        ),
+        left_to_ci(Kill("leader"), Led(replicas=2, broken=True), "the system did not say who leads: no node leads"),
     ],
 )
 def test_a_fault_that_cannot_act_makes_the_run_unknown(tmp_path: Path, fault: Fault, system: Echo, why: str) -> None:
@@ -227,7 +223,7 @@ class Failing:
     ("workload", "why"),
     [
         (Brief(), "the workload ends after 1 calls"),
-        pytest.param(Failing(), "ZeroDivisionError: integer division", marks=pytest.mark.slow),
+        (Failing(), "ZeroDivisionError: integer division"),
     ],
 )
 def test_a_broken_workload_is_said(tmp_path: Path, workload: Brief | Failing, why: str) -> None:

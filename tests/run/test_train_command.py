@@ -21,6 +21,7 @@ import pytest
 from harness.cli import main
 from harness.model.errors import cannot_write
 from results.record.train_result import TrainResult
+from tests.helpers.effort import left_to_ci
 from tests.helpers.machines import need_hosts
 
 ROOT = Path(__file__).parent.parent.parent
@@ -160,9 +161,7 @@ def test_a_group_that_grows_leaves_the_run_unknown(train: Callable[..., Trained]
     ("fault", "why"),
     [
         ('Kill("rank1").at_step(500)', "step 500 was never reached: 30 steps were done"),
-        pytest.param(
-            'Kill("rank1").between(500, 501)', r"the run ended after [\d.]+ s, before this began", marks=pytest.mark.slow
-        ),
+        ('Kill("rank1").between(500, 501)', r"the run ended after [\d.]+ s, before this began"),
     ],
 )
 def test_a_fault_that_never_began_leaves_the_run_unknown(train: Callable[..., Trained], fault: str, why: str) -> None:
@@ -213,11 +212,6 @@ def test_a_fault_after_the_last_step_leaves_its_recovery_unknown(train: Callable
     assert run.code == 4, run.said
     [slo] = run.result.slos
     assert slo.ok is None, slo.why
-
-
-def left_to_ci(*values: object) -> object:
-    """Parameters of a case that takes seconds; others like it are tried by default."""
-    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from harness.run import catalog
 from harness.simulation.crashes import Crashes
 from harness.simulation.disk import HostFiles, MemoryDisk
 from harness.simulation.seed_run import run_seed
+from tests.helpers.effort import left_to_ci
 
 
 class Node:
@@ -83,7 +84,7 @@ def test_nobody_is_asked_after_the_processs_end() -> None:
     assert node.crashes.forgotten is None
 
 
-@pytest.mark.parametrize(("bug", "found"), [("no-sync", True), pytest.param(None, False, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("bug", "found"), [("no-sync", True), left_to_ci(None, False)])
 def test_a_replica_that_would_forget_fails_a_seed_even_if_no_machine_loses_power(bug: str | None, found: bool) -> None:
     drill = catalog.find_drill("quorum/healthy", ["load.seconds=1", *([f"system.bug={bug}"] if bug else [])]).drill
     outcomes = (run_seed("quorum/healthy", drill, seed).outcome for seed in range(1, 4))

@@ -19,6 +19,7 @@ from harness.simulation.fence import Fenced, fence
 from harness.simulation.record import SimulatedRun
 from harness.simulation.swarm import Conditions, Swarm
 from harness.simulation.world import SimulationError
+from tests.helpers.effort import left_to_ci
 from tests.helpers.wayward import Wayward
 from workloads.registers import Registers
 
@@ -52,9 +53,7 @@ QUICK = ("thread", "socket", "file", "clock", "random", "exit", "executor")
 """One of each kind; the others are left to CI."""
 
 
-@pytest.mark.parametrize(
-    ("does", "what", "line"), [one if one[0] in QUICK else pytest.param(*one, marks=pytest.mark.slow) for one in REFUSED]
-)
+@pytest.mark.parametrize(("does", "what", "line"), [one if one[0] in QUICK else left_to_ci(*one) for one in REFUSED])
 def test_what_no_seed_decides_is_refused_even_if_the_node_swallows_the_error(does: str, what: str, line: str) -> None:
     with pytest.raises(Fenced) as caught:
         simulate(does)

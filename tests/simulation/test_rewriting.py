@@ -15,6 +15,7 @@ from harness.simulation.swarm import PLAIN
 from systems.parts.record_log import RecordLog
 from systems.quorum.replica import Held
 from systems.quorum.storage import Storage
+from tests.helpers.effort import left_to_ci
 
 RECORD = b"x" * 100
 
@@ -99,7 +100,7 @@ def test_each_process_begins_anew() -> None:
     assert node.rewriting.found is None
 
 
-@pytest.mark.parametrize("doubles", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("doubles", [True, left_to_ci(False)])
 def test_a_run_whose_nodes_do_it_fails(monkeypatch: pytest.MonkeyPatch, *, doubles: bool) -> None:
     write = Storage._write
 

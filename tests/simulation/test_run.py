@@ -22,6 +22,7 @@ from harness.run.schedule import plan
 from harness.simulation.record import Recorded, SimulatedRun
 from harness.simulation.seed_run import run_seed
 from tests.helpers.echo import Echo, Numbers
+from tests.helpers.effort import left_to_ci
 
 DIGEST = """
 from harness.run import catalog
@@ -48,10 +49,7 @@ MORE = (
 
 @pytest.mark.parametrize(
     "name",
-    [
-        *("disk/power_lost", "featured/slow_features", "machines/one_way"),
-        *(pytest.param(name, marks=pytest.mark.slow) for name in MORE),
-    ],
+    ["disk/power_lost", "featured/slow_features", "machines/one_way", *map(left_to_ci, MORE)],
 )
 def test_a_drill_runs_unchanged_and_its_faults_act(name: str) -> None:
     _, found = simulated(name, seed=2)
@@ -61,9 +59,9 @@ def test_a_drill_runs_unchanged_and_its_faults_act(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "bug"),
     [
-        pytest.param("quorum/partitioned", "read-one", marks=pytest.mark.slow),
+        left_to_ci("quorum/partitioned", "read-one"),
         ("disk/power_lost", "no-sync"),
-        pytest.param("quorum/all_killed", "forgetful", marks=pytest.mark.slow),
+        left_to_ci("quorum/all_killed", "forgetful"),
     ],
 )
 def test_a_known_bug_is_found_out_by_its_drill(name: str, bug: str) -> None:

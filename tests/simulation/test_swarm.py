@@ -22,7 +22,7 @@ from harness.simulation.seed_run import Judged, run_seed
 from harness.simulation.shrinking import shrink
 from harness.simulation.swarm import PLAIN, Conditions, Swarm
 from systems.parts.record_log import RecordLog
-from tests.helpers.effort import cases
+from tests.helpers.effort import cases, left_to_ci
 from tests.helpers.wayward import Wayward
 from workloads.registers import Registers
 
@@ -133,7 +133,7 @@ def test_a_seed_without_the_drills_own_faults_still_changes_the_members(name: st
     "name",
     [
         "featured/slow_features",
-        *(pytest.param(name, marks=pytest.mark.slow) for name in ("quorum/isolated", "serving/overload")),
+        *map(left_to_ci, ("quorum/isolated", "serving/overload")),
     ],
 )
 def test_the_correct_system_holds_whatever_is_added(name: str) -> None:

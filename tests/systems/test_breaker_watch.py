@@ -12,7 +12,7 @@ from systems.parts.breaker import Breaker, Permit, Settings, State
 from systems.parts.breaker_bugs import CountsLateResults, NeverCloses
 from systems.parts.breaker_watch import BreakerWatch, Calls
 from systems.parts.breaker_window import Window
-from tests.helpers.effort import cases
+from tests.helpers.effort import cases, left_to_ci
 
 SETTINGS = Settings(
     failure_rate=0.5,
@@ -227,7 +227,7 @@ def watched(kind: type[Breaker], seed: int, settings: Settings = SETTINGS, ahead
     [SETTINGS, IMPATIENT, HASTY, SLOW, ALL_SLOW],
     ids=["patient", "impatient", "hasty", "slow", "all slow"],
 )
-@pytest.mark.parametrize("seed", [*range(5), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(5, 20))])
+@pytest.mark.parametrize("seed", [*range(5), *map(left_to_ci, range(5, 20))])
 def test_nothing_is_wrong_with_a_correct_breaker(seed: int, settings: Settings) -> None:
     assert watched(Breaker, seed, settings) is None
 

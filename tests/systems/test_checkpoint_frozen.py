@@ -14,12 +14,13 @@ from systems.parts.checkpoint.manifest import Withdrawn
 from systems.parts.checkpoint.refusals import StillNeeded
 from systems.parts.checkpoint.store import Checkpoints, Schedule, part_of, withdraw
 from tests.helpers.checkpoints import commit, loaded, opened, state_at, write
+from tests.helpers.effort import left_to_ci
 from tests.helpers.freezing_files import FreezingFiles
 
 OPERATIONS = range(1, 6)
 """Of a write: truncate, append, sync, rename, sync the folder."""
 
-KEEP = (pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow))
+KEEP = (left_to_ci(1), 2, left_to_ci(3))
 FOUND = Withdrawn(generation=1, step=10)
 
 

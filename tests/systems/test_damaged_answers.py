@@ -201,10 +201,10 @@ def test_what_cannot_be_decoded_is_a_bad_request_or_a_bad_answer(body: bytes) ->
     "name",
     [
         "raft/healthy",
-        pytest.param("quorum/healthy", marks=pytest.mark.slow),
-        pytest.param("eventual/healthy", marks=pytest.mark.slow),
-        pytest.param("strong/healthy", marks=pytest.mark.slow),
-        pytest.param("bus/healthy", marks=pytest.mark.slow),
+        "quorum/healthy",
+        "eventual/healthy",
+        "strong/healthy",
+        "bus/healthy",
     ],
 )
 def test_no_node_dies_if_links_between_nodes_flip_bits(name: str) -> None:

@@ -119,10 +119,7 @@ def test_cut_numbers_are_those_of_bfloat16() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "text",
-    ["powersgd", *(pytest.param(text, marks=pytest.mark.slow) for text in ("one-bit", "local-sgd(batches=2, momentum=0.5)"))],
-)
+@pytest.mark.parametrize("text", ["powersgd", "one-bit", "local-sgd(batches=2, momentum=0.5)"])
 def test_state_is_saved_sent_and_taken_up(text: str, tmp_path: Path) -> None:
     """A rank that is sent the state holds what is shared; one that resumes holds what was its own as well."""
     trainers = [trainer(text) for _ in range(2)]

@@ -11,6 +11,7 @@ from harness.model.load import Load
 from harness.simulation.seed_run import Judged, run_seed
 from harness.simulation.swarm import PLAIN, Swarm
 from systems.parameter_server import ParameterServer
+from tests.helpers.effort import left_to_ci
 from workloads.steps import Steps
 
 
@@ -30,7 +31,7 @@ def judged(drill: Drill, seed: int = 1, swarm: Swarm | None = PLAIN) -> Judged:
     return run_seed("short", drill, seed, swarm=swarm)
 
 
-@pytest.mark.parametrize("mode", ["synchronous", pytest.param("asynchronous", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("mode", ["synchronous", left_to_ci("asynchronous")])
 def test_a_standby_takes_over_and_the_training_is_judged_against_its_control(mode: str) -> None:
     found = judged(drill_of(mode))
     assert found.outcome.verdict == "pass", found.outcome.why

@@ -25,6 +25,7 @@ from systems.partitioned import Partitioned
 from systems.partitioned.moving import first_map
 from systems.parts.partitioning.members import Member
 from systems.quorum import Quorum
+from tests.helpers.effort import left_to_ci
 from workloads.entities import Entities
 from workloads.registers import Registers
 
@@ -103,7 +104,7 @@ def short(name: str) -> Drill:
     "name",
     [
         "joins",
-        *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW),
+        *map(left_to_ci, SLOW),
     ],
 )
 def test_a_drill_holds_in_simulation(name: str) -> None:
@@ -118,7 +119,7 @@ def test_a_drill_holds_in_simulation(name: str) -> None:
     [
         ("joins", "forgets-early"),
         *(
-            pytest.param(name, bug, marks=pytest.mark.slow)
+            (name, bug)
             for name, bug in (
                 ("joins", "both-serve"),
                 ("receiver_killed", "wrong-offset"),

@@ -123,13 +123,8 @@ def test_a_node_that_empties_a_segment_that_is_not_copied(kind: type[Storage], t
     assert "of the copy of what that still holds" in why
 
 
-@pytest.mark.parametrize(
-    ("part", "kind"),
-    [
-        pytest.param("Replica", ConfirmsTooLate, marks=pytest.mark.slow),
-        pytest.param("Storage", CopiesAnyway, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("part", "kind"), [("Replica", ConfirmsTooLate), ("Storage", CopiesAnyway)])
 def test_simulation_finds_it(part: str, kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
     drill = catalog.find_drill("partitioned/not_compacted", ["load.seconds=2.9"]).drill
     assert INVARIANT not in run_seed("not_compacted", drill, 1, swarm=PLAIN).outcome.found

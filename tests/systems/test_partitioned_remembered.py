@@ -113,10 +113,10 @@ def test_the_progress_of_a_copy_is_remembered_as_long_as_its_move_goes_on() -> N
 @pytest.mark.parametrize(
     ("bug", "drill"),
     [
-        pytest.param("no-sync", "partitioned/joins", marks=pytest.mark.slow),  # in which no node dies
+        ("no-sync", "partitioned/joins"),  # in which no node dies
         ("node-forgets-map", "partitioned/joins"),
         # with the bug it never writes: its death is the only moment
-        pytest.param("coordinator-forgets", "partitioned/coordinator_killed", marks=pytest.mark.slow),
+        ("coordinator-forgets", "partitioned/coordinator_killed"),
     ],
 )
 def test_simulation_finds_it(bug: str, drill: str) -> None:

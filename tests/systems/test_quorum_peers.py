@@ -22,6 +22,7 @@ from systems.quorum import peer as quorum_peer
 from systems.quorum import replica as replica_module
 from systems.quorum.messages import Entry, Query, ReplicaRequest, Store, Version
 from systems.quorum.peer import MAX_IN_FLIGHT_SILENT, Peer
+from tests.helpers.effort import left_to_ci
 from tests.helpers.quorum_nodes import Nodes, sealing, store
 
 N2 = Owner("quorum", "n2")
@@ -176,7 +177,7 @@ def test_a_node_that_is_back_gets_what_it_missed(tmp_path: Path, config: dict[st
     store(tmp_path, scenario, phase_timeout_s=0.5, **config)
 
 
-@pytest.mark.parametrize("part_bytes", [pytest.param(4 * 1024 * 1024, marks=pytest.mark.slow), 1000])
+@pytest.mark.parametrize("part_bytes", [left_to_ci(4 * 1024 * 1024), 1000])
 def test_a_node_in_memory_asks_the_others_when_it_is_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part_bytes: int
 ) -> None:

@@ -15,7 +15,7 @@ from systems.quorum.bugs import BUGS, CORRECT, Rules
 from systems.quorum.messages import Entry, Query, Store, Version
 from systems.quorum.placement import Placement
 from systems.quorum.protocol import Coordinator, Done, Versions
-from tests.helpers.effort import cases
+from tests.helpers.effort import cases, left_to_ci
 from tests.helpers.quorum_simulation import Row, World
 
 OLD = Entry(Version(3, "n2", 1), "old")
@@ -259,7 +259,7 @@ RARE = ("timeout-failed", "no-read-repair", "cas-timeout-failed")
 
 
 def quick_and_rare(bugs: Sequence[str]) -> list[object]:
-    return [pytest.param(bug, marks=pytest.mark.slow) if bug in RARE else bug for bug in bugs]
+    return [left_to_ci(bug) if bug in RARE else bug for bug in bugs]
 
 
 @pytest.mark.parametrize("bug", quick_and_rare(OF_THE_CORE))

@@ -20,6 +20,7 @@ from harness.simulation.record import SimulatedRun
 from systems.parts.record_log import Damaged
 from systems.parts.sealing import SealedClient, answer_to, answered, is_sealed, opened, sealed, unsealed
 from tests.helpers.closing import closing
+from tests.helpers.effort import left_to_ci
 
 TIMEOUT_S = 20
 ASKED = "/kv/a%2Fb?read=1&note=%C5%BE&none="
@@ -157,14 +158,14 @@ def corrupted(name: str, seed: int, *settings: str) -> dict[str, bool | None]:
     return found
 
 
-@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 6))])
+@pytest.mark.parametrize("seed", [1, *map(left_to_ci, range(2, 6))])
 @pytest.mark.parametrize(
     "name",
     [
         "raft/links_corrupt",
-        pytest.param("quorum/links_corrupt", marks=pytest.mark.slow),
-        pytest.param("strong/links_corrupt", marks=pytest.mark.slow),
-        pytest.param("eventual/links_corrupt", marks=pytest.mark.slow),
+        left_to_ci("quorum/links_corrupt"),
+        left_to_ci("strong/links_corrupt"),
+        left_to_ci("eventual/links_corrupt"),
     ],
 )
 def test_nodes_agree_though_links_flip_bits(name: str, seed: int) -> None:
@@ -174,7 +175,7 @@ def test_nodes_agree_though_links_flip_bits(name: str, seed: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "caught_by"),
-    [("raft/links_corrupt", "log_matching"), pytest.param("strong/links_corrupt", "log_matching", marks=pytest.mark.slow)],
+    [("raft/links_corrupt", "log_matching"), ("strong/links_corrupt", "log_matching")],
 )
 def test_without_checksums_they_do_not(name: str, caught_by: str) -> None:
     assert corrupted(name, 1, "system.bug=checksum-ignored")[caught_by] is False

@@ -14,6 +14,7 @@ from systems.strong.messages import Append, Command, Configuration, Entry, Fence
 from systems.strong.replica import Replica
 from systems.strong.shown import Shown
 from systems.strong.waits import WaitsForLeases, overtaken, reads_without_lease
+from tests.helpers.effort import left_to_ci
 
 MAJORITY = 2
 
@@ -263,7 +264,7 @@ def test_a_primary_that_would_answer_reads_after_its_lease_is_over() -> None:
 @pytest.mark.parametrize(
     ("bug", "does"),
     [
-        pytest.param("deposed-reads", "would answer reads after its lease is over", marks=pytest.mark.slow),
+        left_to_ci("deposed-reads", "would answer reads after its lease is over"),
         ("lease-cut-short", "which still holds its lease"),
     ],
 )

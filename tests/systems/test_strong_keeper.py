@@ -23,6 +23,7 @@ from systems.raft.messages import Got
 from systems.strong.keeper import KeeperUnreachable, RaftKeeper, keepers_of
 from systems.strong.messages import Configuration
 from tests.helpers.closing import closing
+from tests.helpers.effort import left_to_ci
 
 T = TypeVar("T")
 SLOW_S = 0.3
@@ -115,9 +116,7 @@ async def _client(address: Address) -> None:
     client.close()
 
 
-@pytest.mark.parametrize(
-    "scenario", [_own, *(pytest.param(one, marks=pytest.mark.slow) for one in (_other_cluster, _other_name, _client))]
-)
+@pytest.mark.parametrize("scenario", [_own, *map(left_to_ci, (_other_cluster, _other_name, _client))])
 def test_keepers_answer_the_replicas_of_their_own_cluster_alone(
     tmp_path: Path, scenario: Callable[[Address], Awaitable[None]]
 ) -> None:

@@ -177,6 +177,6 @@ def test_a_request_has_as_many_entries_as_get_through_and_at_least_one(most: int
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("compact_at_kib", [2, pytest.param(1024, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("compact_at_kib", [2, 1024])
 def test_what_a_backup_behind_a_thin_link_lacks_gets_through(compact_at_kib: int) -> None:
     assert entries_behind(Strong(compact_at_kib=compact_at_kib)) < 8

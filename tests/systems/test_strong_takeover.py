@@ -151,7 +151,7 @@ def test_nothing_is_told_to_an_earlier_primary_nor_by_one_that_has_lost_somethin
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("compact_at_kib", [2, pytest.param(1024, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("compact_at_kib", [2, 1024])
 def test_a_takeover_gets_through_thin_links(compact_at_kib: int) -> None:
     """It gets a snapshot, or entries. All that it lacks takes longer than any message may."""
     system = Strong(acknowledged_by="majority", compact_at_kib=compact_at_kib)

@@ -17,7 +17,7 @@ from systems.parts.sampler import key, shards_of
 from systems.training.model_names import NAMES
 from systems.training.models import task
 from systems.training.trainer import Applied, Trainer
-from tests.helpers.effort import cases
+from tests.helpers.effort import cases, left_to_ci
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +62,7 @@ def test_the_parameters_do_not_depend_on_who_computed_what(worlds: list[int]) ->
         first = group[-1]
 
 
-@pytest.mark.parametrize("model", [pytest.param(name, marks=pytest.mark.slow) if name == "text" else name for name in NAMES])
+@pytest.mark.parametrize("model", [left_to_ci(name) if name == "text" else name for name in NAMES])
 def test_resumes_from_a_checkpoint_at_exactly_the_next_step(tmp_path: Path, model: str) -> None:
     trainer = Trainer(model, 1)
     for _ in range(3):
@@ -144,7 +144,7 @@ def test_a_model_that_is_not_there_is_named() -> None:
     ("model", "steps", "at_least", "at_most"),
     [
         ("digits", 100, 0.92, 1.0),
-        pytest.param("digits", 300, 0.97, 1.0, marks=pytest.mark.slow),
+        left_to_ci("digits", 300, 0.97, 1.0),
         pytest.param("digits", 600, 0.98, 1.0, marks=pytest.mark.nightly),
         pytest.param("text", 800, 1.0, 2.2, marks=pytest.mark.nightly),
     ],

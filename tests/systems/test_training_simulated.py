@@ -17,6 +17,7 @@ from harness.model.load import Load
 from harness.simulation.seed_run import INVARIANT, Judged, run_seed
 from harness.simulation.swarm import PLAIN, Swarm
 from systems.training.records import Happened, read
+from tests.helpers.effort import left_to_ci
 from tests.helpers.stand_in_training import StandInTraining
 from workloads.steps import Steps
 
@@ -80,7 +81,7 @@ def test_one_coordinator_forms_one_group_after_another() -> None:
 
 @pytest.mark.parametrize(
     ("seed", "coordinators"),
-    [(2, 1), pytest.param(4, 1, marks=pytest.mark.slow), (5, 3), pytest.param(6, 3, marks=pytest.mark.slow)],
+    [(2, 1), left_to_ci(4, 1), (5, 3), left_to_ci(6, 3)],
 )
 def test_whatever_a_seed_adds_the_promises_hold(seed: int, coordinators: int) -> None:
     found = judged(drill_of((), coordinators=coordinators), seed, swarm=None)

@@ -80,7 +80,7 @@ def test_a_rate_that_nothing_makes_is_refused_in_locusts_own_way(ui: Served) -> 
 @pytest.mark.parametrize(
     "number",
     [
-        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        signal.SIGTERM,
         signal.SIGKILL,
         pytest.param(signal.SIGINT, marks=pytest.mark.nightly),
     ],

@@ -13,6 +13,7 @@ import pytest
 
 from harness.model.load import Load
 from harness.model.shapes import Steps
+from tests.helpers.effort import left_to_ci
 from workloads.load.engine import Engine, EngineTask, Exchange, Snapshot
 
 GET = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
@@ -142,7 +143,7 @@ def test_its_processes_can_be_looked_at() -> None:
             assert {child.pid for child in psutil.Process().children()} >= set(engine.pids)
 
 
-@pytest.mark.parametrize("processes", [pytest.param(1, marks=pytest.mark.slow), 2])
+@pytest.mark.parametrize("processes", [left_to_ci(1), 2])
 def test_a_load_keeps_to_its_shape(processes: int) -> None:
     load = Load(rate=400, seconds=0.6, clients=4, arrivals="constant", shape=Steps(factors=(0.0, 1.0, 2.0), every_s=0.2))
     with serving(always(OK)) as address:

@@ -18,6 +18,7 @@ import pytest
 from harness.model.errors import UsageError
 from harness.model.load import Load
 from harness.model.shapes import Replay
+from tests.helpers.effort import left_to_ci
 from tests.workloads.test_engine import GET, OK, always, reasons, serving
 from workloads.load.engine import Engine, EngineTask, Exchange
 
@@ -111,7 +112,7 @@ def test_a_server_that_answers_before_it_has_read_a_request_keeps_no_connection_
     over.set()
 
 
-@pytest.mark.parametrize("most", [pytest.param(0, marks=pytest.mark.slow), 2])
+@pytest.mark.parametrize("most", [left_to_ci(0), 2])
 def test_a_server_that_takes_no_more_connections_is_not_flooded_with_them(most: int) -> None:
     accepted: list[socket.socket] = []
 
@@ -232,7 +233,7 @@ def test_a_stop_ends_the_load_with_every_call_accounted_for() -> None:
     assert counted.seconds < 600
 
 
-@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("processes", [1, left_to_ci(2)])
 def test_the_rate_can_be_changed_under_way(processes: int) -> None:
     with serving(always(OK)) as address, Engine(task(address, rate=0.1, seconds=600), processes=processes) as engine:
         engine.start()
