@@ -49,13 +49,12 @@ def judge(slo: SLO, measured: Measurements) -> SLOResult:
         return _judge_each(slo, *slo.of_each, measured)
     if slo.of_steps:
         return _judge_steps(slo, measured.steps)
-    value = _value(slo, measured)
-    if value is None:
-        return undecided(slo, "no call was done" if measured.requests else "no calls to judge it by")
+    if slo.metric == "max":
+        return _judge_latency(slo, 100, measured)
     if slo.percentile is not None:
-        return _if_answered(slo, slo.percentile, judge_percentile(slo, slo.percentile, value, measured.latencies_ms), measured)
-    found = observed(slo, value)
-    return _if_answered(slo, 100, found, measured) if slo.metric == "max" else found
+        return _judge_latency(slo, slo.percentile, measured)
+    value = _value(slo, measured)
+    return undecided(slo, "no calls to judge it by") if value is None else observed(slo, value)
 
 
 def observed(slo: SLO, value: float) -> SLOResult:
@@ -111,11 +110,7 @@ def _digits(number: float, digits: int) -> str:
 
 
 def _value(slo: SLO, measured: Measurements) -> float | None:
-    if slo.percentile is not None:
-        return measured.percentile_ms(slo.percentile)
     match slo.metric:
-        case "max":
-            return measured.max_ms
         case "availability":
             return measured.availability
         case "rate":
@@ -134,10 +129,7 @@ def _judge_each(slo: SLO, name: str, percentile: float, measured: Measurements) 
     if not len(found):
         why = "no step after another" if noun == "steps" else "no read of which it is known which write it saw"
         return undecided(slo, why)
-    value = nearest_rank(found, percentile)
-    if percentile < 100:
-        return judge_percentile(slo, percentile, value, found, noun)
-    return observed(slo, value)
+    return judge_percentile(slo, percentile, nearest_rank(found, percentile), found, noun)
 
 
 def _judge_steps(slo: SLO, steps: StepMeasures | None) -> SLOResult:
@@ -159,10 +151,9 @@ def _judge_steps(slo: SLO, steps: StepMeasures | None) -> SLOResult:
 
 
 def judge_percentile(slo: SLO, percentile: float, value: float, found: NDArray[np.float64], noun: str = "calls") -> SLOResult:
-    """The result of a percentile that came to `value`, from all samples `found`."""
-    samples, needed = len(found), samples_needed(percentile)
-    seen = observed(slo, value)
-    if samples >= needed:
+    """The result of a percentile that came to `value`, from all samples `found`. That of the maximum needs but one."""
+    seen, samples = observed(slo, value), len(found)
+    if percentile == 100 or samples >= (needed := samples_needed(percentile)):
         return seen
     too_few = f"too few: {samples:,} {noun}, {slo.metric} needs {needed:,}"
     over = samples - int(np.count_nonzero(within(found, slo)))
@@ -172,18 +163,25 @@ def judge_percentile(slo: SLO, percentile: float, value: float, found: NDArray[n
     return SLOResult(text=slo.text, value=value, ok=None, why=f"{too_few}; {seen.why}")
 
 
-def _if_answered(slo: SLO, percentile: float, found: SLOResult, measured: Measurements) -> SLOResult:
-    """The result of a latency SLO, or unknown if it is met only because calls timed out below the threshold.
+def _judge_latency(slo: SLO, percentile: float, measured: Measurements) -> SLOResult:
+    """The result of a latency SLO, from the calls of which it is known whether they took longer than the threshold.
 
-    How long such a call would have taken is not known: only that it took longer than its timeout.
+    A call that was cut off sooner says as little of it as a refused one, and is left out. One that timed out or was never
+    sent would have taken longer than it was waited for, so too many of these within the threshold leave it unknown.
     """
+    if not measured.done:
+        return undecided(slo, "no call was done" if measured.requests else "no calls to judge it by")
+    outlasted = measured.cut_off_ms[~within(measured.cut_off_ms, slo)]
+    known = np.sort(np.concatenate([measured.done_ms, measured.given_up_ms, outlasted]))
+    found = judge_percentile(slo, percentile, nearest_rank(known, percentile), known)
     open_ended = int(np.count_nonzero(within(measured.given_up_ms, slo)))
-    over = len(measured.latencies_ms) - int(np.count_nonzero(within(measured.latencies_ms, slo)))
-    allowed = round(len(measured.latencies_ms) * (1 - percentile / 100), 6)
-    if not found.ok or over + open_ended <= allowed:
-        return found
-    why = f"{found.why}, but {open_ended:,} calls were given up sooner than that, unanswered"
-    return SLOResult(text=found.text, value=found.value, ok=None, why=why)
+    over = len(known) - int(np.count_nonzero(within(known, slo)))
+    if found.ok and over + open_ended > round(len(known) * (1 - percentile / 100), 6):
+        why = f"{found.why}, but {open_ended:,} calls were given up sooner than that, unanswered"
+        found = SLOResult(text=found.text, value=found.value, ok=None, why=why)
+    if left_out := len(measured.cut_off_ms) - len(outlasted):
+        found = msgspec.structs.replace(found, why=f"{found.why}; without {left_out:,} that were cut off sooner")
+    return found
 
 
 def _judge_recovery(slo: SLO, recoveries: tuple[Recovery, ...]) -> SLOResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -47,13 +48,13 @@ class Metrics:
 class Measurements:
     """The measurements that figures and SLO results are computed from."""
 
-    latencies_ms: NDArray[np.float64]
-    """Of every call that did not fail, and of those that were never sent because the system kept all clients waiting,
-    ascending. For one without an answer it is a lower bound: how long it was waited for."""
+    done_ms: NDArray[np.float64]
+    """The latencies of the calls that were done, ascending, as all three are."""
     given_up_ms: NDArray[np.float64]
-    """The part of `latencies_ms` that belongs to calls that timed out or were never sent."""
+    """How long calls were waited for that timed out, or that were never sent because the system kept all clients waiting."""
+    cut_off_ms: NDArray[np.float64]
+    """How long calls were waited for that ended without an answer before their timeout."""
     requests: int
-    done: int
     seconds: float
     """How long the load took."""
     recoveries: tuple[Recovery, ...]
@@ -64,6 +65,16 @@ class Measurements:
     steps: StepMeasures | None = None
     """None if no SLO asks for it."""
 
+    @cached_property
+    def latencies_ms(self) -> NDArray[np.float64]:
+        """Of every call that did not fail, and of those that were never sent, ascending; without an answer, a lower bound."""
+        return np.sort(np.concatenate([self.done_ms, self.given_up_ms, self.cut_off_ms]))
+
+    @property
+    def done(self) -> int:
+        """How many calls were done."""
+        return len(self.done_ms)
+
     @property
     def rate_per_s(self) -> float:
         return self.done / self.seconds if self.seconds > 0 else 0.0
@@ -71,10 +82,6 @@ class Measurements:
     @property
     def availability(self) -> float | None:
         return self.done / self.requests if self.requests else None
-
-    @property
-    def max_ms(self) -> float | None:
-        return float(self.latencies_ms[-1]) if self.done else None
 
     @property
     def recovery_s(self) -> float | None:
@@ -97,7 +104,7 @@ class Measurements:
             p50_ms=self.percentile_ms(50),
             p99_ms=self.percentile_ms(99),
             p999_ms=self.percentile_ms(99.9),
-            max_ms=self.max_ms,
+            max_ms=self.percentile_ms(100),
             availability=self.availability,
             recovery_s=self.recovery_s,
             recovery_censored=self.recovery_censored,
@@ -113,13 +120,14 @@ def measure(history: History, slos: Sequence[SLO] = (), load_s: float = 0.0, tim
     ops = history.load
     due_end_ns = max(int(load_s * 1e9), int(ops["due_ns"].max()) + 1 if len(ops) else 0)
     done = ops["outcome"] == "ok"
-    given_up = (ops["outcome"] == "unknown") & (ops["done_ns"] - ops["sent_ns"] >= (timeout_ms - TIMER_SLACK_MS) * 1e6)
+    unanswered = ops["outcome"] == "unknown"
+    timed_out = unanswered & (ops["done_ns"] - ops["sent_ns"] >= (timeout_ms - TIMER_SLACK_MS) * 1e6)
     last_done_ns = int(ops.loc[done, "done_ns"].max()) if done.any() else 0
     return Measurements(
-        latencies_ms=_latencies_ms(ops[has_latency(ops)]),
-        given_up_ms=_latencies_ms(ops[given_up | _never_sent(ops)]),
+        done_ms=_latencies_ms(ops[done]),
+        given_up_ms=_latencies_ms(ops[timed_out | _never_sent(ops)]),
+        cut_off_ms=_latencies_ms(ops[unanswered & ~timed_out]),
         requests=len(ops),
-        done=int(done.sum()),
         seconds=max(due_end_ns, last_done_ns) / 1e9,
         recoveries=recoveries(history, tuple(slos), due_end_ns),
         staleness=staleness(history) if any(slo.of_reads for slo in slos) else None,

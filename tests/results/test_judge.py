@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from scipy.stats import binom
@@ -18,18 +20,17 @@ from tests.helpers.synthetic import crash, spoil, steady
 def measured(
     latencies_ms: list[float] | None = None,
     requests: int | None = None,
-    done: int | None = None,
     seconds: float = 10,
     recoveries: tuple[Recovery, ...] = (),
-    given_up_ms: tuple[float, ...] = (),
+    given_up_ms: Sequence[float] = (),
+    cut_off_ms: Sequence[float] = (),
 ) -> Measurements:
-    latencies = np.sort(np.array([*(latencies_ms or []), *given_up_ms], dtype=float))
-    requests = len(latencies) if requests is None else requests
+    done_ms = latencies_ms or []
     return Measurements(
-        latencies_ms=latencies,
+        done_ms=np.sort(np.array(done_ms, dtype=float)),
         given_up_ms=np.sort(np.array(given_up_ms, dtype=float)),
-        requests=requests,
-        done=requests if done is None else done,
+        cut_off_ms=np.sort(np.array(cut_off_ms, dtype=float)),
+        requests=len(done_ms) + len(given_up_ms) + len(cut_off_ms) if requests is None else requests,
         seconds=seconds,
         recoveries=recoveries,
     )
@@ -74,6 +75,26 @@ def test_a_call_that_was_given_up_before_the_threshold_proves_nothing(text: str,
     found = verdict(text, measured([1.0] * (662 - unanswered), given_up_ms=(1000.0,) * unanswered))
     assert found.ok is ok
     assert ("were given up sooner" in found.why) == (ok is None)
+
+
+@pytest.mark.parametrize(
+    ("text", "cut_off_ms", "ok"),
+    [
+        ("p99 < 10ms", [2.0] * 9_999, None),  # 661 calls that were done, however many were reset at once
+        ("p99 < 10ms", [2.0], None),
+        ("p90 < 10ms", [2.0] * 9_999, True),
+        ("p90 < 10ms", [10.0] * 66, True),
+        ("p90 < 10ms", [10.0] * 80, False),  # they had taken too long when they were cut off
+        ("max < 10ms", [2.0], True),
+        ("max < 10ms", [2.0, 10.0], False),
+    ],
+)
+def test_a_call_that_was_cut_off_before_the_threshold_is_no_fast_one(
+    text: str, cut_off_ms: list[float], ok: bool | None
+) -> None:
+    found = verdict(text, measured([1.0] * 661, cut_off_ms=cut_off_ms))
+    assert found.ok is ok
+    assert ("that were cut off sooner" in found.why) == (min(cut_off_ms) < 10)
 
 
 def test_as_many_calls_as_a_percentile_leaves_out_may_be_without_an_answer() -> None:
@@ -125,7 +146,7 @@ def test_nothing_to_judge_by_is_unknown(text: str) -> None:
     ],
 )
 def test_figures_are_compared_as_they_are(text: str, ok: bool) -> None:
-    assert verdict(text, measured([5.0] * 199, requests=200, done=198)).ok is ok
+    assert verdict(text, measured([5.0] * 198, requests=200)).ok is ok
 
 
 def test_no_requests_at_all_miss_a_number_of_requests() -> None:
