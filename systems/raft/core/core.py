@@ -176,8 +176,13 @@ class Core:
         """What this node tells one whose disk was damaged; None if this node's own disk was, and it has not caught up yet."""
         if not self.state.complete:
             return None
-        last_term, last_index = self.state.last
-        return Told(term=self.state.term, last_term=last_term, last_index=last_index, members=self.members)
+        state, log = self.state, self.state.log
+        index = max(state.saved_index, log.base_index)
+        last_term = log.term(index)
+        assert last_term is not None  # noqa: S101 - it is on the disk
+        return Told(
+            term=state.term, last_term=last_term, last_index=index, members=self.members, may_campaign=state.may_campaign
+        )
 
     def would_vote(self, now_ms: int, candidate: str, request: Vote) -> bool:
         """Whether this node would grant this vote, in a later term. A copy is asked, so nothing happens to this node.

@@ -6,10 +6,16 @@ the end of its log, and answers nothing before all have replied.
 
 It then adopts the highest of these terms, and gives no vote in it: any node that got its vote, or that made it enter a term,
 has reported that term or a later one. Its log is empty, so it is sent everything. Until its log is at least as up to date as
-the most up-to-date one that was reported, it votes in later terms as if it ended like that one. Whatever it had acknowledged
-was in the log of the leader that sent it, and that log's end was reported: so a candidate whose log is as up to date as that
-has these entries if they are committed. Waiting with votes until its own log is filled would be safe, too; but if only one
-other node has the last entry, such as a change of members that needs this node's vote, no leader could be elected to fill it.
+the most up-to-date one that was reported, it votes in later terms as if it ended like that one. An entry that it had
+acknowledged, and that is committed, is also on the disks of other voters, and the ends of their logs were reported: so a
+candidate whose log is as up to date as that has the entry. Waiting with votes until its own log is filled would be safe, too;
+but if only one other node has the last entry, such as a change of members that needs this node's vote, no leader could be
+elected to fill it.
+
+For the same reason only logs count with which a node can be elected. A leader that has left the group, or a learner, may hold
+entries that no voter has: if this node voted from their end on, nobody could ever get its vote. None of these entries is
+committed. A voter that leaves counts until it knows that its removal is committed; from then on all committed entries are with
+the voters that stay. A learner that was a voter before was removed in between.
 
 Alagappan et al., "Protocol-Aware Recovery for Consensus-Based Storage", FAST 2018, describe the problem and what naive
 solutions break. This solution is simpler, but waits for more: once for all other members.
@@ -34,7 +40,10 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     term: int
     last_term: int
     last_index: int
+    """The last entry on its disk. It has sent no later one."""
     members: Members
+    may_campaign: bool
+    """See `State.may_campaign`."""
 
 
 def vows_after(told: Mapping[str, Told], name: str, initial: Members) -> Vows | None:
@@ -45,6 +54,6 @@ def vows_after(told: Mapping[str, Told], name: str, initial: Members) -> Vows | 
     members = {*initial.all}.union(*(one.members.all for one in told.values())) - {name}
     if not members or not members <= set(told):
         return None
-    return Vows(
-        max(one.term for one in told.values()), FORGOTTEN, max((one.last_term, one.last_index) for one in told.values())
-    )
+    counted = [one for one in told.values() if one.may_campaign] or [*told.values()]
+    votes_from = max((one.last_term, one.last_index) for one in counted)
+    return Vows(max(one.term for one in told.values()), FORGOTTEN, votes_from)

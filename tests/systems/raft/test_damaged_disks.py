@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from systems.raft.core.messages import Members, Vote, Vows
+from systems.raft.core.recovery import Told, vows_after
 from systems.raft.invariant import RaftSafety
 from tests.helpers.raft_group import elected
 
@@ -37,6 +38,49 @@ def test_a_damaged_node_votes_for_the_only_node_with_a_change_of_members_that_ne
     group.run(1000)
     assert group.leader in ("n2", "n3")
     assert {node.core.members for node in group.nodes.values()} == {Members(("n2", "n3"))}
+
+
+def test_entries_that_only_a_leader_that_has_left_holds_need_no_vote() -> None:
+    group = elected()
+    change = group.change("n1", Members(("n2", "n3")))
+    group.deliver(to=["n2", "n3"])
+    group.cut |= {("n1", "n2"), ("n1", "n3")}
+    group.propose("n1", "only here")
+    group.deliver()
+    left = group.nodes["n1"].core.state
+    assert left.commit == change.index < left.log.last_index
+    assert group.leader is None
+    group.heal()
+    group.kill("n3")
+    assert group.lose_disk("n3")
+    group.run(1000)
+    assert group.leader in ("n2", "n3")
+
+
+def test_entries_that_only_a_learner_holds_need_no_vote() -> None:
+    members = Members(("n1", "n2", "n3"), ("n4",))
+    voter = Told(term=3, last_term=2, last_index=7, members=members, may_campaign=True)
+    learner = Told(term=3, last_term=2, last_index=9, members=members, may_campaign=False)
+    vows = vows_after({"n1": voter, "n2": voter, "n4": learner}, "n3", members)
+    assert vows is not None
+    assert vows.votes_from == (2, 7)
+
+
+def test_a_voter_that_leaves_counts_until_it_knows_that_it_has_left() -> None:
+    group = elected()
+    group.kill("n2")
+    group.propose("n1", "x")
+    group.deliver()
+    assert group.nodes["n1"].values == ["x"]  # with n3, which forgets it
+    group.change("n1", Members(("n2", "n3")))
+    group.deliver()
+    group.restart("n2")
+    group.partition(["n1"], ["n2"])
+    group.kill("n3")
+    assert group.lose_disk("n3")
+    lost = group.nodes["n3"].core
+    lost.step(group.now_ms + 1000, "n2", Vote(term=9, last_index=1, last_term=1))
+    assert lost.state.vows.vote != "n2"
 
 
 def test_a_node_may_lose_its_disk_and_catch_up_between_two_looks_of_the_invariant() -> None:
