@@ -18,7 +18,7 @@ from harness.node.context import NodeContext
 from systems.parts.record_log import Damaged
 from systems.raft.core.core import Core, NotLeading, Output, Saved
 from systems.raft.core.messages import Entry, Members, Message, Snapshot
-from systems.raft.core.recovery import Told, vows_after
+from systems.raft.core.recovery import Recovery
 from systems.raft.core.state import Timing
 from systems.raft.invariant import Shown, fingerprint
 from systems.raft.machine import StateMachine
@@ -218,15 +218,13 @@ class Replica(Generic[Answer]):
 
     async def _recover(self) -> None:
         """Return when the node may take part again. See `core.recovery`."""
-        told: dict[str, Told] = {}
+        recovery = Recovery(self._node.name, self._first_members)
         if not self._peers:
             self._node.log(f"{self._damage}, and there is no other node to ask: restore the folder from a copy")
         while True:
-            for name in [peer for peer in self._peers if peer not in told]:
-                answer = await self._peers[name].tell()
-                if answer is not None:
-                    told[name] = answer
-            vows = vows_after(told, self._node.name, self._first_members)
+            answers = await asyncio.gather(*(peer.tell() for peer in self._peers.values()))
+            told = {name: answer for name, answer in zip(self._peers, answers, strict=True) if answer is not None}
+            vows = recovery.vows_after(told)
             if vows is not None:
                 try:
                     self._start(Saved(vows=vows))

@@ -24,7 +24,7 @@ from systems.raft.core.messages import (
     VoteAnswer,
     Vows,
 )
-from systems.raft.core.recovery import Told, vows_after
+from systems.raft.core.recovery import Recovery, Told
 from systems.raft.core.state import Timing
 from systems.raft.invariant import RaftSafety, Shown, fingerprint
 from systems.raft.rules import CORRECT, Rules
@@ -172,7 +172,8 @@ class Group:
         """A stopped node with a damaged disk asks the others; returns whether it may start again."""
         answers = {other: node.core.tell() for other, node in self.nodes.items() if other != name}
         told: dict[str, Told] = {other: answer for other, answer in answers.items() if answer is not None}
-        vows = vows_after(told, name, self.members)
+        recovery = Recovery(name, self.members)
+        vows = recovery.vows_after(told) or recovery.vows_after(told)
         if vows is None:
             return False
         self.disks[name] = Disk(self.members)

@@ -47,7 +47,7 @@ from systems.raft.core.messages import (
     Vows,
 )
 from systems.raft.core.reads import ReadReady
-from systems.raft.core.recovery import Told
+from systems.raft.core.recovery import Told, report
 from systems.raft.core.role import Role, RoleName, Turn
 from systems.raft.core.state import State, Timing
 from systems.raft.rules import CORRECT, Rules
@@ -174,15 +174,7 @@ class Core:
 
     def tell(self) -> Told | None:
         """What this node tells one whose disk was damaged; None if this node's own disk was, and it has not caught up yet."""
-        if not self.state.complete:
-            return None
-        state, log = self.state, self.state.log
-        index = max(state.saved_index, log.base_index)
-        last_term = log.term(index)
-        assert last_term is not None  # noqa: S101 - it is on the disk
-        return Told(
-            term=state.term, last_term=last_term, last_index=index, members=self.members, may_campaign=state.may_campaign
-        )
+        return report(self.state)
 
     def would_vote(self, now_ms: int, candidate: str, request: Vote) -> bool:
         """Whether this node would grant this vote, in a later term. A copy is asked, so nothing happens to this node.

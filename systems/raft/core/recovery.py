@@ -15,10 +15,10 @@ elected to fill it.
 For the same reason only logs count with which a node can be elected. A leader that has left the group, or a learner, may hold
 entries that no voter has: if this node voted from their end on, nobody could ever get its vote. None of these entries is
 committed. A voter that leaves counts until it knows that its removal is committed; from then on all committed entries are with
-the voters that stay. A learner that was a voter before was removed in between.
+the voters that stay, and these are asked once more, since they may have got them after they had answered.
 
 Alagappan et al., "Protocol-Aware Recovery for Consensus-Based Storage", FAST 2018, describe the problem and what naive
-solutions break. This solution is simpler, but waits for more: once for all other members.
+solutions break. This solution is simpler, but waits for more: until all other members have answered twice in succession.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from typing import Final
 import msgspec
 
 from systems.raft.core.messages import Members, Vows
+from systems.raft.core.state import State
 
 FORGOTTEN: Final = "?"
 """The vote of a node that does not know whether, and for whom, it has voted in its term. No node has this name."""
@@ -41,19 +42,46 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     last_term: int
     last_index: int
     """The last entry on its disk. It has sent no later one."""
-    members: Members
+    members: tuple[str, ...]
+    """All that may be members: as of the last commit that it knows of, and after each later change in its log."""
     may_campaign: bool
     """See `State.may_campaign`."""
 
 
-def vows_after(told: Mapping[str, Told], name: str, initial: Members) -> Vows | None:
-    """The vows that the node with this name starts again with; None while a member has not reported.
-
-    `initial` are the group's initial members according to the node's configuration.
-    """
-    members = {*initial.all}.union(*(one.members.all for one in told.values())) - {name}
-    if not members or not members <= set(told):
+def report(state: State) -> Told | None:
+    """What a node in this state reports; None if its own disk was damaged, and it has not caught up yet."""
+    if not state.complete:
         return None
-    counted = [one for one in told.values() if one.may_campaign] or [*told.values()]
-    votes_from = max((one.last_term, one.last_index) for one in counted)
-    return Vows(max(one.term for one in told.values()), FORGOTTEN, votes_from)
+    index = max(state.saved_index, state.log.base_index)
+    last_term = state.log.term(index)
+    assert last_term is not None  # noqa: S101 - it is on the disk
+    members = state.log.members_since(state.commit)
+    return Told(term=state.term, last_term=last_term, last_index=index, members=members, may_campaign=state.may_campaign)
+
+
+class Recovery:
+    """Works out from the reports of all others how a node may take part again. It is given round after round of them."""
+
+    def __init__(self, name: str, initial: Members) -> None:
+        """`initial` are the group's initial members according to the configuration of the node, which has this name."""
+        self._name = name
+        self._initial = initial.all
+        self._counted: set[str] | None = None
+        """Whose logs counted in the last round; None if not all members had reported."""
+
+    def vows_after(self, told: Mapping[str, Told]) -> Vows | None:
+        """The vows that the node starts again with, after a round of reports; None if there must be another round.
+
+        A round's reports are asked for when the previous round is over.
+        """
+        before, self._counted = self._counted, self._whose_logs_count(told)
+        if before is None or self._counted is None or not before <= self._counted:
+            return None
+        votes_from = max((told[name].last_term, told[name].last_index) for name in self._counted)
+        return Vows(max(one.term for one in told.values()), FORGOTTEN, votes_from)
+
+    def _whose_logs_count(self, told: Mapping[str, Told]) -> set[str] | None:
+        members = {*self._initial}.union(*(one.members for one in told.values())) - {self._name}
+        if not members or not members <= set(told):
+            return None
+        return {name for name, one in told.items() if one.may_campaign} or set(told)

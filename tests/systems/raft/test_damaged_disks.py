@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from systems.raft.core.messages import Members, Vote, Vows
-from systems.raft.core.recovery import Told, vows_after
+from systems.raft.core.recovery import FORGOTTEN, Recovery, Told
 from systems.raft.invariant import RaftSafety
-from tests.helpers.raft_group import elected
+from tests.helpers.raft_group import Group, elected
 
 
 def test_a_node_whose_disk_was_damaged_waits_for_all_others_and_votes_when_it_has_caught_up() -> None:
@@ -57,13 +59,58 @@ def test_entries_that_only_a_leader_that_has_left_holds_need_no_vote() -> None:
     assert group.leader in ("n2", "n3")
 
 
+VOTER = Told(term=3, last_term=2, last_index=7, members=("n1", "n2", "n3", "n4"), may_campaign=True)
+
+
+def recovery() -> Recovery:
+    return Recovery("n3", Members(("n1", "n2", "n3")))
+
+
 def test_entries_that_only_a_learner_holds_need_no_vote() -> None:
-    members = Members(("n1", "n2", "n3"), ("n4",))
-    voter = Told(term=3, last_term=2, last_index=7, members=members, may_campaign=True)
-    learner = Told(term=3, last_term=2, last_index=9, members=members, may_campaign=False)
-    vows = vows_after({"n1": voter, "n2": voter, "n4": learner}, "n3", members)
-    assert vows is not None
-    assert vows.votes_from == (2, 7)
+    learner = replace(VOTER, last_index=9, may_campaign=False)
+    asked, told = recovery(), {"n1": VOTER, "n2": VOTER, "n4": learner}
+    assert asked.vows_after(told) is None
+    vows = asked.vows_after(told)
+    assert vows == Vows(3, FORGOTTEN, (2, 7))
+
+
+def test_whoever_learns_that_it_has_left_is_asked_with_all_others_once_more() -> None:
+    """The removal was committed by voters that may have answered before they had it, and all that came before it."""
+    leader, left = replace(VOTER, last_index=9), replace(VOTER, last_index=9, may_campaign=False)
+    asked, later = recovery(), replace(VOTER, last_index=9)
+    assert asked.vows_after({"n1": leader, "n2": VOTER, "n4": VOTER}) is None
+    assert asked.vows_after({"n1": left, "n2": VOTER, "n4": VOTER}) is None
+    assert asked.vows_after({"n1": left, "n2": later, "n4": VOTER}) == Vows(3, FORGOTTEN, (2, 9))
+
+
+def test_a_round_in_which_a_member_does_not_answer_does_not_count() -> None:
+    asked, told = recovery(), {"n1": VOTER, "n2": VOTER, "n4": VOTER}
+    assert asked.vows_after(told) is None
+    assert asked.vows_after({"n1": VOTER, "n2": VOTER}) is None
+    assert asked.vows_after(told) is None
+    assert asked.vows_after(told) is not None
+
+
+def test_a_member_is_asked_even_if_its_removal_may_never_be_committed() -> None:
+    group = Group("n1", "n2", "n3", spare=["s1"])
+    group.elect("n3")
+    group.run(20)
+    group.change("n3", Members(("n2", "n3")))
+    group.run(100)
+    group.change("n3", Members(("n2", "n3"), ("s1",)))
+    group.run(200)
+    assert group.nodes["n2"].core.members == Members(("n2", "n3", "s1"))
+    group.partition(["n3"], ["n2", "s1"])
+    group.change("n3", Members(("n2", "n3")))
+    group.run(1000)
+    assert group.leader in ("n2", "s1")
+    group.propose(group.leader, "x")
+    group.run(100)
+    assert group.nodes["s1"].values == ["x"]  # with n2, which forgets it
+    group.kill("s1")
+    group.kill("n2")
+    group.heal()
+    assert not group.lose_disk("n2")
 
 
 def test_a_voter_that_leaves_counts_until_it_knows_that_it_has_left() -> None:
