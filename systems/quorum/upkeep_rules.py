@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from systems.parts.dropped_tombstones import OWN, DroppedTombstones
 from systems.parts.left_out import LeftOut
 from systems.parts.silence import SparesOnlyTheSilent
@@ -41,11 +43,12 @@ class AsksWhoAnswers:
 
 
 class DigestsCoverEntries:
-    """Every digest is that of the entry that the node holds, unless the entry is marked as changed."""
+    """Every digest is that of the entry that the node holds, and of no other one, unless the entry is marked as changed."""
 
     def __init__(self) -> None:
         self._last: dict[str, tuple[Digests, dict[str, Entry]]] = {}
         """What each node's digests covered at the last look, which need not be checked again."""
+        self._turn = 0
 
     def broken(self, shown: Mapping[str, Shown]) -> str | None:
         for name, state in shown.items():
@@ -65,8 +68,18 @@ class DigestsCoverEntries:
                     continue
                 if not digests.cover(key, entry):
                     return f"{name} holds {_told(entry.version)} of key {key}, and its digest is that of something else"
+                other = self._another(entry.version)
+                if digests.cover(key, Entry(other)) and not digests.cover(key, Entry()):  # else it belongs to other nodes
+                    return f"{name} has the same digest for {entry.version} and {other} of key {key}"
                 last[key] = entry
         return None
+
+    def _another(self, version: Version) -> Version:
+        """A version that differs in one field: in each of them in turn."""
+        self._turn += 1
+        field = version.__struct_fields__[self._turn % len(version.__struct_fields__)]
+        value = getattr(version, field)
+        return msgspec.structs.replace(version, **{field: f"{value}'" if isinstance(value, str) else value + 1})
 
 
 class KeptUntilTaken:

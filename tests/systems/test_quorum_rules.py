@@ -9,11 +9,12 @@ from random import Random
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from harness.node.disk import Disk
 from systems.parts.hints import Hint
 from systems.parts.silence import Heard
-from systems.quorum import Quorum, comparing_rules
+from systems.quorum import Quorum, comparing_rules, upkeep
 from systems.quorum.batch_rules import TogetherAsInTurn
 from systems.quorum.comparing import Undone
 from systems.quorum.comparing_rules import BallotsOnlyRise, HandsOnWhose, UndoneStaysUndone
@@ -64,6 +65,22 @@ def test_digests_cover_what_is_held_unless_it_is_noted_as_changed(tmp_path: Path
     assert with_digests(tmp_path / "right", changes, forgotten=False) is None
     why = with_digests(tmp_path / "wrong", changes, forgotten=True)
     assert why == "n1 holds version 2 of  of key k, and its digest is that of something else"
+
+
+def test_versions_that_differ_in_any_field_have_other_digests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def found(folder: str) -> str | None:
+        storage = Storage(Disk(tmp_path / folder), lambda text: None, random=Random(1), memory=True)
+        digests, rule = Digests("n1", storage, PLACEMENT), DigestsCoverEntries()
+        for key in "abcde":
+            storage.ask(Store(key, OLD), lambda answer: None)
+        asyncio.run(digests.fold(lambda key, entry: None))
+        return rule.broken({"n1": Shown(entries=storage.by_key(), digests=digests)})
+
+    assert found("right") is None
+    monkeypatch.setattr(upkeep, "_content", lambda entry: msgspec.json.encode(replace(entry.version, step=0)))
+    why = found("wrong")
+    assert why is not None
+    assert why.startswith("n1 has the same digest for Version(counter=1, writer='n1', start=1, number=1, step=0)")
 
 
 def test_an_entry_that_is_gone_has_no_digest(tmp_path: Path) -> None:
