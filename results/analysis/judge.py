@@ -180,7 +180,7 @@ def _judge_latency(slo: SLO, percentile: float, measured: Measurements) -> SLORe
         why = f"{found.why}, but {open_ended:,} calls were given up sooner than that, unanswered"
         found = SLOResult(text=found.text, value=found.value, ok=None, why=why)
     if left_out := len(measured.cut_off_ms) - len(outlasted):
-        found = msgspec.structs.replace(found, why=f"{found.why}; without {left_out:,} that were cut off sooner")
+        found = msgspec.structs.replace(found, why=f"{found.why}; without {left_out:,} calls that were cut off sooner")
     return found
 
 
