@@ -153,10 +153,13 @@ class Pool:
         return self._take_down(replica)
 
     def may_eject(self, name: str, now_s: float) -> bool:
-        """Whether enough others are left if this replica is ejected."""
+        """Whether enough others are left if this replica is ejected.
+
+        One whose ejection is over is left out until checks bring it up, and so it counts, unless its checks fail as well.
+        """
         others = [other for other in self._replicas.values() if other.name != name]
-        ejected = sum(not other.ejection.over(now_s) for other in others)
-        return ejected < self._most_ejected and any(other.up for other in others)
+        left_out = sum(not other.up and (other.failed_checks == 0 or not other.ejection.over(now_s)) for other in others)
+        return left_out < self._most_ejected and any(other.up for other in others)
 
     def check_passed(self, name: str, now_s: float) -> bool:
         """A health check of this replica passed; True if that brought it up."""

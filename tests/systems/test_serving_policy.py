@@ -128,6 +128,20 @@ def test_failed_requests_alone_leave_the_last_replica_up() -> None:
     assert up(pool) == []
 
 
+def test_failed_requests_alone_leave_a_share_up_even_where_an_ejection_is_over_and_its_replica_not_back() -> None:
+    """As when everything is slow for a moment, so that no check ends either."""
+    pool = Pool(["r1", "r2", "r3"], Settings(max_ejected=0.5))
+    for _ in range(FALL_REQUESTS):
+        pool.failed("r1", "timed out", NOW_S)
+    assert up(pool) == ["r2", "r3"]
+    for _ in range(FALL_REQUESTS):
+        pool.failed("r2", "timed out", LATER_S)
+    assert up(pool) == ["r2", "r3"]
+    pool.check_failed("r1", "no answer", LATER_S)  # now it is not down because of failed requests alone
+    pool.failed("r2", "timed out", LATER_S)
+    assert up(pool) == ["r3"]
+
+
 def test_a_late_answer_does_not_bring_a_replica_up() -> None:
     pool = Pool(["r1", "r2"], IN_TURN)
     take_down(pool, "r1")
