@@ -75,6 +75,10 @@ class Breakers:
         else:
             self._not_closed.add(name)
 
+    def went_down(self, name: str) -> None:
+        """This replica gets no calls for a while: how long it used to take is no measure for the others any more."""
+        self._usual_s.pop(name, None)
+
     def of(self, name: str, now_s: float) -> Breaker | None:
         """A replica's breaker, to look at; None if breakers are switched off."""
         self._now_s = now_s

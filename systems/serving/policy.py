@@ -221,6 +221,7 @@ class Pool:
     def _take_down(self, replica: Replica) -> bool:
         was_up, replica.up = replica.up, False
         replica.good_checks = 0
+        self._breakers.went_down(replica.name)
         self._changed()
         return was_up
 

@@ -98,6 +98,19 @@ def test_where_all_are_slow_none_is_left_out() -> None:
     assert set(serving.states().values()) == {"closed"}
 
 
+def test_where_all_that_are_up_are_slow_none_is_left_out() -> None:
+    """A replica that went down in quiet times, when it was quick, says nothing about how long a call takes now."""
+    serving = Serving()
+    for name in NAMES:
+        serving.call(name)
+    for _ in range(FALL_CHECKS):
+        serving.pool.check_failed("r3", "no answer", serving.now_s)
+    for _ in range(20):
+        serving.call("r1", LATE_S)
+        serving.call("r2", LATE_S)
+    assert set(serving.states().values()) == {"closed"}
+
+
 def test_many_times_as_slow_is_quick_enough_where_it_is_quick() -> None:
     serving = Serving()
     for _ in range(20):
