@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, cast
 
 from harness.http.logs import Log, log_exception, to_stderr
-from harness.http.message import INTERNAL_ERROR, BadBody, Request, Response
+from harness.http.message import INTERNAL_ERROR, BadBody, Pieces, Request, Response
 from harness.http.moments import watch
 from harness.http.pool import account
 from harness.http.requests import Message, RequestParser
@@ -25,7 +25,8 @@ Handler = Callable[[Request], Awaitable[Response]]
 async def listen(handler: Handler, address: Address, log: Log = to_stderr) -> asyncio.Server:
     """Start answering on an address. The server runs until it is closed.
 
-    If the handler raises, its request gets 500 and `log` gets the traceback; a body that `Request.decode` refuses gets 400.
+    If the handler raises, or returns what cannot be sent, its request gets 500 and `log` gets the traceback; a body that
+    `Request.decode` refuses gets 400.
     If the handler raises `CancelledError` although it was not cancelled itself, that is a failure like any other.
     """
     loop = asyncio.get_running_loop()
@@ -94,7 +95,7 @@ class _Connection(asyncio.Protocol):
                 head = message.head
                 self._watch.passes(Event.RECEIVED, head.path)
                 response = await self._respond(Request(head.method, head.path, head.query, head.headers, message.body))
-                parts = response_parts(response, keep_alive=head.keep_alive, with_body=head.method != "HEAD")
+                parts = self._encoded(response, keep_alive=head.keep_alive, with_body=head.method != "HEAD")
                 self._watch.passes(Event.ANSWERING, head.path)
                 self._transport.writelines(parts)
                 if not head.keep_alive:
@@ -124,6 +125,12 @@ class _Connection(asyncio.Protocol):
             if task is None or task.cancelling():  # the client is gone, or the node ends
                 raise
             return self._failed(error)
+
+    def _encoded(self, response: Response, *, keep_alive: bool, with_body: bool) -> Pieces:
+        try:
+            return response_parts(response, keep_alive=keep_alive, with_body=with_body)
+        except Exception as error:  # it cannot be sent, such as a header outside Latin-1
+            return response_parts(self._failed(error), keep_alive=keep_alive, with_body=with_body)
 
     def _failed(self, error: BaseException) -> Response:
         log_exception(self._log, error)

@@ -239,6 +239,20 @@ def test_a_request_whose_handler_finds_something_cancelled_gets_a_500(capsys: py
     assert capsys.readouterr().err.count("CancelledError") == 2
 
 
+def test_a_response_that_cannot_be_sent_is_a_500_and_the_next_request_gets_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    async def handler(request: Request) -> Response:
+        return Response(200, request.path.encode(), (("x-name", "☃"),) if request.path == "/first" else ())
+
+    async def main() -> bytes:
+        async with closing(listen(handler, ("127.0.0.1", 0))) as server:
+            return await said(server.sockets[0].getsockname(), GET % b"/first" + LAST % b"/second")
+
+    first, second = asyncio.run(main()).split(b"HTTP/1.1 ")[1:]
+    assert first.startswith(b"500")
+    assert second.endswith(b"/second")
+    assert "UnicodeEncodeError" in capsys.readouterr().err
+
+
 def test_an_error_in_a_handler_goes_to_the_given_log(capsys: pytest.CaptureFixture[str]) -> None:
     async def main() -> None:
         async with closing(listen(handle, ("127.0.0.1", 0), lines.append)) as server:
