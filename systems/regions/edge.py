@@ -17,7 +17,7 @@ from harness.node.context import NodeContext
 from systems.parts.breaker import Settings, State
 from systems.regions.bugs import BUGS
 from systems.regions.invariant import Shown, Way
-from systems.regions.routing import REFUSALS, Guests, Route, Routes
+from systems.regions.routing import FAILURE, REFUSALS, Guests, Route, Routes
 
 FROM: Final = "from-region"
 TRY_TIMEOUT_S: Final = 0.4
@@ -53,7 +53,7 @@ class EdgeStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotServed(Exception):
-    """A region answered that it cannot serve the request."""
+    """A region answered that it cannot serve the request, or failed to."""
 
 
 class Edge:
@@ -134,7 +134,7 @@ class Edge:
         return Response(503, why.encode())
 
     async def _ask(self, way: Route, body: bytes) -> Response:
-        """The answer of a region. Raises `NotServed` if it refused, and `TransportError` if it did not answer."""
+        """The answer of a region. Raises `NotServed` if it refused or failed, and `TransportError` if it did not answer."""
         permit = way.permit()
         if permit is None:
             raise NotServed("its breaker is open")
@@ -143,9 +143,10 @@ class Edge:
         way.asked()
         with permit:
             response = await self._clients[way.name].request("POST", "/predict", body, timeout_s=TRY_TIMEOUT_S, headers=headers)
-            if response.status in REFUSALS and not self._rules.refusals_are_answers:
+            refused = response.status in REFUSALS
+            if response.status >= FAILURE and not (refused and self._rules.refusals_are_answers):
                 raise NotServed(response.body.decode(errors="replace"))
-        if response.status in REFUSALS:
+        if refused:
             raise NotServed(response.body.decode(errors="replace"))
         way.answered(self._clock() - begun_s)
         return response

@@ -11,7 +11,7 @@ from harness.http.client import Tally
 from harness.model.simulated import Invariant
 from systems.parts.breaker import Breaker, Settings
 from systems.parts.breaker_watch import BreakerWatch, Calls
-from systems.regions.routing import LOOK_AGAIN, NEWEST, REFUSALS
+from systems.regions.routing import FAILURE, LOOK_AGAIN, NEWEST, REFUSALS
 
 _ROUNDING: Final = 1e-9
 
@@ -48,7 +48,7 @@ class Shown:
 class EdgesKeepTheirRules:
     """Each breaker of an edge does what `BreakerWatch` demands. An edge lets in no more guests than it may, counts each of them
     once, and asks one region at a time for each request. It forgets no other region: each that is not left out is asked now and
-    then. How far away one is follows from what it has answered, not from what it has refused; once known, that stays known, and
+    then. How far away one is follows from what it has answered, not from refusals and errors; once known, that stays known, and
     no single answer counts for more than its weight. Balancers are checked too."""
 
     def __init__(self, balancers: Invariant) -> None:
@@ -76,7 +76,8 @@ class EdgesKeepTheirRules:
             tally = way.asked
             watch = self._watches.setdefault(way.breaker, BreakerWatch())
             # A refusal is an answer. Slow answers are not counted, so all of them may have been slow.
-            calls = Calls(tally.awaited, tally.ended, tally.unanswered, tally.given_up, tally.ended, way.refused)
+            failed = tally.unanswered + _errors(tally) - sum(tally.answered[status] for status in REFUSALS)
+            calls = Calls(tally.awaited, tally.ended, failed, tally.given_up, tally.ended, way.refused)
             for why in watch.look(shown.now_s, way.breaker, shown.settings, calls):
                 yield f"its breaker of {way.name}: {why}"
 
@@ -97,7 +98,7 @@ class EdgesKeepTheirRules:
         """Whether a distance is another one although nothing was served, else who refuses at once looks near; or is not known
         any more, or fell faster than answers that took no time at all could make it fall."""
         for way in shown.ways:
-            served = way.asked.answered.total() - sum(way.asked.answered[status] for status in REFUSALS)
+            served = way.asked.answered.total() - _errors(way.asked)
             before_s, served_then = self._distances.get(way.breaker, (way.distance_s, served))
             self._distances[way.breaker] = (way.distance_s, served)
             if served and not math.isfinite(way.distance_s):
@@ -109,6 +110,11 @@ class EdgesKeepTheirRules:
             least_s = before_s * (1 - NEWEST) ** (served - served_then) - _ROUNDING if served_then else 0.0
             if way.distance_s < least_s:
                 yield f"{fell} it served {served - served_then} requests, each of which has a weight of {NEWEST:g}"
+
+
+def _errors(tally: Tally) -> int:
+    """Answers that are refusals or failures."""
+    return sum(times for status, times in tally.answered.items() if status >= FAILURE)
 
 
 def _begun(tally: Tally) -> int:

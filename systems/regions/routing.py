@@ -23,6 +23,9 @@ LOOK_AGAIN: Final = 50
 REFUSALS: Final = (503, 504)
 """Statuses of a region that cannot serve a request."""
 
+FAILURE: Final = 500
+"""An answer with this status or higher that is no refusal is a failure of the region."""
+
 
 class Route:
     """One place to send requests to: the balancer of this region, or the edge of another one."""
