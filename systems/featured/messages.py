@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -16,11 +16,15 @@ AVERAGE: Final = (0.5,) * FEATURES
 
 SCORE_DECIMALS: Final = 6
 
+LONGEST_NAME: Final = 1000
+"""A user's name has at most this many characters. The feature service refuses one that does not fit in a request's head, and
+that would count as its failure."""
+
 
 class ScoreRequest(msgspec.Struct, frozen=True):
     """Body of `POST /score`. With `exact`, the request is refused rather than answered from average features."""
 
-    user: str
+    user: Annotated[str, msgspec.Meta(max_length=LONGEST_NAME)]
     exact: bool = False
 
 

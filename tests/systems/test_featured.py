@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from itertools import islice
+from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 
-from harness.http.message import Request, Response, TransportError
+from harness.http.framing import MAX_HEAD_BYTES
+from harness.http.message import BadBody, Request, Response, TransportError
 from harness.http.server import listen
 from harness.model.codec import describe, restore
 from harness.model.errors import UsageError
 from harness.model.system import System, links_of
-from systems.featured import Featured
+from harness.node.context import NodeContext, NodeSpec
+from systems.featured import BREAKER, Featured, replica
 from systems.featured.asking import TimedClient, TimedTally
+from systems.featured.messages import LONGEST_NAME, FeaturesReply, ScoreReply, ScoreRequest, features_of
+from systems.featured.replica import Config, Server
+from tests.helpers.closing import closing
 from workloads.scores import Scores
 
 
@@ -66,6 +73,33 @@ def test_an_answer_is_slow_by_the_time_it_took_and_one_that_was_given_up_is_none
     tally = asyncio.run(main())
     assert (tally.ended, tally.given_up) == (3, 1)
     assert tally.slow >= 2  # a busy machine may make the first one slow as well
+
+
+def test_a_user_about_whom_the_features_cannot_be_asked_does_not_cost_others_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replica, "FEATURES_TIMEOUT_S", 10.0)  # the machine may be slow
+
+    async def give(request: Request) -> Response:
+        return Response.json(FeaturesReply(features_of(request.query["user"])))
+
+    async def main() -> None:
+        async with closing(listen(give, ("127.0.0.1", 0))) as features:
+            spec = NodeSpec(name="r1", start=0, host="", port=0, data=str(tmp_path), log="", seed=1)
+            client = TimedClient(features.sockets[0].getsockname()[:2], BREAKER.slow_s)
+            server = Server(NodeContext(spec), client, Config(workers=1, breaker=BREAKER))
+            for _ in range(BREAKER.least_calls):
+                with pytest.raises(BadBody, match="length"):
+                    await server.handle(asking("x" * MAX_HEAD_BYTES))
+            for user in ("ada", "\N{SNOWMAN}" * LONGEST_NAME):
+                assert (await server.handle(asking(user))).decode(ScoreReply).source == "features"
+            client.close()
+
+    asyncio.run(main())
+
+
+def asking(user: str) -> Request:
+    return Request("POST", "/score", body=msgspec.json.encode(ScoreRequest(user)))
 
 
 def test_the_same_seed_asks_the_same() -> None:
