@@ -280,9 +280,10 @@ class Breaker:
         least = settings.least_calls if self._state == "closed" else settings.probes
         if window.calls < least:
             return
-        if window.failed >= settings.failure_rate * window.calls:
+        # Quotients, since 0.28 * 25 is a float above 7, but 7 / 25 is the float 0.28.
+        if window.failed / window.calls >= settings.failure_rate:
             self._change("open", now_s, f"{window.failed} of {window.calls} calls failed")
-        elif window.slow >= settings.slow_rate * window.calls:
+        elif window.slow / window.calls >= settings.slow_rate:
             self._change("open", now_s, f"{window.slow} of {window.calls} calls took {settings.slow_s:g} s or longer")
         elif self._state == "half-open" and self._may_close():
             self._change("closed", now_s, f"{window.calls} probes went well")

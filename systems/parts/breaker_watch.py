@@ -161,7 +161,7 @@ class BreakerWatch:
             yield f"it opened after {ended} calls, and {settings.least_calls} are due"
         then = self._calls_by(since_s)
         failed, slow = look.calls.failed - then.failed, look.calls.slow - then.slow
-        if failed < settings.failure_rate * least and slow < settings.slow_rate * least:
+        if failed / least < settings.failure_rate and slow / least < settings.slow_rate:
             yield f"it opened, and of at least {least} calls {failed} had failed and {slow} been slow"
 
     def _since(self, at_s: float, look: _Look) -> tuple[int, int]:

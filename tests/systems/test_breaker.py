@@ -71,6 +71,21 @@ def test_opens_at_the_failure_rate_and_not_before_there_are_enough_calls() -> No
     assert breaker.state == "open"
 
 
+@pytest.mark.parametrize(("rate", "bad", "calls"), [(0.28, 7, 25), (0.55, 55, 100), (0.14, 7, 50)])
+def test_opens_at_exactly_a_rate_that_no_float_is(rate: float, bad: int, calls: int) -> None:
+    for settings, took_s in ((Settings(failure_rate=rate), 0.1), (Settings(slow_rate=rate), 1.0)):
+        breaker = Breaker(msgspec.structs.replace(settings, least_calls=calls), Clock())
+        for number in range(calls):
+            assert breaker.state == "closed"
+            if number >= bad:
+                allowed(breaker).ok(0.1)
+            elif took_s < settings.slow_s:
+                allowed(breaker).failed(took_s)
+            else:
+                allowed(breaker).ok(took_s)
+        assert breaker.state == "open"
+
+
 def test_opens_when_calls_are_slow_though_they_go_well() -> None:
     clock = Clock()
     breaker = Breaker(SETTINGS, clock)
