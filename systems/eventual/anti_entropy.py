@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from systems.eventual.agreeing import Attempts
-from systems.eventual.messages import State, fitting
+from systems.eventual.messages import fitting
 from systems.eventual.peer import Peer
 from systems.eventual.replica import Replica
 from systems.eventual.storage import Arrival, Storage
@@ -69,28 +69,28 @@ class AntiEntropy:
             outcome, _ = await self._storage.change(arrivals)
             if outcome != "done":
                 return False
-        given = await self.give(peer, self._replica.differing(keys, theirs))
+        given = await self.give(peer, [key for key, _ in self._replica.differing(keys, theirs)])
         return given and (not left or await self.repair(peer, left))
 
-    async def give(self, peer: Peer, states: Sequence[tuple[str, State]]) -> bool:
-        """Send a peer the states that it lacks; whether it has them now."""
-        while states:
-            now = states[: fitting([state for _, state in states])]
+    async def give(self, peer: Peer, keys: Sequence[str]) -> bool:
+        """Send a peer what this replica holds of these keys; whether it has that now."""
+        while keys:
+            now = keys[: fitting([self._replica.state(key) for key in keys])]
             told_s = self._clock()
-            if not await peer.store(now, fresh=False):
+            states = await peer.store(now, self._replica.state, fresh=False)
+            if states is None:
                 return False
             now_s = self._clock()
-            for key, state in now:
+            for key, state in states:
                 self._replica.graves.had(peer.name, key, state, told_s, now_s)
-            states = states[len(now) :]
+            keys = keys[len(now) :]
         return True
 
     async def tell_of_tombstones(self, peer: Peer) -> bool:
         """Send a peer the tombstones that it may not have had, or has to be told of once more before they are dropped."""
         keys = self._replica.graves.untold(peer.name, self._clock())
         for at in range(0, len(keys), KEYS_AT_ONCE):
-            held = [(key, self._replica.state(key)) for key in keys[at : at + KEYS_AT_ONCE]]
-            if not await self.give(peer, [(key, state) for key, state in held if state is not None]):
+            if not await self.give(peer, keys[at : at + KEYS_AT_ONCE]):
                 return False
             await asyncio.sleep(self._pause_s)
         return True

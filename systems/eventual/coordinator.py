@@ -112,8 +112,8 @@ class Coordinator:
                 for peer, answer, state in zip(self._peers, found, states, strict=True)
                 if answer is not None and state != held
             ]
-            stored = await asyncio.gather(*(peer.store([(key, held)], fresh=False) for peer in lacking))
-            agreed |= {peer.name: taken and done for peer, done in zip(lacking, stored, strict=True)}
+            stored = await asyncio.gather(*(peer.store([key], self._replica.state, fresh=False) for peer in lacking))
+            agreed |= {peer.name: taken and done is not None for peer, done in zip(lacking, stored, strict=True)}
         return agreed
 
     async def take(self, key: str, states: Sequence[State | None]) -> bool:

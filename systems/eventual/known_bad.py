@@ -116,10 +116,10 @@ class ReplaysHints(Replicator):
 
     async def hand_over(self, peer: Peer, hints: list[Hint[State]]) -> bool:
         resolution = self._replica.resolution
-        states = [
-            (hint.key, resolution.written(None, next(iter(resolution.values(hint.what)), None), Context())) for hint in hints
-        ]
-        if not await peer.store(states, fresh=True):
+        states = {
+            hint.key: resolution.written(None, next(iter(resolution.values(hint.what)), None), Context()) for hint in hints
+        }
+        if await peer.store(list(states), states.get, fresh=True) is None:
             return False
         for hint in hints:
             self._outbox.delivered(peer.name, hint, self._clock())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -46,17 +46,22 @@ class Peer:
         """How many requests have no answer yet."""
         self._window = 0
 
-    async def store(self, states: Sequence[tuple[str, State]], *, fresh: bool) -> bool:
-        """Whether the peer has all of these states, or ones that include them, on its disk."""
-        held = [Held.of(key, state) for key, state in states]
+    async def store(
+        self, keys: Sequence[str], held: Callable[[str], State | None], *, fresh: bool
+    ) -> list[tuple[str, State]] | None:
+        """Send the peer what is `held` of these keys; returns that once the peer has it, or what includes it, on its disk."""
         for _ in range(2):  # the first answer may only tell the current window
-            stored = await self._ask(STORE_PATH, Store(held, self._window, fresh), Stored)
-            if stored is None or stored.done:
-                break
+            # Not the same again: the answer may have come late, and a value have been deleted since.
+            states = [(key, state) for key in keys if (state := held(key)) is not None]
+            if not states:
+                return states
+            stored = await self._ask(STORE_PATH, Store([Held.of(*each) for each in states], self._window, fresh), Stored)
+            if stored is None:
+                return None
             self._window = stored.window
-        if stored is not None:
-            self._window = stored.window
-        return stored is not None and stored.done
+            if stored.done:
+                return states
+        return None
 
     async def states(self, keys: Sequence[str]) -> list[State | None] | None:
         """What the peer holds of these keys; only of the first ones if they do not fit into one message."""

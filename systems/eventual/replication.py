@@ -39,9 +39,9 @@ class Replicator:
     async def hand_over(self, peer: Peer, hints: list[Hint[State]]) -> bool:
         """Send a peer the current states of these keys, which may be newer than the hints; whether it has stored them."""
         hints = hints[: fitting([self._replica.state(hint.key) for hint in hints])]
-        states = [(hint.key, state) for hint in hints if (state := self._replica.state(hint.key)) is not None]
         told_s = self._clock()
-        if states and not await peer.store(states, fresh=True):
+        states = await peer.store([hint.key for hint in hints], self._replica.state, fresh=True)
+        if states is None:
             return False
         now_s = self._clock()
         for hint in hints:

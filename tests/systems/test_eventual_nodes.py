@@ -30,6 +30,7 @@ from systems.eventual.resolution import KeepSiblings
 from systems.eventual.storage import Arrival, Storage, Write
 from systems.parts.hybrid_clock import Timestamp
 from systems.parts.merkle import Range
+from systems.parts.sealing import answered
 
 # --------------------------------------------------------------------------------------------------------------- answers
 
@@ -214,10 +215,14 @@ class PeerOf(Peer):
         self.away = False
         self.asked = 0
 
-    async def store(self, states: Sequence[tuple[str, State]], *, fresh: bool) -> bool:
+    async def store(
+        self, keys: Sequence[str], held: Callable[[str], State | None], *, fresh: bool
+    ) -> list[tuple[str, State]] | None:
         if self.away:
-            return False
-        return (await self.local.storage.change([Arrival(key, state, fresh) for key, state in states]))[0] == "done"
+            return None
+        states = [(key, state) for key in keys if (state := held(key)) is not None]
+        outcome, _ = await self.local.storage.change([Arrival(key, state, fresh) for key, state in states])
+        return states if outcome == "done" else None
 
     async def states(self, keys: Sequence[str]) -> list[State | None] | None:
         self.asked += 1
@@ -299,6 +304,35 @@ def test_read_repair_brings_all_replicas_up_to_date(tmp_path: Path) -> None:
         assert two.here.values("k") == two.there.values("k") == ["1", "2"]
 
     pair(tmp_path, scenario)
+
+
+def test_what_is_sent_again_because_it_came_too_late_is_what_is_held_by_then() -> None:
+    """The value that was sent first may have been deleted long ago, if this node was frozen before it read the answer."""
+
+    async def scenario() -> None:
+        node = KeepSiblings("n1")
+        value = node.written(None, "old", Context())
+        held, sent = {"k": value, "gone": value}, []
+
+        async def store(request: Request) -> Response:
+            sent.append(request.decode(Store))
+            held["k"] = node.written(value, None, node.context(value))
+            held.pop("gone", None)
+            return Response.json(Stored(done=len(sent) > 1, window=7))
+
+        server = await listen(lambda request: answered(request, store), (HOST, 0))
+        peer = Peer("c", "n2", (HOST, server.sockets[0].getsockname()[1]))
+        try:
+            stored = await peer.store(["k", "gone"], held.get, fresh=True)
+        finally:
+            server.close()
+        assert stored == [("k", held["k"])]
+        assert [(message.window, [each.state for each in message.held]) for message in sent] == [
+            (0, [value, value]),
+            (7, [held["k"]]),
+        ]
+
+    asyncio.run(scenario())
 
 
 def test_anti_entropy_makes_both_hold_the_same_tombstones_included(tmp_path: Path) -> None:
