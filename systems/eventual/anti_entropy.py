@@ -60,8 +60,10 @@ class AntiEntropy:
 
     async def repair(self, peer: Peer, keys: Sequence[str]) -> bool:
         """Make both hold the same states of these keys, unless the keys are written meanwhile."""
+        graves = self._replica.graves
+        asked = graves.window(self._clock())
         theirs = await peer.states(keys)
-        if theirs is None:
+        if theirs is None or not graves.in_time(asked, self._clock()):
             return False
         keys, left = keys[: len(theirs)], keys[len(theirs) :]
         arrivals = [Arrival(key, state, fresh=False) for key, state in zip(keys, theirs, strict=True) if state is not None]

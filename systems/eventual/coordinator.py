@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 from typing import Final
 
@@ -34,6 +34,7 @@ class Coordinator:
         storage: Storage,
         peers: Sequence[Peer],
         random: Random,
+        clock: Callable[[], float],
         *,
         repaired_reads: float,
     ) -> None:
@@ -42,6 +43,7 @@ class Coordinator:
         self._storage = storage
         self._peers = peers
         self._random = random
+        self._clock = clock
         self._repaired_reads = repaired_reads
         self._repairing: set[asyncio.Task[None]] = set()
         self.session_reads = SessionReads()
@@ -101,9 +103,10 @@ class Coordinator:
 
     async def _agreed(self, key: str) -> dict[str, bool]:
         """Which of the other replicas hold the same of a key now."""
+        asked = self._replica.graves.window(self._clock())
         found = await asyncio.gather(*(peer.states([key]) for peer in self._peers))
         states = [None if answer is None else answer[0] for answer in found]
-        taken = await self.take(key, states)
+        taken = await self.take(key, states, asked)
         agreed = {peer.name: taken and answer is not None for peer, answer in zip(self._peers, found, strict=True)}
         held = self._replica.state(key)
         if held is not None:
@@ -116,11 +119,13 @@ class Coordinator:
             agreed |= {peer.name: taken and done is not None for peer, done in zip(lacking, stored, strict=True)}
         return agreed
 
-    async def take(self, key: str, states: Sequence[State | None]) -> bool:
-        """Merge the states that other replicas hold of a key; whether the disk has all of them."""
+    async def take(self, key: str, states: Sequence[State | None], asked: int) -> bool:
+        """Merge the states of a key for which others were asked in this window; whether the disk has all of them."""
         arrivals = [Arrival(key, state, fresh=False) for state in states if state is not None]
         if not arrivals:
             return True
+        if not self._replica.graves.in_time(asked, self._clock()):
+            return False
         outcome, _ = await self._storage.change(arrivals)
         return outcome == "done"
 
@@ -128,8 +133,9 @@ class Coordinator:
         """Ask the others for a key until the answers include what a session has seen, or until all have answered.
 
         If no replica has it, the session saw a tombstone that all replicas have had and dropped: what is there is not older.
-        Raises `_NotThere` if that is not known. This replica stores the answers, too, unless its disk fails.
+        Raises `_NotThere` if that is not known. This replica stores the answers, too, unless they are late or its disk fails.
         """
+        asked = self._replica.graves.window(self._clock())
         asking = [asyncio.ensure_future(peer.states([key])) for peer in self._peers]
         answers = 0
         state = self._replica.state(key)
@@ -146,7 +152,7 @@ class Coordinator:
                 unanswered.cancel()
         if not self.has_seen(state, seen) and answers < len(self._peers):
             raise _NotThere
-        await self.take(key, [state])
+        await self.take(key, [state], asked)
         return state
 
     def _start(self, repair: Awaitable[None]) -> None:

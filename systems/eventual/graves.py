@@ -9,7 +9,8 @@ until
 
 The grace period is for messages: one that a replica composed before it had the tombstone may still be on its way with the
 deleted value. Each `Store` names a window of time that its receiver told the sender before. The receiver refuses a `Store`
-whose window is older than the grace period, and the sender sends its current states instead. No two clocks are compared.
+whose window is older than the grace period, and the sender sends its current states instead. In the same way, a node takes no
+states for which it asked longer ago: it may have been frozen before it read the answer. No two clocks are compared.
 
 A replica that does not hold a key does not keep its tombstone either, so such a message may give it the deleted value after it
 was told first. When it is told again, that is deleted, and no other message follows.

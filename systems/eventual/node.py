@@ -107,7 +107,7 @@ class Server:
         self.replicator = parts.replicator(self.replica, self._outbox, node.clock)
         self._anti_entropy = parts.anti_entropy(self.replica, self._storage, node.clock, keys_per_s=config.keys_per_s)
         self._coordinator = parts.coordinator(
-            self.replica, self._storage, self._peers, node.random, repaired_reads=config.repaired_reads
+            self.replica, self._storage, self._peers, node.random, node.clock, repaired_reads=config.repaired_reads
         )
         self._compared = dict.fromkeys(peers, 0)
         self._asked = 0

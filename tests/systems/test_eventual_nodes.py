@@ -175,6 +175,9 @@ def test_what_is_written_after_a_delete_was_forgotten_replaces_the_tombstone_els
 # ----------------------------------------------------------------------------------------------------------------- peers
 
 
+GRACE_S = 1
+
+
 class FailingFiles(Files):
     failing = False
 
@@ -191,7 +194,7 @@ class Local:
         self.context = NodeContext(
             NodeSpec(name=name, start=0, host="127.0.0.1", port=1, data=str(tmp_path / name), log="", seed=1)
         )
-        self.replica = Replica(KeepSiblings(name), Graves(["other"], grace_s=1))
+        self.replica = Replica(KeepSiblings(name), Graves(["other"], grace_s=GRACE_S))
         self.files = FailingFiles(self.context.disk, print, compact_at_bytes=1 << 20)
         self.files.load(existed=False)
         self.files.write_anew({}, [])
@@ -214,6 +217,8 @@ class PeerOf(Peer):
         self.local = local
         self.away = False
         self.asked = 0
+        self.freezes: Callable[[], None] = lambda: None
+        """Called when it has answered a question, before the answer is read."""
 
     async def store(
         self, keys: Sequence[str], held: Callable[[str], State | None], *, fresh: bool
@@ -226,7 +231,9 @@ class PeerOf(Peer):
 
     async def states(self, keys: Sequence[str]) -> list[State | None] | None:
         self.asked += 1
-        return None if self.away else [self.local.replica.state(key) for key in keys]
+        answer = None if self.away else [self.local.replica.state(key) for key in keys]
+        self.freezes()
+        return answer
 
     async def ranges(self, prefixes: Sequence[str]) -> list[Range] | None:
         return None if self.away else [self.local.replica.tree.range(prefix) for prefix in prefixes]
@@ -238,8 +245,10 @@ class Pair:
     def __init__(self, tmp_path: Path) -> None:
         self.here, self.there = Local(tmp_path, "n1"), Local(tmp_path, "n2")
         self.peer = PeerOf(self.there)
-        self.coordinator = Coordinator(self.here.replica, self.here.storage, [self.peer], Random(1), repaired_reads=0)
-        self.anti_entropy = AntiEntropy(self.here.replica, self.here.storage, lambda: 0.0, keys_per_s=1e9)
+        self.now_s = 0.0
+        replica, storage, peers = self.here.replica, self.here.storage, [self.peer]
+        self.coordinator = Coordinator(replica, storage, peers, Random(1), lambda: self.now_s, repaired_reads=0)
+        self.anti_entropy = AntiEntropy(replica, storage, lambda: self.now_s, keys_per_s=1e9)
 
 
 def pair(tmp_path: Path, scenario: Callable[[Pair], Awaitable[None]]) -> None:
@@ -302,6 +311,28 @@ def test_read_repair_brings_all_replicas_up_to_date(tmp_path: Path) -> None:
         await two.there.write("k", "2")
         await two.coordinator.repair("k")
         assert two.here.values("k") == two.there.values("k") == ["1", "2"]
+
+    pair(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("frozen_s", [0.3, GRACE_S])
+def test_what_is_read_of_an_answer_after_a_grace_period_is_not_taken(tmp_path: Path, frozen_s: float) -> None:
+    """It may have been deleted since, and this node, which did not hold the key, have been told for the last time."""
+
+    async def scenario(two: Pair) -> None:
+        def freeze() -> None:
+            two.now_s += frozen_s
+
+        seen = {key: await two.there.write(key, "1") for key in ("compared", "repaired", "asked for")}
+        two.peer.freezes = freeze
+        agreed = await two.anti_entropy.repair(two.peer, ["compared"])
+        await two.coordinator.repair("repaired")
+        found = await two.coordinator.read("asked for", seen["asked for"])
+        assert isinstance(found, Got)
+        assert found.values == ["1"]
+        in_time = frozen_s < GRACE_S
+        assert agreed == bool(two.coordinator.attempts.agreed) == in_time
+        assert [two.here.values(key) for key in seen] == [["1"] if in_time else []] * 3
 
     pair(tmp_path, scenario)
 
