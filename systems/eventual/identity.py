@@ -18,7 +18,7 @@ _DRAWN_BITS: Final = 48
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """A node on its disk. A life ends when the node loses its count of writes; a restart does not end it."""
+    """A node on its disk. A life begins with an empty disk, or when the node has lost its count of writes."""
 
     cluster: str
     node: str
@@ -46,7 +46,7 @@ def find(disk: Disk, cluster: str, node: str) -> Identity | None:
 
 
 def next_life(found: Identity | None, cluster: str, node: str, random: Random) -> Identity:
-    """The next life of a node that has lost its count; its number is drawn if the last one is unknown."""
+    """The next life of a node that has lost its count, or is new; its number is drawn if the last one is unknown."""
     life = found.life + 1 if found is not None else 1 << _DRAWN_BITS | random.getrandbits(_DRAWN_BITS)
     return Identity(cluster, node, life)
 

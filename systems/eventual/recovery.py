@@ -21,15 +21,14 @@ def start(
     Raises `OtherNode` if the disk is another node's, `OSError` if the disk fails.
     """
     whose = identity.find(disk, cluster, node)
-    first = not disk.names()
-    found = files.load(existed=not first)
+    found = files.load(existed=bool(disk.names()))
     if found.damaged:
         whose = msgspec.structs.replace(identity.next_life(whose, cluster, node, random), learning=True)
         identity.keep(disk, whose)  # before the logs are whole again: a restart must not forget that something is missing
     elif whose is None:
-        whose = Identity(cluster, node) if first else identity.next_life(None, cluster, node, random)
-    if whose.life:
-        log(f"lost its count of writes once, and now counts them as {whose.actor}")
+        # An empty disk may have taken the place of one that was lost. There is no way to tell.
+        whose = identity.next_life(None, cluster, node, random)
+    log(f"counts its writes as {whose.actor}")
     files.write_anew(found.held, found.waiting)
     identity.keep(disk, whose)
     return found, whose

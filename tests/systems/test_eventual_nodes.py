@@ -162,7 +162,7 @@ def test_what_is_written_after_a_delete_was_forgotten_replaces_the_tombstone_els
             assert state is not None
             resolution = again.replica.resolution
             assert resolution.values(resolution.merged(tombstone, state)) == ["new"]
-            stale = Context(dots={"n1": 2})  # of a client that saw the tombstone, and not the new value
+            stale = resolution.context(tombstone)  # of a client that saw the tombstone, and not the new value
             assert resolution.values(resolution.written(state, "its", stale)) == ["new", "its"]
             await again.handle(
                 Request("DELETE", "/kv/k", headers={"context": msgspec.json.encode(resolution.context(state)).decode()})
