@@ -77,7 +77,7 @@ class AntiEntropy:
     async def give(self, peer: Peer, keys: Sequence[str]) -> bool:
         """Send a peer what this replica holds of these keys; whether it has that now."""
         while keys:
-            now = keys[: fitting([self._replica.state(key) for key in keys])]
+            now = keys[: fitting([self._replica.state(key) for key in keys], peer.most)]
             told_s = self._clock()
             states = await peer.store(now, self._replica.state, fresh=False)
             if states is None:

@@ -30,7 +30,7 @@ RANGES_PATH: Final = "/replica/ranges"
 MOST_KEY_BYTES: Final = 1024
 MOST_VALUE_BYTES: Final = 1 << 20
 MOST_BATCH_BYTES: Final = 1 << 22
-"""A message between nodes ends with the state that brings it to this size."""
+"""A message between nodes ends with the state that brings it to this size, or to less if that does not get through in time."""
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -110,6 +110,7 @@ class AskStates(msgspec.Struct, frozen=True):
     """Asks for the states of these keys. The answer may leave out the last ones: see `fitting`."""
 
     keys: list[str]
+    most: int = MOST_BATCH_BYTES
 
 
 class AskRanges(msgspec.Struct, frozen=True):
@@ -118,12 +119,12 @@ class AskRanges(msgspec.Struct, frozen=True):
     prefixes: list[str]
 
 
-def fitting(states: Sequence[State | None]) -> int:
-    """How many of these states, from the first one on, fit into one message: at least one, if there is any."""
+def fitting(states: Sequence[State | None], most: int = MOST_BATCH_BYTES) -> int:
+    """How many of these states, from the first one on, fit into one message: at least one, if there is any. See `Peer.most`."""
     total_bytes = 0
     for number, state in enumerate(states, start=1):
         total_bytes += len(state or b"")
-        if total_bytes >= MOST_BATCH_BYTES:
+        if total_bytes >= most:
             return number
     return len(states)
 

@@ -179,7 +179,7 @@ class Server:
             case path if self._refuses:
                 return Response(503, b"its disk was damaged, and it learns anew what it held")
             case path if path == STATES_PATH:
-                return self._states(request.decode(AskStates).keys)
+                return self._states(request.decode(AskStates))
             case path if path == RANGES_PATH:
                 return Response.json([self.replica.tree.range(prefix) for prefix in request.decode(AskRanges).prefixes])
             case _:
@@ -198,9 +198,10 @@ class Server:
             Response.json(Stored(done=True, window=window)) if outcome == "done" else Response(507, b"the disk did not take it")
         )
 
-    def _states(self, keys: list[str]) -> Response:
-        states = [self.replica.state(key) for key in keys]
-        return Response.json([Held.of(keys[at], states[at]) for at in range(fitting(states))])
+    def _states(self, request: AskStates) -> Response:
+        states = [self.replica.state(key) for key in request.keys]
+        fit = fitting(states, request.most)
+        return Response.json([Held.of(*each) for each in zip(request.keys[:fit], states[:fit], strict=True)])
 
     # -------------------------------------------------------------------------------------------------------------- itself
 

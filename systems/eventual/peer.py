@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 import msgspec
 
-from harness.http.message import TransportError
+from harness.http.message import TimedOut, TransportError
 from harness.model.system import Address
 from systems.eventual.messages import (
+    MOST_BATCH_BYTES,
     RANGES_PATH,
     STATES_PATH,
     STORE_PATH,
@@ -24,6 +26,7 @@ from systems.eventual.messages import (
 )
 from systems.parts.merkle import Range
 from systems.parts.owner import Owner
+from systems.parts.pace import Pace
 from systems.parts.sealing import SealedClient
 
 ANSWER_S: Final = 0.35
@@ -31,6 +34,9 @@ ANSWER_S: Final = 0.35
 
 MOST_IN_FLIGHT: Final = 32
 """At most this many requests to a peer at a time; further ones are not sent, as if the network had lost them."""
+
+_FIRST_BYTES: Final = 64 * 1024
+"""So much is sent, or asked for, at first, and more once that gets through."""
 
 T = TypeVar("T")
 
@@ -45,6 +51,13 @@ class Peer:
         self.in_flight = 0
         """How many requests have no answer yet."""
         self._window = 0
+        self._pace = Pace(MOST_BATCH_BYTES, first=_FIRST_BYTES)
+        self._pace_asked = Pace(MOST_BATCH_BYTES, first=_FIRST_BYTES)
+
+    @property
+    def most(self) -> int:
+        """The size that brings a message to its end: so many bytes get through in time."""
+        return self._pace.most
 
     async def store(
         self, keys: Sequence[str], held: Callable[[str], State | None], *, fresh: bool
@@ -55,7 +68,8 @@ class Peer:
             states = [(key, state) for key in keys if (state := held(key)) is not None]
             if not states:
                 return states
-            stored = await self._ask(STORE_PATH, Store([Held.of(*each) for each in states], self._window, fresh), Stored)
+            message = Store([Held.of(*each) for each in states], self._window, fresh)
+            stored = await self._ask(STORE_PATH, message, Stored, self._pace)
             if stored is None:
                 return None
             self._window = stored.window
@@ -64,25 +78,31 @@ class Peer:
         return None
 
     async def states(self, keys: Sequence[str]) -> list[State | None] | None:
-        """What the peer holds of these keys; only of the first ones if they do not fit into one message."""
-        found = await self._ask(STATES_PATH, AskStates(list(keys)), HeldList)
+        """What the peer holds of these keys; only of the first ones if they do not fit into one message, or not in time."""
+        question = AskStates(list(keys), self._pace_asked.most)
+        most = question.most if len(keys) > 1 else 0  # one cannot be fewer
+        found = await self._ask(STATES_PATH, question, HeldList, self._pace_asked, answer_bytes=most)
         if not found or [held.key for held in found] != list(keys)[: len(found)]:
             return None
         return [held.state for held in found]
 
     async def ranges(self, prefixes: Sequence[str]) -> list[Range] | None:
         """These ranges of the peer's Merkle tree."""
-        return await self._ask(RANGES_PATH, AskRanges(list(prefixes)), Ranges)
+        return await self._ask(RANGES_PATH, AskRanges(list(prefixes)), Ranges, self._pace_asked)
 
-    async def _ask(self, path: str, question: object, kind: type[T]) -> T | None:
+    async def _ask(self, path: str, question: object, kind: type[T], pace: Pace, *, answer_bytes: int = 0) -> T | None:
         if self.in_flight >= MOST_IN_FLIGHT:
             return None
         self.in_flight += 1
+        body, clock = msgspec.json.encode(question), asyncio.get_running_loop().time
+        sent_s = clock()
         try:
-            response = await self._client.request(
-                "POST", path, msgspec.json.encode(question), timeout_s=ANSWER_S, headers=self._headers
-            )
+            response = await self._client.request("POST", path, body, timeout_s=ANSWER_S, headers=self._headers)
+            pace.answered(len(body) + len(response.body), clock() - sent_s, ANSWER_S)
             return response.decode(kind) if response.status == 200 else None
+        except TimedOut:
+            pace.late(len(body) + answer_bytes)
+            return None
         except (TransportError, msgspec.MsgspecError):
             return None
         finally:

@@ -38,7 +38,7 @@ class Replicator:
 
     async def hand_over(self, peer: Peer, hints: list[Hint[State]]) -> bool:
         """Send a peer the current states of these keys, which may be newer than the hints; whether it has stored them."""
-        hints = hints[: fitting([self._replica.state(hint.key) for hint in hints])]
+        hints = hints[: fitting([self._replica.state(hint.key) for hint in hints], peer.most)]
         told_s = self._clock()
         states = await peer.store([hint.key for hint in hints], self._replica.state, fresh=True)
         if states is None:

@@ -16,6 +16,7 @@ from harness.http.server import Handler, listen
 from harness.model.system import Call
 from harness.node.context import NodeContext, NodeSpec
 from systems.eventual import Eventual
+from systems.eventual import peer as peer_module
 from systems.eventual.anti_entropy import AntiEntropy
 from systems.eventual.client import EventualClient
 from systems.eventual.coordinator import MOST_SIBLINGS, Coordinator
@@ -26,6 +27,7 @@ from systems.eventual.node import Config, Server
 from systems.eventual.outbox import Outbox
 from systems.eventual.peer import Peer
 from systems.eventual.replica import Replica
+from systems.eventual.replication import Replicator
 from systems.eventual.resolution import KeepSiblings
 from systems.eventual.storage import Arrival, Storage, Write
 from systems.parts.hybrid_clock import Timestamp
@@ -205,6 +207,11 @@ class Local:
         await self.storage.change([Write(key, value, seen)])
         return self.replica.resolution.context(self.replica.state(key))
 
+    def state(self, key: str) -> State:
+        state = self.replica.state(key)
+        assert state is not None
+        return state
+
     def values(self, key: str) -> list[str]:
         return self.replica.resolution.values(self.replica.state(key))
 
@@ -313,6 +320,47 @@ def test_read_repair_brings_all_replicas_up_to_date(tmp_path: Path) -> None:
         assert two.here.values("k") == two.there.values("k") == ["1", "2"]
 
     pair(tmp_path, scenario)
+
+
+def test_however_thin_a_link_is_many_states_get_over_it_in_both_directions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peer_module, "ANSWER_S", 0.1)
+    keys = [f"k{number}" for number in range(64)]
+
+    async def scenario() -> None:
+        context = node(tmp_path, resolve="siblings")
+        here, there = Local(tmp_path, "n2"), Server(context, context.config(Config))
+        outbox = Outbox(["n1"], most=100, keep_s=60)
+        over = asyncio.Event()
+
+        async def over_a_thin_link(request: Request) -> Response:
+            answer = await there.handle(request)
+            if len(request.body) + len(answer.body) > 20_000:
+                await over.wait()
+            return answer
+
+        server = await listen(over_a_thin_link, (HOST, 0))
+        peer = Peer("eventual", "n1", (HOST, server.sockets[0].getsockname()[1]))
+        for key in keys[:32]:
+            await here.write(key, 1000 * "x")
+            outbox.leave(key, here.state(key), 0)
+        telling = asyncio.create_task(Replicator(here.replica, outbox, lambda: 0.0).tell(peer))
+        try:
+            while any(there.replica.state(key) is None for key in keys[:32]):
+                await asyncio.sleep(0)
+            for key in keys[32:]:
+                await there.handle(put(1000 * "y", key=key))
+            anti_entropy = AntiEntropy(here.replica, here.storage, lambda: 0.0, keys_per_s=1e9)
+            while not await anti_entropy.agree_with(peer):
+                pass
+            assert [here.values(key) for key in keys[32:]] == [[1000 * "y"]] * 32
+        finally:
+            telling.cancel()
+            over.set()
+            server.close()
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("frozen_s", [0.3, GRACE_S])
