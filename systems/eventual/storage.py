@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from systems.eventual.files import Files, States
 from systems.eventual.messages import Context, State
 from systems.eventual.outbox import Outbox
 from systems.eventual.replica import Replica
 from systems.parts.record_log import NothingWritten
+
+IN_DOUBT_SHOWN: Final = 10_000
+"""More than a disk fails to take in a simulation."""
 
 Outcome = Literal["done", "full", "refused", "unknown"]
 """The change is on the disk; it certainly never will be, because the peers' queues are full or the disk refused it; or it may
@@ -60,8 +64,9 @@ class Storage:
         self._clock = clock
         self._log = log
         self._waiting: list[tuple[Sequence[Change], asyncio.Future[tuple[Outcome, Changed]]]] = []
-        self.in_doubt: list[tuple[str, State | None]] = []
-        """What is being written, or what the disk did not take: it may be on the disk or not, until a write has succeeded."""
+        self.in_doubt: deque[tuple[str, State | None]] = deque(maxlen=IN_DOUBT_SHOWN)
+        """What is being written, or what the disk did not take: it may be on the disk or not, until a write has succeeded. Of
+        a disk that takes nothing for hours, the last."""
 
     async def change(self, changes: Sequence[Change]) -> tuple[Outcome, Changed]:
         """Carry out some changes; the outcome, and the resulting states of their keys."""

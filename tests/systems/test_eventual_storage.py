@@ -27,7 +27,7 @@ from systems.eventual.recovery import start
 from systems.eventual.remembered import forgotten, outdated
 from systems.eventual.replica import Replica
 from systems.eventual.resolution import KeepSiblings
-from systems.eventual.storage import Arrival, Change, Forget, Outcome, Storage, Write
+from systems.eventual.storage import IN_DOUBT_SHOWN, Arrival, Change, Forget, Outcome, Storage, Write
 from systems.parts.owner import OtherNode
 from tests.helpers.deaths import deaths
 from tests.helpers.effort import cases
@@ -274,6 +274,16 @@ def test_what_the_disk_does_not_take_cannot_be_read_and_spoils_nothing(
     files.failing = ""
     assert node.write(("c", "3")) == ["done"]
     assert Node(Disk(tmp_path)).values() == {"a": ["1"], "c": ["3"]}
+
+
+def test_however_long_a_disk_takes_nothing_what_is_in_doubt_does_not_fill_the_memory(tmp_path: Path) -> None:
+    files = FailingFiles(tmp_path)
+    node = Node(Disk(files), hints=IN_DOUBT_SHOWN + 1)
+    files.failing = "append"
+    assert set(node.write(*((f"k{number}", "1") for number in range(IN_DOUBT_SHOWN + 1)))) == {"refused"}
+    assert node.write(("last", "1")) == ["refused"]
+    assert len(node.storage.in_doubt) == IN_DOUBT_SHOWN
+    assert "last" in dict(node.storage.in_doubt)
 
 
 def test_while_the_disk_may_hold_a_value_being_told_of_its_tombstone_is_not_done_without_a_write(tmp_path: Path) -> None:
