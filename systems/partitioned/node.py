@@ -18,6 +18,7 @@ import msgspec
 
 from harness.http.message import Request, Response
 from harness.node.context import NodeContext
+from systems.partitioned.agreeing import Agreeing
 from systems.partitioned.bugs import BUGS
 from systems.partitioned.frames import Damaged
 from systems.partitioned.hot_keys import HotKeys
@@ -59,8 +60,6 @@ from systems.partitioned.storage import Storage
 from systems.parts.outcomes import Failed, Unknown
 from systems.parts.owner import Owner, refusing_other_data
 
-AGREED_S: Final = 0.005
-"""A pause after two nodes have exchanged maps, in case the disk of one of them fails."""
 OPEN_AGAIN_S: Final = 0.05
 _OF_NODES: Final = frozenset({REPLICA_PATH, PULL_PATH, BEAT_PATH, MAP_PATH})
 """Paths of requests between nodes and the coordinator of one cluster; each request names its receiver."""
@@ -93,11 +92,11 @@ class Server:
         self._storage = Storage(node.disk, node.log, rules=self._rules, segment_bytes=config.segment_kib * 1024)
         self._known = KnownMap(node.disk, node.log, self._rules)
         self._replica = Replica(self._storage, self._known, self._rules)
-        self._operations = Operations(node, self._peers, self._replica, self._agree, self._rules)
+        self._agreeing = Agreeing(self._peers, self._known, self._install)
+        self._operations = Operations(node, self._peers, self._replica, self._agreeing.refused, self._rules)
         self._puller = Puller(node, self._storage, self._peers, config.batch_kib * 1024, config.rate_mb_per_s, self._rules)
         self._versions = Versions(node.name, 0)
         self._start = 0
-        self._agreeing: dict[str, asyncio.Future[None]] = {}
         self._leaving: PartitionMap | None = None
         """The map that the node is about to install: no operation begins on a partition that another node leads there."""
         self._loads: Counter[str] = Counter()
@@ -179,9 +178,12 @@ class Server:
         values: dict[str, str | None] = {}
 
         async def get(key: str) -> None:
-            operation = await self._read(self._position(key))
-            if operation is not None:
-                self._count(self._map.partition_at(operation.place).low, key)
+            place = self._position(key)
+            operation = await self._read(place)
+            if operation is None:
+                self._agreeing.referred_to(self._map.partition_at(place).owners[0])
+            else:
+                self._count(self._map.partition_at(place).low, key)
                 if isinstance(operation.outcome, Done):
                     self._tell_served(key, operation)
                     values[key] = operation.outcome.value
@@ -243,22 +245,6 @@ class Server:
             self._hot.count(key)
 
     # ----------------------------------------------------------------------------------------------- among the nodes
-
-    async def _agree(self, name: str, refusal: Refusal) -> None:
-        """Bring the node that is behind, this one or the other, to the newer map. One exchange with a node at a time."""
-        if self._known.map is None or name == self._name or refusal.epoch == self._known.epoch:
-            return
-        if name not in self._agreeing:
-            self._agreeing[name] = asyncio.ensure_future(self._exchange_with(name, refusal.epoch))
-        await asyncio.shield(self._agreeing[name])
-
-    async def _exchange_with(self, name: str, epoch: int) -> None:
-        offered = self._map if epoch < self._known.epoch else None
-        told = await self._peers[name].ask(MAP_PATH, Beat(self._known.epoch, offered), Beat, ANSWER_S)
-        if isinstance(told, Beat) and told.map is not None:
-            self._install(told.map)
-        await asyncio.sleep(AGREED_S)
-        del self._agreeing[name]
 
     def _exchange(self, offered: Beat) -> Response:
         """Install another node's map if it is newer; answer with this node's map if that is newer."""
@@ -341,7 +327,9 @@ class Server:
         self._puller.go_by(now)
 
     def _misdirected(self, place: str) -> Response:
-        why = f"ask {self._map.partition_at(place).owners[0]}, by the map of epoch {self._known.epoch}"
+        owner = self._map.partition_at(place).owners[0]
+        self._agreeing.referred_to(owner)
+        why = f"ask {owner}, by the map of epoch {self._known.epoch}"
         return Response.json(Refusal(self._known.epoch, why), MISDIRECTED)
 
     # ------------------------------------------------------------------------------------------------- what is told
@@ -377,7 +365,7 @@ class Server:
             "questions to nodes": self._operations.questions,
             "requests in flight to nodes": sum(peer.in_flight for peer in self._peers.values()),
             "copies under way": self._puller.under_way,
-            "exchanges of maps under way": len(self._agreeing),
+            "exchanges of maps under way": self._agreeing.under_way,
             "disks that count as failing": int(self._failing),
         }
 

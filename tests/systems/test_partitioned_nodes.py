@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import cast
 
@@ -19,12 +21,15 @@ from systems.partitioned.client import PartitionedClient
 from systems.partitioned.messages import (
     BEAT_PATH,
     KEY_PATH,
+    MANY_PATH,
     MAP_PATH,
     MISDIRECTED,
     REPLICA_PATH,
     SCAN_PATH,
     Beat,
     Entry,
+    GetMany,
+    GotMany,
     Places,
     Refusal,
     ReplicaRequest,
@@ -47,10 +52,10 @@ from tests.helpers.failing_files import FailingFiles
 FIRST = first_map("range", [Member("n1"), Member("n2")], 2, 1, ["p"])
 
 
-async def told(server: Server, now: PartitionMap) -> None:
-    """Have the node go by a map."""
+async def told(server: Server, now: PartitionMap, name: str = "n1") -> None:
+    """Have the node of this name go by a map."""
     body = sealed(msgspec.json.encode(Beat(now.epoch, now)))
-    response = await server.handle(Request("POST", MAP_PATH, headers=dict(Owner("partitioned", "n1").headers), body=body))
+    response = await server.handle(Request("POST", MAP_PATH, headers=dict(Owner("partitioned", name).headers), body=body))
     assert response.status == 200
 
 
@@ -271,3 +276,39 @@ def test_a_copy_counts_as_under_way_until_it_really_is_over(tmp_path: Path, canc
 
     with reserved(2) as ports:
         assert asyncio.run(scene((ports[0], ports[1]))) == [0, 1, 0 if cancelled else 1]
+
+
+@pytest.mark.parametrize("asked", ["n1", "n2"])
+@pytest.mark.parametrize("many", [False, True])
+def test_two_nodes_that_refer_a_client_to_each_other_agree_about_the_map(tmp_path: Path, asked: str, many: bool) -> None:
+    """The coordinator died when it had told only n1 that n2 answers from now on."""
+    first = first_map("range", [Member("n1"), Member("n2")], 2, 1, [])
+    [before] = first.partitions
+    assert before.owners[0] == "n1"
+    after = msgspec.structs.replace(before, epoch=2, owners=("n2", "n1"))
+    handed_on = msgspec.structs.replace(first, epoch=2, partitions=(after,))
+
+    async def scene(ports: Mapping[str, int]) -> Response:
+        servers = dict[str, Server]()
+        async with asyncio.timeout(20), AsyncExitStack() as listening:
+            for name, port in ports.items():
+                peers = {other: (HOST, at) for other, at in ports.items() if other != name}
+                spec = NodeSpec(
+                    name=name, start=0, host=HOST, port=port, data=str(tmp_path / name), log="", seed=1, peers=peers
+                )
+                servers[name] = server = Server(NodeContext(spec), Config())
+                await server.open()
+                await listening.enter_async_context(closing(listen(server.handle, (HOST, port))))
+            await told(servers["n1"], handed_on)
+            await told(servers["n2"], first, "n2")
+            if many:
+                response = await servers[asked].handle(Request("POST", MANY_PATH, body=msgspec.json.encode(GetMany(["k"]))))
+                assert response.decode(GotMany).values == {}
+            else:
+                assert (await servers[asked].handle(Request("GET", f"{KEY_PATH}k"))).status == MISDIRECTED
+            while (await servers["n2"].handle(Request("GET", MAP_PATH))).decode(PartitionMap) != handed_on:
+                await asyncio.sleep(0.01)
+            return await servers["n2"].handle(Request("GET", f"{KEY_PATH}k"))
+
+    with reserved(2) as ports:
+        assert asyncio.run(scene(dict(zip(("n1", "n2"), ports, strict=True)))).status == 200
