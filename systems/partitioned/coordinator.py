@@ -28,7 +28,7 @@ from systems.partitioned.messages import BEAT_PATH, HOT_PATH, At, Beat, Change, 
 from systems.partitioned.moving import Seen, advanced, first_map, joined, left, merged, split
 from systems.partitioned.partition_map import Method, Partition, PartitionMap
 from systems.partitioned.peer import Peer
-from systems.partitioned.placing import BOUND, coolest, hottest, rebalanced
+from systems.partitioned.placing import BOUND, coolest, handed, hottest, rebalanced
 from systems.partitioned.telling import told_members
 from systems.parts.found import durable
 from systems.parts.owner import Owner, refusing_other_data
@@ -279,7 +279,7 @@ class Coordinator:
 
     async def _split(self, hot: Partition, rates: dict[str, float]) -> None:
         """Cut a range where both halves come closest to having the same load, and give away the second one."""
-        owner = hot.owners[0]
+        looked_at, owner = self._map, hot.owners[0]
         try:
             response = await self._clients[owner].request(
                 "POST", HOT_PATH, msgspec.json.encode(At(hot.low)), timeout_s=ANSWER_S
@@ -287,19 +287,14 @@ class Coordinator:
             counts = response.decode(Hot).counts
         except (TransportError, msgspec.MsgspecError):
             return
-        number = self._map.number_at(hot.low)
-        at = self._rules.cut(KeyRange(hot.low, self._map.high_of(number), owner), counts)
-        to = coolest(self._map, rates, hot.placed)
+        at = self._rules.cut(KeyRange(hot.low, looked_at.high_of(looked_at.number_at(hot.low)), owner), counts)
+        to = coolest(looked_at, rates, hot.placed)
         if at is None:
             return
-        second = hot.placed if to is None else (to, *hot.placed[1:])
+        second = hot.placed if to is None else handed(looked_at, hot.placed, to)
         async with self._changing:
             before = self._map
-            try:
-                after = split(before, at, second)
-            except UsageError:  # it moves again, or was cut meanwhile
-                return
-            if await self._keeper.decide(after):
+            if before is looked_at and await self._keeper.decide(split(before, at, second)):
                 self._tell(before, "load")
                 self._loads.begin_anew()
 

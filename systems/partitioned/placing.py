@@ -112,7 +112,7 @@ def rebalanced(before: PartitionMap, loads: Mapping[str, float], bound: float = 
             stuck.add(fullest)
             continue
         low, taker = best
-        changed[low] = placed_now[low] = _handed(before, placed_now[low], taker)
+        changed[low] = placed_now[low] = handed(before, placed_now[low], taker)
     return _with(before, changed) if changed else None
 
 
@@ -126,7 +126,7 @@ def _factors(before: PartitionMap, owners: Mapping[str, Owners], loads: Mapping[
     return {member.name: has[member.name] / (total * member.weight / weight) for member in before.members} if total else {}
 
 
-def _handed(before: PartitionMap, owners: Owners, taker: str) -> Owners:
+def handed(before: PartitionMap, owners: Owners, taker: str) -> Owners:
     """The replicas with another first one: the old first one goes, unless the new one was among them."""
     if taker in owners:
         return (taker, *(name for name in owners if name != taker))

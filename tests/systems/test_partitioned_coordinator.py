@@ -1,0 +1,96 @@
+"""What the coordinator of the partitioned store decides, on real connections inside this process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness.cluster.ports import HOST
+from harness.http.message import Request, Response
+from harness.http.server import listen
+from harness.node.context import NodeContext, NodeSpec
+from systems.partitioned import coordinator as module
+from systems.partitioned.coordinator import Config, Coordinator
+from systems.partitioned.messages import BEAT_PATH, HOT_PATH, MAP_PATH, MEMBERS_PATH, Beat, Change, Hot, Status
+from systems.partitioned.partition_map import PartitionMap
+from systems.partitioned.peer import answer, read
+from systems.parts.partitioning.members import Member
+from tests.helpers.closing import closing
+
+NAMES = ("n1", "n2", "n3", "n4")
+
+
+def coordinator_in(folder: Path, config: Config, port: int = 1) -> Coordinator:
+    """One whose nodes all listen on this port."""
+    peers = dict.fromkeys(NAMES, (HOST, port))
+    return Coordinator(
+        NodeContext(NodeSpec(name="coordinator", start=0, host=HOST, port=1, data=str(folder), log="", seed=1, peers=peers)),
+        config,
+    )
+
+
+async def map_of(coordinator: Coordinator) -> PartitionMap:
+    return (await coordinator.handle(Request("GET", MAP_PATH))).decode(PartitionMap)
+
+
+async def changed(coordinator: Coordinator, change: Change) -> None:
+    response = await coordinator.handle(Request("POST", MEMBERS_PATH, body=msgspec.json.encode(change)))
+    assert response.status == 200
+
+
+async def once_cut(
+    folder: Path, members: Sequence[Member], meanwhile: Callable[[Coordinator], Awaitable[None]]
+) -> PartitionMap:
+    """The map after a hot range was cut; something happens while its owner is asked for its keys."""
+    loads, copied = Counter[str](), set[tuple[str, int]]()
+
+    async def node(request: Request) -> Response:
+        if request.path == HOT_PATH:
+            await meanwhile(coordinator)
+            return Response.json(Hot(dict.fromkeys("abcd", 10)))
+        assert request.path == BEAT_PATH
+        beat, first = read(request, Beat), request.headers["node"] == "n1"
+        loads[""] += 1000 * first
+        copied.update((one.low, one.move) for one in (beat.map.moving if beat.map else ()))
+        return answer(Status(epoch=beat.epoch, copied=sorted(copied), loads=dict(loads) if first else {}))
+
+    async with closing(listen(node, (HOST, 0))) as server:
+        config = Config(method="range", members=list(members), replicas=2, balance=True)
+        coordinator = coordinator_in(folder, config, server.sockets[0].getsockname()[1])
+        keeping = asyncio.create_task(coordinator.keep())
+        async with asyncio.timeout(20):
+            while len((now := await map_of(coordinator)).partitions) < 2:
+                await asyncio.sleep(0.01)
+        keeping.cancel()
+        return now
+
+
+async def nothing(_: Coordinator) -> None:
+    """Nothing happens."""
+
+
+def test_a_range_that_is_cut_is_not_placed_with_a_node_that_leaves_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BALANCE_S", 0.0)
+
+    async def n2_leaves(coordinator: Coordinator) -> None:
+        if "n2" in (await map_of(coordinator)).names:
+            await changed(coordinator, Change(leave="n2"))
+
+    now = asyncio.run(once_cut(tmp_path, [Member(name) for name in NAMES], n2_leaves))
+    assert now.names == ("n1", "n3", "n4")
+    assert [set(one.placed) - set(now.names) for one in now.partitions] == [set(), set()]
+
+
+def test_the_replicas_of_a_range_that_is_cut_are_in_different_zones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BALANCE_S", 0.0)
+    zones = {"n1": "z1", "n2": "z2", "n3": "z2", "n4": "z1"}
+    now = asyncio.run(once_cut(tmp_path, [Member(name, 1.0, zone) for name, zone in zones.items()], nothing))
+    assert now.partitions[1].placed[0] == "n3"  # it has no load
+    assert [sorted(zones[name] for name in one.placed) for one in now.partitions] == [["z1", "z2"]] * 2
