@@ -32,6 +32,9 @@ _ASK_AGAIN_S: Final = 0.1
 _ASKED_FOR_S: Final = 4.0
 """For how long a change of members is asked for if the coordinator does not answer."""
 
+_HAS_ACTED: Final = ("is a member already", "There is no member")
+"""How a change that has acted is refused when it is asked for again, because the first answer was lost."""
+
 _ANY_LEAVES: Final[tuple[Method, ...]] = ("consistent", "bounded", "slots", "rendezvous", "multi-probe")
 """Those that move little whichever node leaves; "jump" does so only if it is the last one."""
 
@@ -226,7 +229,7 @@ async def _asked(addresses: Mapping[str, Address], change: Change) -> str | None
                     return None
                 why = response.decode(NotDone).error
                 if response.status == 400:
-                    return None if again and "already" in why else why
+                    return None if again and any(words in why for words in _HAS_ACTED) else why
             await asyncio.sleep(_ASK_AGAIN_S)
     finally:
         client.close()

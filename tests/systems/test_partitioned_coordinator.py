@@ -14,6 +14,7 @@ from harness.cluster.ports import HOST
 from harness.http.message import Request, Response
 from harness.http.server import listen
 from harness.node.context import NodeContext, NodeSpec
+from systems.partitioned import Partitioned
 from systems.partitioned import coordinator as module
 from systems.partitioned.coordinator import Config, Coordinator
 from systems.partitioned.messages import BEAT_PATH, HOT_PATH, MAP_PATH, MEMBERS_PATH, Beat, Change, Hot, Status
@@ -94,3 +95,25 @@ def test_the_replicas_of_a_range_that_is_cut_are_in_different_zones(tmp_path: Pa
     now = asyncio.run(once_cut(tmp_path, [Member(name, 1.0, zone) for name, zone in zones.items()], nothing))
     assert now.partitions[1].placed[0] == "n3"  # it has no load
     assert [sorted(zones[name] for name in one.placed) for one in now.partitions] == [["z1", "z2"]] * 2
+
+
+@pytest.mark.parametrize(("change", "members"), [("join", ["n1", "n2", "n3"]), ("leave", ["n2"])])
+def test_a_change_of_members_whose_first_answer_is_lost_has_acted(tmp_path: Path, change: str, members: list[str]) -> None:
+    node, lost = "n3" if change == "join" else "n1", list[bytes]()
+
+    async def scene() -> tuple[str | None, Sequence[str]]:
+        coordinator = coordinator_in(tmp_path, Config(method="consistent", members=[Member("n1"), Member("n2")]))
+
+        async def answered(request: Request) -> Response:
+            response = await coordinator.handle(request)
+            if not lost:
+                lost.append(response.body)
+                await asyncio.get_running_loop().create_future()
+            return response
+
+        async with closing(listen(answered, (HOST, 0))) as server:
+            addresses = {"coordinator": server.sockets[0].getsockname()[:2]}
+            return await getattr(Partitioned(), change)(node, addresses), (await map_of(coordinator)).names
+
+    why, names = asyncio.run(scene())
+    assert (why, list(names)) == (None, members)
