@@ -9,7 +9,7 @@ import msgspec
 
 from harness.node.disk import Disk
 from systems.partitioned.bugs import Rules
-from systems.partitioned.frames import Damaged, encode_line, lines
+from systems.partitioned.frames import encode_line, only_line
 from systems.partitioned.partition_map import PartitionMap
 
 FILE: Final = "map"
@@ -50,12 +50,7 @@ class KnownMap:
 def read_map(disk: Disk) -> PartitionMap | None:
     """The map on a disk; None if there is none. Raises `Damaged` if it is not what was written."""
     data = disk.read(FILE)
-    if data is None:
-        return None
-    records, rest_bytes = lines(data)
-    if rest_bytes or len(records) != 1:
-        raise Damaged("the map is damaged")
-    return msgspec.json.decode(records[0], type=PartitionMap)
+    return None if data is None else msgspec.json.decode(only_line(data, "the map"), type=PartitionMap)
 
 
 def write_map(disk: Disk, newer: PartitionMap) -> None:

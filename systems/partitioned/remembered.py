@@ -6,6 +6,7 @@ from typing import Final
 
 from harness.node.disk import Disk
 from systems.partitioned.copying import as_far, move_of
+from systems.partitioned.frames import encode_line, only_line
 from systems.partitioned.known_map import read_map
 from systems.partitioned.partition_map import PartitionMap
 from systems.partitioned.storage import Storage
@@ -14,9 +15,9 @@ _STARTS: Final = "starts"
 
 
 def next_start(disk: Disk) -> int:
-    """The number of this start, which is on the disk when this returns. Raises `OSError`."""
+    """The number of this start, which is on the disk when this returns. Raises `OSError`, and `Damaged`."""
     start = _starts(disk) + 1
-    disk.replace(_STARTS, b"%d" % start)
+    disk.replace(_STARTS, encode_line(b"%d" % start))
     return start
 
 
@@ -50,4 +51,5 @@ def forgotten(storage: Storage, known: PartitionMap | None, start: int, disk: Di
 
 
 def _starts(disk: Disk) -> int:
-    return int(disk.read(_STARTS) or b"0")
+    data = disk.read(_STARTS)
+    return 0 if data is None else int(only_line(data, "the number of starts"))

@@ -11,6 +11,7 @@ from harness.node.crashpoints import MemoryFiles
 from harness.node.disk import Disk
 from systems.partitioned.bugs import BUGS, CORRECT, Rules
 from systems.partitioned.copying import Copy
+from systems.partitioned.frames import Damaged
 from systems.partitioned.known_map import KnownMap, write_map
 from systems.partitioned.messages import Entry, Held, Pulled, Version
 from systems.partitioned.moving import first_map
@@ -65,6 +66,18 @@ def test_whenever_a_node_dies_it_remembers(segment_bytes: int) -> None:
 def test_a_node_that_uses_what_is_not_on_its_disk_forgets(bug: str, why: str) -> None:
     found = [node.forgotten(crash.disk()) for node, crash in deaths(lambda disk: Node(disk, BUGS.variant(bug)), Node.live)]
     assert any(why in (one or "") for one in found)
+
+
+def test_every_flipped_bit_on_the_disk_is_noticed_at_the_next_start() -> None:
+    Node(Disk(files := MemoryFiles()), segment_bytes=150).live()
+    left = files.contents()
+    for name, content in left.items():
+        for bit in range(8 * len(content)):
+            flipped = bytearray(content)
+            flipped[bit // 8] ^= 1 << bit % 8
+            with pytest.raises(Damaged):
+                Node(Disk(MemoryFiles({**left, name: bytes(flipped)})))
+                pytest.fail(f"bit {bit} of {name}, {bytes(flipped)!r}")
 
 
 def test_what_a_start_does_not_find_is_forgotten() -> None:
