@@ -173,7 +173,7 @@ class Coordinator:
                     tasks.create_task(self._beat(name, self._statuses.get(name)))
             await self._advance()
             if self._config.balance and self._node.clock() - looked_s >= BALANCE_S:
-                self._loads.look(self._statuses, self._node.clock() - looked_s)
+                self._loads.look(self._statuses, self._map.names, self._node.clock() - looked_s)
                 looked_s = self._node.clock()
                 await self._balance()
             await asyncio.sleep(BEAT_S)
@@ -322,18 +322,23 @@ class Loads:
     """How many requests per second each partition gets, from the counts of the nodes."""
 
     def __init__(self) -> None:
-        self._last: dict[tuple[str, int], dict[str, int]] = {}
+        self._last: dict[str, Status] = {}
         self._looks: list[dict[str, float]] = []
 
-    def look(self, statuses: dict[str, Status], over_s: float) -> None:
-        """Take in the counts, which grew for `over_s` seconds since the last look."""
+    def look(self, statuses: dict[str, Status], members: Sequence[str], over_s: float) -> None:
+        """Take in the counts, which grew for `over_s` seconds since the last look.
+
+        Begin anew unless each member has told them both times: of one that is silent, it is not known what it serves.
+        """
+        last, self._last = self._last, dict(statuses)
+        both = {name for name, one in statuses.items() if name in last and last[name].start == one.start}
+        if not both.issuperset(members):
+            self.begin_anew()
+            return
         found: dict[str, float] = {}
-        for name, status in statuses.items():
-            before = self._last.get((name, status.start))
-            if before is not None:
-                for low, count in status.loads.items():
-                    found[low] = found.get(low, 0.0) + max(0, count - before.get(low, 0)) / over_s
-            self._last[name, status.start] = status.loads
+        for name in sorted(both):
+            for low, count in statuses[name].loads.items():
+                found[low] = found.get(low, 0.0) + max(0, count - last[name].loads.get(low, 0)) / over_s
         self._looks = [*self._looks, found][-_LOOKS:]
 
     def begin_anew(self) -> None:

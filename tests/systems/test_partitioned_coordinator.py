@@ -97,6 +97,39 @@ def test_the_replicas_of_a_range_that_is_cut_are_in_different_zones(tmp_path: Pa
     assert [sorted(zones[name] for name in one.placed) for one in now.partitions] == [["z1", "z2"]] * 2
 
 
+def test_no_load_moves_to_a_node_that_says_nothing_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its clients may well reach it, and if it is down, it should get nothing."""
+    monkeypatch.setattr(module, "BALANCE_S", 0.0)
+    served = Counter[str]()
+
+    async def scene() -> tuple[PartitionMap, PartitionMap]:
+        enough = asyncio.Event()
+
+        async def node(request: Request) -> Response:
+            name = request.headers["node"]
+            if name == "n3":
+                return Response(500)
+            for one in first.partitions:
+                served[one.low] += 100 * (one.owners[0] == name)
+            if served[""] == 2000:
+                enough.set()
+            mine = {one.low: served[one.low] for one in first.partitions if one.owners[0] == name}
+            return answer(Status(epoch=read(request, Beat).epoch, loads=mine))
+
+        async with closing(listen(node, (HOST, 0))) as server, asyncio.timeout(20):
+            members = [Member("n1"), Member("n2"), Member("n3")]
+            config = Config(method="range", members=members, boundaries=list("bcdef"), balance=True)
+            coordinator = coordinator_in(tmp_path, config, server.sockets[0].getsockname()[1])
+            first = await map_of(coordinator)
+            keeping = asyncio.create_task(coordinator.keep())
+            await enough.wait()
+            keeping.cancel()
+            return first, await map_of(coordinator)
+
+    first, now = asyncio.run(scene())
+    assert [one.placed for one in now.partitions] == [one.placed for one in first.partitions]
+
+
 @pytest.mark.parametrize(("change", "members"), [("join", ["n1", "n2", "n3"]), ("leave", ["n2"])])
 def test_a_change_of_members_whose_first_answer_is_lost_has_acted(tmp_path: Path, change: str, members: list[str]) -> None:
     node, lost = "n3" if change == "join" else "n1", list[bytes]()
