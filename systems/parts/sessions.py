@@ -36,7 +36,7 @@ class Sessions(Generic[A]):
         return len(self._latest)
 
     def begin(self, session: int, first: A) -> None:
-        """Open a session. `first` is the answer to a command with number 0, which is never carried out."""
+        """Open a session. `first` stands for the answer to a command before the first one, and is never given."""
         self._latest[session] = Latest(0, first)
         if len(self._latest) > self._most:
             del self._latest[next(iter(self._latest))]
@@ -45,7 +45,8 @@ class Sessions(Generic[A]):
         """The command and its answer, from `do()` or, for a retry, from the first time. O(1).
 
         None if the session was dropped or has moved on to later commands: whether the command was carried out is then unknown.
-        `recognized=False` carries retries out again, which is a bug.
+        None also for a number below 1: such a command is never carried out. `recognized=False` carries retries out again,
+        which is a bug.
         """
         latest = self._latest.pop(session, None)
         if latest is None:
@@ -53,7 +54,7 @@ class Sessions(Generic[A]):
         if number > latest.number or not recognized:
             latest = Latest(number, do())
         self._latest[session] = latest
-        return latest if number == latest.number else None
+        return latest if number == latest.number > 0 else None
 
     def kept(self) -> list[tuple[int, Latest[A]]]:
         """All sessions for a snapshot, the most recently used last."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from systems.parts.session_rules import SessionsStay
 from systems.parts.sessions import Latest, Sessions
@@ -29,6 +30,14 @@ def test_a_command_that_comes_again_has_its_answer_and_an_earlier_one_has_none()
     counted.sessions.begin(7, 0)
     assert [counted.once(7, number) for number in (1, 1, 2, 2, 1, 4)] == [1, 1, 2, 2, None, 3]
     assert counted.done == 3
+
+
+@pytest.mark.parametrize("number", [0, -1])
+def test_a_command_with_a_number_below_1_has_no_answer_since_it_is_not_carried_out(number: int) -> None:
+    counted = Counted(2)
+    counted.sessions.begin(7, 0)
+    assert (counted.once(7, number), counted.done) == (None, 0)
+    assert counted.once(7, 1) == 1
 
 
 def test_the_session_that_was_not_used_for_longest_is_forgotten_first() -> None:
