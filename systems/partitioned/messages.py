@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -161,7 +161,8 @@ class Scan(msgspec.Struct, frozen=True):
 
     low: str
     high: str | None
-    limit: int
+    limit: Annotated[int, msgspec.Meta(ge=1)]
+    """The most keys in one answer."""
 
 
 class Scanned(msgspec.Struct, frozen=True):

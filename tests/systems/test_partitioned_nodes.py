@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from harness.cluster.ports import HOST, reserved
-from harness.http.message import Request, Response
+from harness.http.message import BadBody, Request, Response
 from harness.http.server import listen
 from harness.model.system import Call
 from harness.node.context import NodeContext, NodeSpec
@@ -87,6 +87,13 @@ def test_a_scan_goes_on_under_the_map_that_comes_in_the_middle_of_it(tmp_path: P
         response = asyncio.run(scene((first, second)))
     assert response.status == 200, response.body
     assert response.decode(Scanned).values == {"a": "value of a", "b": "value of b"}
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_a_scan_must_ask_for_a_key_at_least(limit: int) -> None:
+    """Its answer would end where it began, or say that there is nothing."""
+    with pytest.raises(BadBody, match=">= 1"):  # of which the server makes a 400
+        Request("POST", SCAN_PATH, body=b'{"low": "", "high": null, "limit": %d}' % limit).decode(Scan)
 
 
 def test_a_client_goes_on_with_a_scan_where_an_answer_ends() -> None:
