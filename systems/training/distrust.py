@@ -35,6 +35,8 @@ class _Kept(msgspec.Struct, kw_only=True):
     withdrawn: list[Withdrawn] = msgspec.field(default_factory=list)
     withdraw: int | None = None
     finding: Finding | None = None
+    generation: int = 0
+    """The last one before the finding: the states of its group, and of those before, may be the wrong ones."""
 
 
 class Distrust:
@@ -74,10 +76,13 @@ class Distrust:
         self._found_in = self._generation
         return found
 
-    async def keep(self, found: Finding) -> None:
-        """Draw the consequences of the last finding of `accused`."""
+    async def keep(self, found: Finding, generation: int) -> None:
+        """Draw the consequences of the last finding of `accused`.
+
+        `generation` is the last one: a later group than that of the finding may have gone on from the same states.
+        """
         kept = self._kept
-        kept.finding = found
+        kept.finding, kept.generation = found, generation
         if found.since is not None:
             kept.out |= set(found.names)
             kept.withdrawn.append(Withdrawn(generation=self._found_in, step=found.since))
@@ -127,8 +132,12 @@ class Distrust:
         """Whether some members of a group are not known to hold a trusted state."""
         return group is not None and any(name in self._kept.limits for name in group.members)
 
+    def concerns(self, group: Group | None) -> bool:
+        """Whether the last finding is about the states of this group: it was formed before, and has to end."""
+        return group is not None and group.generation <= self._kept.generation
+
     async def settled(self, group: Group | None) -> None:
-        """All members of a group hold the same state, within their limits."""
+        """All members of a group hold the same state, within their limits. The finding does not concern it."""
         for name in group.members if group else ():
             self._kept.limits.pop(name, None)
         self._kept.finding = None

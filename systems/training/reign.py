@@ -95,7 +95,7 @@ class Reign:
             elif cause := self._membership.cause(now_s):
                 await self._regroup(cause)
             elif self._membership.complete and self._distrust.pending(self._membership.group):
-                await self._distrust.settled(self._membership.group)
+                await self._settle(self._membership.group)
             elif now_s >= look_outside_s and self._membership.complete:
                 await self._take_in(self._distrust.without(self._membership.outside(now_s)))
                 look_outside_s = self._heard.now_s() + _TAKE_IN_S
@@ -111,11 +111,18 @@ class Reign:
 
     async def _leave_out(self, found: Finding) -> None:
         """Exclude ranks that compute wrongly, and continue from before the first step that they may have spoilt."""
-        await self._distrust.keep(found)
+        await self._distrust.keep(found, self.generation)
         self._found = None
         self._name(found)
-        why = "computes wrongly" if found.since is not None else "held another state"
-        await self._regroup(Cause(why=why, about=found.names))
+        await self._regroup(_cause(found))
+
+    async def _settle(self, group: Group | None) -> None:
+        """Trust the states of a group that trains, unless a finding is about them: whoever kept it could not end the group."""
+        found = self._distrust.finding
+        if found is not None and self._distrust.concerns(group):
+            await self._regroup(_cause(found))
+        else:
+            await self._distrust.settled(group)
 
     def _name(self, found: Finding) -> None:
         for name in found.names:
@@ -223,3 +230,7 @@ class Reign:
     def _note(self, event: events.TrainingEvent) -> None:
         self._node.log(f"{events.kind_of(event)}: {events.sentence(event)}")
         self._records.event(event)
+
+
+def _cause(found: Finding) -> Cause:
+    return Cause(why="computes wrongly" if found.since is not None else "held another state", about=found.names)

@@ -347,7 +347,7 @@ def test_a_rank_is_left_out_when_all_others_say_so_and_stays_out(tmp_path: Path)
     found = distrust.accused(said("rank2", "rank1", since=9), GROUP)
     assert found is not None
     assert (found.names, found.by, found.since) == (("rank1",), ("rank0", "rank2"), 9)
-    asyncio.run(distrust.keep(found))
+    asyncio.run(distrust.keep(found, 4))
     for after in (distrust, read_from(tmp_path)):  # also when the coordinator was started again
         assert after.without(GROUP.members) == ["rank0", "rank2"]
         assert after.limits(GROUP.members) == {"rank0": 9, "rank1": NO_STATE, "rank2": 9}
@@ -376,10 +376,13 @@ def test_memory_that_changes_once_costs_the_state_and_twice_the_place(tmp_path: 
         group = Group(generation=generation, members=GROUP.members, incarnations=GROUP.incarnations)
         found = [distrust.accused(said(by, "rank1", since=None, generation=generation), group) for by in ("rank0", "rank2")]
         assert found[1] is not None
-        asyncio.run(distrust.keep(found[1]))
+        asyncio.run(distrust.keep(found[1], generation))
         assert distrust.limits(GROUP.members) == {"rank1": NO_STATE}
         assert distrust.without(["rank1"]) == (["rank1"] if generation == 4 else [])
         assert distrust.pending(group)
+        assert distrust.concerns(group)
+        group = Group(generation=generation + 1, members=GROUP.members, incarnations=GROUP.incarnations)
+        assert not distrust.concerns(group)
         asyncio.run(distrust.settled(group))
         assert distrust.finding is None
         assert not distrust.pending(group)

@@ -24,7 +24,7 @@ from systems.training.distrust import Finding
 from systems.training.heard import Heard
 from systems.training.ledger import DiskLedger, Ledger
 from systems.training.membership import Cause, Group, Limits, Membership
-from systems.training.messages import Accused, Beat, Form, Prepare, Prepared
+from systems.training.messages import Accused, Beat, Form, Phase, Prepare, Prepared
 from systems.training.records import Records, rows
 from systems.training.reign import Reign
 from tests.helpers.failing_files import FailingFiles
@@ -54,7 +54,9 @@ class AllAnswer:
     def __init__(self, ledger: DiskLedger) -> None:
         self._ledger = ledger
         self.known: list[Group] = []
+        self.limits: dict[str, int] = {}
         self.withdrawn: tuple[Withdrawn, ...] = ()
+        self.told = asyncio.Event()
 
     async def prepared(self, name: str, prepare: Prepare) -> Prepared | None:
         return Prepared(incarnation=1, step=30, reached=prepare.reach)
@@ -62,12 +64,17 @@ class AllAnswer:
     async def form(self, form: Form) -> tuple[str, ...]:
         self.known.append(msgspec.json.decode(await self._ledger.read("group") or b"", type=Group))
         assert self.known[-1].generation == form.generation
-        self.withdrawn = form.withdrawn
+        self.limits, self.withdrawn = form.limits, form.withdrawn
+        self.told.set()
         return ()
 
 
-def beat(name: str) -> Beat:
-    return Beat(name=name, incarnation=1, generation=0, phase="idle", step=30, waiting_s=0.0, error="")
+def beat(name: str, generation: int = 0, phase: Phase = "idle") -> Beat:
+    return Beat(name=name, incarnation=1, generation=generation, phase=phase, step=30, waiting_s=0.0, error="")
+
+
+def said(by: str, generation: int) -> Accused:
+    return Accused(generation=generation, by=by, names=("rank0",), why="x", since=20)
 
 
 class World:
@@ -82,15 +89,27 @@ class World:
         self.folder = folder
         self.ledger = DiskLedger(Disk(folder))
         self.ranks = AllAnswer(self.ledger)
+        self.heard = Heard(membership, lambda: 1.0)
         self.reign = Reign(
             cast(NodeContext, node),
             self.ledger,
-            Heard(membership, lambda: 1.0),
+            self.heard,
             cast(Ranks, self.ranks),
             Records(FileJournal(folder / FILE), "coordinator"),
             Schedule(every=10),
             alone=True,
         )
+
+    async def until_it_forms_a_group(self) -> None:
+        """Let it decide, while all members of its last group train, until it forms another one."""
+        for name in RANKS:
+            self.heard.membership.beat(beat(name, self.reign.generation, "training"), 1.0)
+        self.ranks.told.clear()
+        deciding = asyncio.create_task(self.reign.decide())
+        told = asyncio.create_task(self.ranks.told.wait())
+        await asyncio.wait([deciding, told], return_when=asyncio.FIRST_COMPLETED, timeout=30)
+        deciding.cancel()
+        assert told.done(), "it forms no group"
 
     @property
     def kinds(self) -> list[object]:
@@ -116,9 +135,7 @@ def test_spoilt_checkpoints_are_withdrawn_by_the_next_group_if_the_disk_failed(t
         group = Group(generation=world.reign.generation, members=RANKS, incarnations={})
         found: Finding | None = None
         for name in RANKS[1:]:
-            found = distrust.accused(
-                Accused(generation=group.generation, by=name, names=("rank0",), why="x", since=20), group
-            )  # fmt: skip
+            found = distrust.accused(said(name, group.generation), group)
         assert found is not None
         await world.reign._leave_out(found)
         assert distrust.to_withdraw == 20
@@ -136,6 +153,24 @@ def test_spoilt_checkpoints_are_withdrawn_by_the_next_group_if_the_disk_failed(t
             event["detail"] for event in rows(journal_in(tmp_path)).events if event["kind"] in ("not withdrawn", "taken back")
         ]
         assert [json.loads(str(detail))["generation"] for detail in told] == [group.generation, group.generation]
+
+    asyncio.run(scenario())
+
+
+def test_a_group_whose_states_are_not_trusted_ends_though_the_coordinator_died_before_it_could_end_it(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        world = World(tmp_path)
+        await world.reign.begin()
+        await world.reign._regroup(CAUSE)
+        for name in RANKS[1:]:
+            world.reign.accused(said(name, 1))
+        assert world.reign._found is not None
+        await world.reign._distrust.keep(world.reign._found, world.reign.generation)
+        again = World(tmp_path)  # the coordinator was started again, before the members left the group
+        await again.reign.begin()
+        await again.until_it_forms_a_group()
+        assert [group.members for group in again.ranks.known] == [RANKS[1:]]
+        assert again.ranks.limits == {"rank1": 20, "rank2": 20}
 
     asyncio.run(scenario())
 
