@@ -85,7 +85,7 @@ class Distrust:
         kept.finding, kept.generation = found, generation
         if found.since is not None:
             kept.out |= set(found.names)
-            kept.withdrawn.append(Withdrawn(generation=self._found_in, step=found.since))
+            kept.withdrawn.append(Withdrawn(generation=generation, step=found.since))
             kept.withdraw = found.since if kept.withdraw is None else min(found.since, kept.withdraw)
             for name in self._ranks:
                 kept.limits[name] = min(found.since, kept.limits.get(name, found.since))

@@ -16,7 +16,7 @@ from harness.node.context import NodeContext
 from harness.node.crashpoints import MemoryFiles
 from harness.node.disk import Disk
 from harness.node.journal import FILE, FileJournal
-from systems.parts.checkpoint.manifest import Withdrawn
+from systems.parts.checkpoint.manifest import Withdrawn, is_withdrawn
 from systems.parts.checkpoint.store import Schedule
 from systems.training.asking import Ranks
 from systems.training.coordinator import Coordinator
@@ -171,6 +171,24 @@ def test_a_group_whose_states_are_not_trusted_ends_though_the_coordinator_died_b
         await again.until_it_forms_a_group()
         assert [group.members for group in again.ranks.known] == [RANKS[1:]]
         assert again.ranks.limits == {"rank1": 20, "rank2": 20}
+
+    asyncio.run(scenario())
+
+
+def test_checkpoints_of_a_group_that_was_formed_while_members_accused_another_are_withdrawn_as_well(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        world = World(tmp_path)
+        await world.reign.begin()
+        await world.reign._regroup(CAUSE)
+        for name in RANKS[1:]:
+            world.reign.accused(said(name, 1))
+        await world.reign._regroup(CAUSE)  # for another cause, which came first: this group goes on from the same states
+        assert world.ranks.limits == {}
+        await world.until_it_forms_a_group()
+        assert [group.generation for group in world.ranks.known] == [1, 2, 3]
+        assert world.ranks.limits == {"rank1": 20, "rank2": 20}
+        assert is_withdrawn(world.ranks.withdrawn, 2, 21)
+        assert not is_withdrawn(world.ranks.withdrawn, 3, 21)
 
     asyncio.run(scenario())
 
