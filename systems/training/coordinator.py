@@ -1,6 +1,6 @@
 """A coordinator: decides which ranks form the group, lets its members find each other, and completes checkpoints.
 
-POST /beat, /watch      from ranks: they are alive; /watch gets no answer: the end of its connection shows that a rank is gone
+POST /beat, /watch      from ranks: they are alive; the end of a /watch without an answer shows that a rank is gone
 POST /store             {"key", "value"}: the address of a gloo process
 GET  /store?key=…       that address, as soon as it is known
 POST /written           from ranks: a part of a checkpoint is on the disk

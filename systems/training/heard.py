@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from harness.http.message import Request, Response
 from systems.training.membership import Membership
-from systems.training.messages import BEAT, HEARD, STORE, WATCH, Beat, Got, Put, Reach
+from systems.training.messages import BEAT, HEARD, STORE, WATCH, WATCH_S, Beat, Got, Put, Reach
 
 
 class Heard:
@@ -59,24 +59,33 @@ class Heard:
         return None
 
     async def _watch(self, beat: Beat) -> Response:
-        """Wait for the end of the connection, which cancels this, or for the rank's next watch.
+        """Wait for the end of the connection, which cancels this, or for the rank's next watch, but not as long as a rank does.
 
         The end of a connection whose machine lost power may never be seen. An answer ends it: nobody is there to take it.
         """
-        watch: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        watch: asyncio.Future[None] = loop.create_future()
         before, self._watches[beat.name] = self._watches.get(beat.name), watch
-        if before is not None and not before.done():
-            before.set_result(None)
+        if before is not None:
+            _answer(before)
+        timer = loop.call_later(WATCH_S / 2, _answer, watch)
         try:
             await watch
         finally:
+            timer.cancel()
             if self._watches[beat.name] is watch:
                 del self._watches[beat.name]
-                self.membership.gone(beat.name, beat.incarnation)
-                self.woken.set()
+                if watch.cancelled():
+                    self.membership.gone(beat.name, beat.incarnation)
+                    self.woken.set()
         return Response()
 
     def _entry(self, key: str) -> asyncio.Future[bytes]:
         if key not in self._store:
             self._store[key] = asyncio.get_running_loop().create_future()
         return self._store[key]
+
+
+def _answer(watch: asyncio.Future[None]) -> None:
+    if not watch.done():
+        watch.set_result(None)

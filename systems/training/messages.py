@@ -12,6 +12,9 @@ BEAT, WATCH, PREPARE, FORM, REACH, STORE, WRITTEN, ACCUSE, STEP, STATUS, HEARD =
     "/beat", "/watch", "/prepare", "/form", "/reach", "/store", "/written", "/accuse", "/step", "/status", "/heard",
 )  # fmt: skip
 
+WATCH_S: Final = 3600.0
+"""After this, a rank closes a connection to a coordinator that has not answered its watch: its machine may have lost power."""
+
 CHECKPOINTS: Final = "checkpoints"
 """The shared folder of checkpoints."""
 

@@ -12,11 +12,10 @@ import msgspec
 from harness.http.client import HttpClient
 from harness.http.message import TransportError
 from harness.model.system import Address
-from systems.training.messages import BEAT, STATUS, WATCH, Beat
+from systems.training.messages import BEAT, STATUS, WATCH, WATCH_S, Beat
 
 _BEAT_S: Final = 0.05
 _ANSWER_S: Final = 1.0
-_WATCH_S: Final = 3600.0
 _REACH_S: Final = 0.15
 """A rank that does not answer over a link within this time is not reached."""
 
@@ -29,7 +28,7 @@ async def report(coordinators: Iterable[HttpClient], beat: Callable[[], Beat]) -
     async with asyncio.TaskGroup() as tasks:
         for coordinator in coordinators:
             tasks.create_task(_repeat(coordinator, BEAT, beat, _ANSWER_S))
-            tasks.create_task(_repeat(coordinator, WATCH, beat, _WATCH_S))
+            tasks.create_task(_repeat(coordinator, WATCH, beat, WATCH_S))
 
 
 async def tell(coordinator: HttpClient, path: str, body: bytes, timeout_s: float = _ANSWER_S) -> None:

@@ -9,11 +9,20 @@ import msgspec
 from harness.http.message import Request
 from systems.training.heard import Heard
 from systems.training.membership import Limits, Membership
-from systems.training.messages import WATCH, Beat
+from systems.training.messages import WATCH, WATCH_S, Beat
 
 
 def beat_of(incarnation: int) -> Beat:
     return Beat(name="rank0", incarnation=incarnation, generation=0, phase="idle", step=0, waiting_s=0, error="")
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """A loop whose clock can be set ahead."""
+
+    ahead_s = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.ahead_s
 
 
 async def settle() -> None:
@@ -46,3 +55,21 @@ def test_a_rank_has_one_watch_and_only_its_end_shows_that_the_rank_is_gone() -> 
         assert membership.silent("rank0", 0.0)
 
     asyncio.run(scenario())
+
+
+def test_a_watch_is_renewed_before_the_rank_gives_it_up_and_that_is_no_sign_that_the_rank_is_gone() -> None:
+    async def scenario() -> None:
+        membership = Membership(["rank0"], Limits(), 0.0)
+        heard = Heard(membership, lambda: 0.0)
+        membership.beat(beat_of(1), 0.0)
+        watch = asyncio.create_task(heard.handle(Request(method="POST", path=WATCH, body=msgspec.json.encode(beat_of(1)))))
+        await settle()
+        assert not watch.done()
+        loop.ahead_s += WATCH_S - 1
+        await settle()
+        assert watch.done()
+        assert not membership.silent("rank0", 0.0)
+
+    loop = Loop()
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(scenario())
