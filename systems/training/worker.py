@@ -305,11 +305,16 @@ class Worker:
             raise
 
     def _accuse(self, form: Form, named: Named) -> None:
-        """Ask the coordinator to end this group, and wait until it does."""
+        """Ask the coordinator to end this group, and wait until it does.
+
+        If another member is lost meanwhile, nobody may hear of it. So this one drops its own state by itself, if that is wrong.
+        """
         names = tuple(form.members[rank] for rank in sorted(named.ranks))
         self._records.event(events.Accused(generation=form.generation, ranks=names, why=named.why))
         accused = Accused(generation=form.generation, by=self._name, names=names, why=named.why, since=named.since)
         self._calls.accused(accused)
+        if named.since is None and self._name in names:
+            self._has_state = False
         until_s = time.monotonic() + _ACCUSED_S
         while time.monotonic() < until_s:
             self._check(form)

@@ -14,11 +14,12 @@ from harness.node.disk import Disk
 from harness.node.journal import FILE, FileJournal
 from systems.parts.checkpoint.manifest import Withdrawn
 from systems.parts.checkpoint.store import Checkpoints, Schedule
-from systems.parts.gloo.group import Group
+from systems.parts.gloo.group import Ended, Group
 from systems.training import exchange
 from systems.training.exchange import Combined, State
+from systems.training.guard import Guard, Named, Session
 from systems.training.links import Links
-from systems.training.messages import Form, Written
+from systems.training.messages import NO_STATE, Form, Written
 from systems.training.records import Records, rows
 from systems.training.trainer import Trainer
 from systems.training.worker import Calls, Worker, _Agreed
@@ -116,6 +117,39 @@ def test_of_two_sums_for_a_step_only_the_later_one_is_applied(other: tuple[int, 
     worker._agreed = agreed(trainer, 1)
     worker._settle(form(3), cast(Group, Another(*other)))
     assert worker.step == (1 if applied else 0)
+
+
+class Judge:
+    """A guard that names a member."""
+
+    def __init__(self, rank: int, since: int | None) -> None:
+        self._named = Named(frozenset([rank]), "x", since)
+
+    def gather(self, session: Session, part: torch.Tensor, whole: torch.Tensor) -> None:
+        raise self._named
+
+
+@pytest.mark.parametrize(
+    ("rank", "since", "step"),
+    [
+        (0, None, NO_STATE),  # its own memory changed
+        (1, None, 1),
+        (0, 1, 1),  # it computed a gradient wrongly, which was not applied
+    ],
+)
+def test_a_rank_whose_memory_changed_drops_its_state_though_the_group_ends_before_a_coordinator_hears_of_it(
+    rank: int, since: int | None, step: int, tmp_path: Path
+) -> None:
+    trainer = Trainer("digits", 1)
+    worker = worker_of(trainer, tmp_path)
+    worker._guard = cast(Guard, Judge(rank, since))
+    worker._has_state = True
+    do_a_step(trainer)
+    worker._promised = 2  # a coordinator has asked it to leave
+    two = msgspec.structs.replace(form(1), members=("rank0", "rank1"))
+    with pytest.raises(Ended):
+        worker._gather(two, ALONE, (range(12),), torch.empty(0), torch.empty(0))
+    assert worker.step == step
 
 
 def test_a_group_resumes_no_checkpoint_that_it_is_told_is_withdrawn(tmp_path: Path) -> None:
