@@ -20,8 +20,8 @@ from systems.parts.checkpoint.saver import Saver
 from systems.parts.checkpoint.store import Checkpoints, digest_of
 from systems.parts.gloo.group import Ended, Group, sentence_of
 from systems.parts.sampler import shards_of
+from systems.training.agreed import Agreed, share
 from systems.training.carrier import Carrier
-from systems.training.exchange import Combined
 from systems.training.guard import Guard, Named, Session, Undecided
 from systems.training.links import Links
 from systems.training.messages import NO_STATE, Accused, Form, Phase, Stepped, Written
@@ -59,17 +59,6 @@ class Calls:
     accused: Callable[[Accused], None]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Agreed:
-    """A step whose sum this rank holds but has not applied yet."""
-
-    generation: int
-    step: int
-    begun_ns: int
-    collective_ns: int
-    combined: Combined
-
-
 class Worker:
     """A rank's training. Call `run` in a separate thread, everything else from others."""
 
@@ -105,7 +94,7 @@ class Worker:
         self._promised = 0
         self._forms: queue.SimpleQueue[Form] = queue.SimpleQueue()
         self._waits_since_s: float | None = None
-        self._agreed: _Agreed | None = None
+        self._agreed: Agreed | None = None
         self._saving: dict[int, tuple[int, msgspec.Raw, str]] = {}
         """By step, since the saver was last idle: one is being written, and the later ones were refused meanwhile."""
         self._saver = Saver(
@@ -189,8 +178,8 @@ class Worker:
             begins=self._calls.collective,
         )
         self.phase = "restoring"
-        self._settle(form, group)
         self._agree(form, group)
+        self._settle(form, group)
         if self._guard is not None:
             self._guard.joins(form.members)
         self.phase = "training"
@@ -224,7 +213,7 @@ class Worker:
         exchanging_ns = time.monotonic_ns()
         combining = trainer.method.combine(trainer.given(part.numpy(), group.rank, dealt))
         combined = carrier.carry(combining)
-        self._agreed = _Agreed(
+        self._agreed = Agreed(
             generation=form.generation,
             step=step,
             begun_ns=begun_ns,
@@ -235,11 +224,16 @@ class Worker:
             self._collective(lambda: group.exchange([step]))
         self._do(self._agreed, saved_by=group)
 
-    def _do(self, agreed: _Agreed, *, saved_by: Group | None = None) -> None:
-        """Apply a sum to the state, and begin a checkpoint if one is due and the whole group applies the sum."""
+    def _do(self, agreed: Agreed, *, saved_by: Group | None = None) -> None:
+        """Apply a sum to the state, and begin a checkpoint if one is due and the whole group applies the sum.
+
+        The record of the step is by those who have begun it.
+        """
         trainer = self._trainer
         applied = trainer.do(agreed.combined)
         self._agreed = None
+        if agreed.begun_ns is None:
+            return
         if self._guard is not None:
             self._guard.ends()
         parameters, done_ns = trainer.parameters_digest(), time.monotonic_ns()
@@ -266,20 +260,20 @@ class Worker:
         """Complete a step whose sum some member holds, because a lost member may have applied it: the step stands.
 
         Repeating it without that member would give other bits, unless the method is repeatable. A rank applies a sum only when
-        all hold it. So if one has applied it, all remaining members of its group hold it: until they have applied it or got
-        another state, whatever happens to the groups in between.
+        all members of its group hold it, in this group too. So if one has applied it, all others hold it: until they have
+        applied it or got another state, whatever happens to the groups in between.
         """
         if self._trainer.method.repeatable:
             self._agreed = None
             return
-        agreed = self._agreed if self._agreed is not None and self._agreed.step == self.step else None
-        held = 0 if agreed is None else agreed.generation
-        found = self._collective(lambda: group.exchange([self.step, held]))
-        furthest = max(step for step, _ in found)
-        newest = max(generation for step, generation in found if step == furthest)
-        if agreed is not None and self.step == furthest and held == newest:
+        mine = self._agreed if self._agreed is not None and self._agreed.step == self.step else None
+        agreed = self._agreed = self._collective(lambda: share(mine, self.step, group))
+        if agreed is not None:
+            self._collective(lambda: group.exchange([agreed.step]))
             self._do(agreed)
-            self._records.event(events.StepSettled(generation=form.generation, step=furthest, of_generation=held))
+            self._records.event(
+                events.StepSettled(generation=form.generation, step=agreed.step, of_generation=agreed.generation)
+            )
 
     def _gather(self, form: Form, group: Group, dealt: tuple[range, ...], part: torch.Tensor, whole: torch.Tensor) -> None:
         """`whole[r]` becomes member r's part; with the guard, only if no member computes wrongly."""

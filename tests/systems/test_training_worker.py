@@ -16,13 +16,14 @@ from systems.parts.checkpoint.manifest import Withdrawn
 from systems.parts.checkpoint.store import Checkpoints, Schedule
 from systems.parts.gloo.group import Ended, Group
 from systems.training import exchange
+from systems.training.agreed import Agreed
 from systems.training.exchange import Combined, State
 from systems.training.guard import Guard, Named, Session
 from systems.training.links import Links
 from systems.training.messages import NO_STATE, Form, Written
 from systems.training.records import Records, rows
 from systems.training.trainer import Trainer
-from systems.training.worker import Calls, Worker, _Agreed
+from systems.training.worker import Calls, Worker
 from tests.helpers.checkpoints import SlowFirst
 from tests.helpers.journals import journal_in
 
@@ -66,13 +67,25 @@ class Lost:
 
 
 class Another:
-    """A group with another member, which says the same each time."""
+    """Two members; the other one holds a sum of the generation `said`, sends `sent`, and is lost before the exchange `lost`."""
 
-    def __init__(self, *said: int) -> None:
-        self._said = list(said)
+    rank = 0
+
+    def __init__(self, said: int, sent: bytes = b"", lost: int = 9) -> None:
+        self._said = said
+        self._left = lost
+        self.sent = sent
 
     def exchange(self, numbers: list[int]) -> list[list[int]]:
-        return [numbers, self._said]
+        self._left -= 1
+        if not self._left:
+            raise RuntimeError("Connection closed by peer")
+        return [numbers, [self._said]]
+
+    def broadcast(self, data: bytes | None, source: int) -> bytes:
+        if data is not None:
+            self.sent = data
+        return self.sent
 
 
 class Alone:
@@ -82,10 +95,10 @@ class Alone:
         return [numbers]
 
 
-def agreed(trainer: Trainer, generation: int) -> _Agreed:
+def agreed(trainer: Trainer, generation: int) -> Agreed:
     """A sum for the first step."""
     combined = Combined(total=torch.zeros(trainer.row).numpy(), state=State())
-    return _Agreed(generation=generation, step=0, begun_ns=0, collective_ns=0, combined=combined)
+    return Agreed(generation=generation, step=0, begun_ns=0, combined=combined)
 
 
 def test_a_sum_that_all_held_is_applied_though_the_next_group_ends_before_it_is_settled(tmp_path: Path) -> None:
@@ -101,22 +114,50 @@ def test_a_sum_that_all_held_is_applied_though_the_next_group_ends_before_it_is_
     assert worker.step == 1, "it is applied once"
 
 
-@pytest.mark.parametrize(
-    ("other", "applied"),
-    [
-        ((0, 1), True),  # it holds the same sum
-        ((0, 0), True),  # it holds none: a lost member may have applied this one
-        ((0, 2), False),  # it holds the sum of a later group, of which a lost member may have applied that
-        ((1, 0), False),  # it has done the step already, perhaps with another sum
-    ],
-)
-def test_of_two_sums_for_a_step_only_the_later_one_is_applied(other: tuple[int, int], applied: bool, tmp_path: Path) -> None:
-    trainer = Trainer("digits", 1, method=exchange.method("allreduce"))
-    worker = worker_of(trainer, tmp_path)
+@pytest.mark.parametrize("other", [0, 1])  # it holds none, or the same one
+def test_a_sum_that_a_lost_member_may_have_applied_is_applied(other: int, tmp_path: Path) -> None:
+    worker = worker_of(Trainer("digits", 1, method=exchange.method("allreduce")), tmp_path)
     worker._has_state = True
-    worker._agreed = agreed(trainer, 1)
-    worker._settle(form(3), cast(Group, Another(*other)))
-    assert worker.step == (1 if applied else 0)
+    worker._agreed = agreed(worker._trainer, 1)
+    worker._settle(form(3), cast(Group, Another(other)))
+    assert worker.step == 1
+
+
+def holding(value: float, generation: int, folder: Path) -> Worker:
+    """A worker with the same sum for the first step in each place."""
+    trainer = Trainer("digits", 1, method=exchange.method("local-sgd(momentum=0.9)"))
+    worker = worker_of(trainer, folder)
+    worker._has_state = True
+    total = torch.full((trainer.row,), value).numpy()
+    combined = Combined(total=total, state=State(shared={"momentum": total}, private={"own": total}))
+    worker._agreed = Agreed(generation=generation, step=0, combined=combined, begun_ns=0)
+    return worker
+
+
+def test_a_sum_is_applied_only_when_all_hold_it_and_then_stands_whoever_is_lost(tmp_path: Path) -> None:
+    there, lost = holding(1.0, 4, tmp_path / "there"), Another(0, lost=2)
+    with pytest.raises(RuntimeError, match="closed by peer"):
+        there._settle(form(5), cast(Group, lost))
+    assert there.step == 0, "the other one may not have got the sum"
+    there._settle(form(6), cast(Group, Alone()))
+
+    here = holding(2.0, 3, tmp_path / "here")  # of an earlier group
+    with pytest.raises(RuntimeError, match="closed by peer"):
+        here._settle(form(5), cast(Group, Another(4, lost.sent, lost=2)))
+    assert here.step == 0, "nor may the one that sent it know that it has arrived"
+    here._settle(form(7), cast(Group, Alone()))
+    assert here.step == there.step == 1
+    assert here._trainer.digest() == there._trainer.digest()
+    assert not here._trainer.state.private
+
+
+def test_a_sum_that_does_not_arrive_as_it_was_sent_is_not_held(tmp_path: Path) -> None:
+    there, other = holding(1.0, 4, tmp_path / "there"), Another(0)
+    there._settle(form(5), cast(Group, other))
+    here = worker_of(Trainer("digits", 1, method=exchange.method("local-sgd")), tmp_path / "here")
+    with pytest.raises(RuntimeError, match="did not arrive"):
+        here._settle(form(5), cast(Group, Another(4, other.sent[:-1] + b"\1")))
+    assert here._agreed is None
 
 
 class Judge:
