@@ -27,6 +27,10 @@ _NONE: Final = -1
 """No checksum, no shard."""
 
 
+Exchange = Callable[[list[int]], list[list[int]]]
+"""Works like `Group.exchange`."""
+
+
 class Named(RuntimeError):
     """Members have computed wrongly; the step was not applied."""
 
@@ -57,7 +61,7 @@ class Session:
     dealt: Sequence[Sequence[int]]
     """The shards that each member computes."""
     gather: Callable[[torch.Tensor, torch.Tensor], None]
-    exchange: Callable[[list[int]], list[list[int]]]
+    exchange: Exchange
     told: Callable[[TrainingEvent], None]
     """Called with each event."""
 
@@ -82,10 +86,7 @@ class Statement:
     @classmethod
     def of(cls, numbers: list[int], shards: int) -> Statement:
         """The statement from its numbers. Raises `RuntimeError` if they are not what was sent."""
-        *told, checksum = numbers
-        if checksums.of_numbers(told) != checksum:
-            raise RuntimeError("a member's statement about its step did not arrive as it was sent")
-        left, held, arrived, audited, outlier, *sent = told
+        left, held, arrived, audited, outlier, *sent = _intact(numbers)
         return cls(left=left, held=held, arrived=arrived, audited=audited, outlier=outlier, sent=tuple(sent[:shards]))
 
 
@@ -98,10 +99,16 @@ class Guard:
         self._left = self._held = _NONE
         self._clean: dict[str, int] = {}
 
-    def joins(self, members: Sequence[str]) -> None:
-        """A group begins; all its members hold the same state. If that is an earlier one, later audits count no more."""
+    def joins(self, members: Sequence[str], exchange: Exchange) -> None:
+        """A group begins; all its members hold the same state. If that is an earlier one, later audits count no more.
+
+        A member that has just been started learns of the audits before from those who took part in them.
+        """
         step = self._trainer.step
-        self._clean |= {name: min(step, self._clean.get(name, step)) for name in members}
+        mine = [self._clean.get(name, _NONE) for name in members]
+        told = [_intact(numbers) for numbers in exchange([*mine, checksums.of_numbers(mine)])]
+        for name, *known in zip(members, *told, strict=True):
+            self._clean[name] = min([step, *(clean for clean in known if clean != _NONE)])
         self.ends()
 
     def begins(self) -> None:
@@ -225,6 +232,14 @@ class Guard:
         """The checksum of a shard's gradient as its owner sent it."""
         owner = self._owner(session, shard)
         return statements[owner].sent[list(session.dealt[owner]).index(shard)]
+
+
+def _intact(numbers: list[int]) -> list[int]:
+    """A member's numbers without their checksum, which is the last one. Raises `RuntimeError` if they are not what was sent."""
+    *told, checksum = numbers
+    if checksums.of_numbers(told) != checksum:
+        raise RuntimeError("a member's statement did not arrive as it was sent")
+    return told
 
 
 def _length(row: torch.Tensor) -> float:

@@ -181,7 +181,7 @@ class Worker:
         self._agree(form, group)
         self._settle(form, group)
         if self._guard is not None:
-            self._guard.joins(form.members)
+            self._guard.joins(form.members, lambda numbers: self._collective(lambda: group.exchange(numbers)))
         self.phase = "training"
         dealt = self._deal(form)
         part = torch.zeros(max(map(len, dealt)), self._trainer.row)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from functools import cache
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 
 import pytest
 import torch
@@ -15,16 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.model.training_events import GradientsChanged, TrainingEvent
-from harness.node.disk import Disk
 from systems.parts.checksums import of_numbers, of_tensor, of_tensors
 from systems.parts.sampler import shards_of
 from systems.training import trainer as trainers
-from systems.training.distrust import Distrust
 from systems.training.guard import Guard, Named, Session, Statement, Undecided
 from systems.training.judgement import OUTLIER, Wrong, audit_of, judged_claims, judged_states, outlier_of
-from systems.training.ledger import DiskLedger
-from systems.training.membership import Group
-from systems.training.messages import NO_STATE, Accused
 from systems.training.models import task
 from systems.training.trainer import Trainer
 
@@ -149,14 +143,14 @@ class Ranks:
 
     def __init__(self, world: int, every: int) -> None:
         self.names = [f"rank{rank}" for rank in range(world)]
+        self._every = every
         self.trainers = [Trainer("digits", 1) for _ in self.names]
         self.guards = [Guard(trainer, every) for trainer in self.trainers]
         self.on_wire: Callable[[int, torch.Tensor], None] = lambda to, whole: None
         self.told: list[TrainingEvent] = []
         self._sent: dict[int, object] = {}
         self._meet = threading.Barrier(world, timeout=DEADLINE_S)
-        for guard in self.guards:
-            guard.joins(self.names)
+        self.join()
 
     def flips(self, rank: int, of: str, *, nth: int = 1, byte: int = 0, always: bool = False) -> None:
         """Flip bits in the nth thing of a kind that a rank computes."""
@@ -168,6 +162,19 @@ class Ranks:
                 contents[-1][byte] ^= 0x55  # type: ignore[index]
 
         self.trainers[rank].tell(computed, lambda: True)
+
+    def join(self) -> None:
+        """A new group of all begins."""
+        exchanges = [partial(self._exchange, rank) for rank in range(len(self.names))]
+        with ThreadPoolExecutor(len(self.names)) as threads:
+            list(threads.map(lambda guard, exchange: guard.joins(self.names, exchange), self.guards, exchanges))
+
+    def restart(self, rank: int) -> None:
+        """Start a rank again: it gets the state from the others, and knows nothing else."""
+        self.trainers[rank], before = Trainer("digits", 1), self.trainers[rank]
+        self.trainers[rank].decode(before.encode())
+        self.guards[rank] = Guard(self.trainers[rank], self._every)
+        self.join()
 
     def step(self) -> list[BaseException | None]:
         """One step of all"""
@@ -272,13 +279,22 @@ def test_audits_of_steps_that_were_taken_back_do_not_excuse_a_rank() -> None:
     begun = ranks.trainers[0].encode()
     for _ in range(3):  # each is audited once
         assert ranks.step() == [None, None, None]
-    for trainer, guard in zip(ranks.trainers, ranks.guards, strict=True):
+    for trainer in ranks.trainers:
         trainer.decode(begun)
-        guard.joins(ranks.names)
+    ranks.join()
     ranks.flips(2, "gradient", always=True)
     while (ends := ranks.step()) == [None, None, None]:
         assert ranks.trainers[0].step < 3
     assert named(ends) == {(frozenset([2]), 0)}
+
+
+def test_a_rank_is_named_for_all_since_its_last_audit_though_the_others_were_started_again_one_by_one() -> None:
+    ranks = Ranks(3, every=2)  # the third one has to audit another one in step 2
+    ranks.flips(2, "gradient", always=True)
+    for other in (0, 1):
+        assert ranks.step() == [None] * 3
+        ranks.restart(other)
+    assert named(ranks.step()) == {(frozenset([2]), 0)}
 
 
 def test_a_gradient_that_is_far_too_long_is_named_without_an_audit_and_not_applied() -> None:
@@ -324,66 +340,3 @@ def test_two_that_contradict_each_other_apply_nothing() -> None:
     ends = ranks.step()
     assert all(isinstance(end, Undecided) for end in ends), ends
     assert {trainer.step for trainer in ranks.trainers} == {0}
-
-
-# ------------------------------------------------------------------------------------------------------------ distrust
-
-GROUP = Group(generation=4, members=("rank0", "rank1", "rank2"), incarnations={"rank0": 1, "rank1": 1, "rank2": 1})
-
-
-def said(by: str, *names: str, since: int | None = 10, generation: int = 4) -> Accused:
-    return Accused(generation=generation, by=by, names=names, why="computed wrongly", since=since)
-
-
-def read_from(folder: Path) -> Distrust:
-    return asyncio.run(Distrust.read(DiskLedger(Disk(folder)), GROUP.members))
-
-
-def test_a_rank_is_left_out_when_all_others_say_so_and_stays_out(tmp_path: Path) -> None:
-    distrust = read_from(tmp_path)
-    assert distrust.accused(said("rank1", "rank1"), GROUP) is None
-    assert distrust.accused(said("rank0", "rank1", since=12), GROUP) is None
-    assert distrust.without(GROUP.members) == ["rank0", "rank1", "rank2"]
-    found = distrust.accused(said("rank2", "rank1", since=9), GROUP)
-    assert found is not None
-    assert (found.names, found.by, found.since) == (("rank1",), ("rank0", "rank2"), 9)
-    asyncio.run(distrust.keep(found, 4))
-    for after in (distrust, read_from(tmp_path)):  # also when the coordinator was started again
-        assert after.without(GROUP.members) == ["rank0", "rank2"]
-        assert after.limits(GROUP.members) == {"rank0": 9, "rank1": NO_STATE, "rank2": 9}
-        assert after.void(4, 10)
-        assert not after.void(4, 9)
-        assert not after.void(5, 10)
-        assert after.finding == found
-        assert after.to_withdraw == 9  # until it is done, however often the coordinator is started
-    asyncio.run(distrust.withdrawn())
-    assert read_from(tmp_path).to_withdraw is None
-    assert distrust.accused(said("rank0", "rank1"), GROUP) is None  # late: it has been dealt with
-
-
-def test_one_that_is_accused_by_the_wrong_one_alone_is_not_left_out(tmp_path: Path) -> None:
-    distrust = read_from(tmp_path)
-    assert distrust.accused(said("rank1", "rank0"), GROUP) is None
-    assert distrust.accused(said("rank2", "rank1"), GROUP) is None
-    assert distrust.accused(said("rank0", "rank1", generation=3), GROUP) is None
-    assert distrust.accused(said("rank0", "rank1"), None) is None
-    assert distrust.without(GROUP.members) == ["rank0", "rank1", "rank2"]
-
-
-def test_memory_that_changes_once_costs_the_state_and_twice_the_place(tmp_path: Path) -> None:
-    distrust = read_from(tmp_path)
-    for generation in (4, 5):
-        group = Group(generation=generation, members=GROUP.members, incarnations=GROUP.incarnations)
-        found = [distrust.accused(said(by, "rank1", since=None, generation=generation), group) for by in ("rank0", "rank2")]
-        assert found[1] is not None
-        asyncio.run(distrust.keep(found[1], generation))
-        assert distrust.limits(GROUP.members) == {"rank1": NO_STATE}
-        assert distrust.without(["rank1"]) == (["rank1"] if generation == 4 else [])
-        assert distrust.pending(group)
-        assert distrust.concerns(group)
-        group = Group(generation=generation + 1, members=GROUP.members, incarnations=GROUP.incarnations)
-        assert not distrust.concerns(group)
-        asyncio.run(distrust.settled(group))
-        assert distrust.finding is None
-        assert not distrust.pending(group)
-        assert distrust.limits(GROUP.members) == {}

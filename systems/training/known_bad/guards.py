@@ -8,7 +8,7 @@ import torch
 
 from harness.model.training_events import Suspected
 from systems.parts import checksums
-from systems.training.guard import Guard, Session, Statement
+from systems.training.guard import Exchange, Guard, Session, Statement
 from systems.training.judgement import Audit, Wrong
 
 _TOO_LONG = 3.0
@@ -51,7 +51,7 @@ class SpoiltStepsKept(Guard):
 class OldAuditsCount(Guard):
     """Remembers for good up to which step each rank was right, although those steps may have been taken back."""
 
-    def joins(self, members: Sequence[str]) -> None:
+    def joins(self, members: Sequence[str], exchange: Exchange) -> None:
         self._clean = dict.fromkeys(members, self._trainer.step) | self._clean
         self.ends()
 
