@@ -102,7 +102,7 @@ class Training:
                 name=name,
                 code="systems.training.coordinator",
                 peers=(*(other for other in coordinators if other != name), *names),
-                config=common,
+                config={**common, "repeatable": exchange.method(self.exchange).repeatable},
                 replica=False,
             )
             for name in coordinators

@@ -50,6 +50,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     ranks: tuple[str, ...]
     checkpoint_every: int
     checkpoints_kept: int
+    repeatable: bool
+    """Whether a step that is done again has the same bits, even with other ranks."""
     bug: str | None = None
 
 
@@ -60,6 +62,7 @@ class Coordinator:
         """Raises `OtherNode` if the folder belongs to another coordinator."""
         self._node = node
         self._records = Records.of(node)
+        self._repeatable = config.repeatable
         self._schedule = Schedule(every=config.checkpoint_every, keep=config.checkpoints_kept)
         self._ranks = Ranks({name: node.peers[name] for name in config.ranks})
         parts = BUGS.variant(config.bug)
@@ -119,8 +122,16 @@ class Coordinator:
                 await asyncio.sleep(_AGAIN_S)
 
     async def _decide(self, ledger: Ledger, term: int | None) -> None:
-        alone = self._council is None
-        reign = Reign(self._node, ledger, self._heard, self._ranks, self._records, self._schedule, alone=alone)
+        reign = Reign(
+            self._node,
+            ledger,
+            self._heard,
+            self._ranks,
+            self._records,
+            self._schedule,
+            alone=self._council is None,
+            repeatable=self._repeatable,
+        )
         await reign.begin()
         if term is not None:
             self._records.event(events.TookOver(generation=reign.generation, term=term))

@@ -7,7 +7,6 @@ group. A reachable rank outside is taken in the same way. Generations are number
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import combinations
@@ -172,20 +171,21 @@ class Membership:
         return heard is not None and (heard.beat.generation, heard.beat.phase) == (self.group.generation, "training")
 
 
-def choose(answers: Mapping[str, Prepared]) -> tuple[str, ...]:
+def choose(answers: Mapping[str, Prepared], *, repeatable: bool = True) -> tuple[str, ...]:
     """The members of the next group, in the order of `answers`: the largest set of ranks that all reach each other.
 
     `answers` are in the order of ranks; each contains the later ranks that it reached. A set with parameters comes before any
-    without, however large; of two of the same size, the one that is furthest does, so that the fewest steps are repeated.
+    without, however large; of two of the same size, the one that is furthest does, so that the fewest steps are repeated. If
+    steps are not `repeatable` with the same bits, none that is done may be: the set that is furthest comes first.
     """
     names = list(answers)
     best: tuple[str, ...] = ()
-    best_score = (False, 0, -math.inf)
+    best_score: tuple[float, ...] = ()
     for size in range(len(names), 0, -1):
         for members in combinations(names, size):
             if all(later in answers[name].reached for name, later in combinations(members, 2)):
-                step = max(answers[name].step for name in members)
-                score = (step > NO_STATE, size, float(step))
+                step, held = max((answers[name].step, answers[name].held) for name in members)
+                score = (step > NO_STATE, size, step) if repeatable else (step, held, size)
                 if score > best_score:
                     best, best_score = members, score
     return best

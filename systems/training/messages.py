@@ -53,6 +53,8 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
 
     incarnation: int
     step: int
+    held: int = 0
+    """The generation whose sum for this step it holds and has not applied; 0: none."""
     reached: tuple[str, ...]
 
 

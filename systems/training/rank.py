@@ -141,7 +141,8 @@ class Rank:
                 break
             await asyncio.sleep(_AGAIN_S if not self.worker.idle.is_set() else 0)
         there = await reached(self._later, prepare.reach)
-        return Response.json(Prepared(incarnation=self._incarnation, step=self.worker.step, reached=there))
+        worker = self.worker
+        return Response.json(Prepared(incarnation=self._incarnation, step=worker.step, held=worker.held, reached=there))
 
     # -------------------------------------------------------------------------------------------------- the coordinators
 

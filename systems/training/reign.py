@@ -43,8 +43,9 @@ class Reign:
         schedule: Schedule,
         *,
         alone: bool,
+        repeatable: bool,
     ) -> None:
-        """Call `begin` first. `alone`: no other coordinator can ever decide."""
+        """Call `begin` first. `alone`: no other coordinator can ever decide. `repeatable` is that of the method of exchange."""
         self._node = node
         self._ledger = ledger
         self._heard = heard
@@ -53,6 +54,7 @@ class Reign:
         self._records = records
         self._schedule = schedule
         self._alone = alone
+        self._repeatable = repeatable
         self.generation = 0
         self._last: Group | None = None
         """The last group in the ledger: the only one that can train."""
@@ -153,7 +155,8 @@ class Reign:
         await self._ledger.write(_GENERATION, str(self.generation).encode())
         self._heard.forget_store()
         answers = await self._prepare()
-        members = choose({name: answers[name] for name in self._distrust.without(list(answers))})
+        trusted = {name: answers[name] for name in self._distrust.without(list(answers))}
+        members = choose(trusted, repeatable=self._repeatable)
         if not members or not self._has_ended(self._last, answers):
             self._note(events.Alone(generation=self.generation, outside=members))
             self._membership.disbanded()

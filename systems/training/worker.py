@@ -113,6 +113,11 @@ class Worker:
         """The next step; `NO_STATE` while there is nothing to train yet."""
         return self._trainer.step if self._has_state else NO_STATE
 
+    @property
+    def held(self) -> int:
+        """The generation whose sum for the next step it holds; 0: none."""
+        return self._agreed.generation if self._agreed is not None and self._agreed.step == self.step else 0
+
     def waiting_s(self) -> float:
         """How long it has waited in a collective without anything arriving: over a slow link something does."""
         since_s = self._waits_since_s
@@ -266,7 +271,7 @@ class Worker:
         if self._trainer.method.repeatable:
             self._agreed = None
             return
-        mine = self._agreed if self._agreed is not None and self._agreed.step == self.step else None
+        mine = self._agreed if self.held else None
         agreed = self._agreed = self._collective(lambda: share(mine, self.step, group))
         if agreed is not None:
             self._collective(lambda: group.exchange([agreed.step]))

@@ -212,6 +212,18 @@ def test_a_rank_with_parameters_counts_more_than_many_without() -> None:
     assert choose(answers(steps, cut)) == ("rank0",)
 
 
+@pytest.mark.parametrize(("steps", "held"), [((50, 51, 50), (0, 0, 0)), ((50, 50, 50), (3, 4, 0))])
+def test_no_step_is_undone_for_a_larger_group_if_doing_it_again_gives_other_bits(
+    steps: tuple[int, ...], held: tuple[int, ...]
+) -> None:
+    names = ("rank0", "rank1", "rank2")
+    cut = {frozenset(("rank1", other)) for other in ("rank0", "rank2")}
+    told = answers(dict(zip(names, steps, strict=True)), cut)
+    told = {name: msgspec.structs.replace(told[name], held=sum_of) for name, sum_of in zip(names, held, strict=True)}
+    assert choose(told) == ("rank0", "rank2")
+    assert choose(told, repeatable=False) == ("rank1",)
+
+
 @given(
     steps=st.dictionaries(st.sampled_from([f"rank{number}" for number in range(6)]), st.integers(-1, 3), max_size=6),
     data=st.data(),

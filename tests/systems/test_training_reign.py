@@ -98,6 +98,7 @@ class World:
             Records(FileJournal(folder / FILE), "coordinator"),
             Schedule(every=10),
             alone=True,
+            repeatable=True,
         )
 
     async def until_it_forms_a_group(self) -> None:
