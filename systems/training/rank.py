@@ -29,6 +29,7 @@ from systems.parts.checkpoint.store import Checkpoints, Schedule
 from systems.parts.gloo.front import Front
 from systems.training import exchange
 from systems.training.bugs import BUGS, load
+from systems.training.calls import Calls
 from systems.training.guard import Guard
 from systems.training.links import Links
 from systems.training.messages import (
@@ -52,7 +53,7 @@ from systems.training.messages import (
 from systems.training.records import Records
 from systems.training.reporting import reached, report, tell
 from systems.training.trainer import Trainer
-from systems.training.worker import Calls, Worker
+from systems.training.worker import Worker
 
 _AGAIN_S: Final = 0.02
 """How often to close the connections of a training that has to stop, and waits on one."""

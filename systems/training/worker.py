@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import msgspec
@@ -21,6 +20,7 @@ from systems.parts.checkpoint.store import Checkpoints, digest_of
 from systems.parts.gloo.group import Ended, Group, sentence_of
 from systems.parts.sampler import shards_of
 from systems.training.agreed import Agreed, share
+from systems.training.calls import Calls
 from systems.training.carrier import Carrier
 from systems.training.guard import Guard, Named, Session, Undecided
 from systems.training.links import Links
@@ -46,17 +46,6 @@ _DIGITS: Final = 15
 """The hexadecimal digits of a digest that fit into a 64-bit integer."""
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Calls:
-    """The worker's callbacks; it calls them from its own thread, or from the saver's."""
-
-    stepped: Callable[[Stepped], None]
-    written: Callable[[Written], None]
-    collective: Callable[[str], None]
-    """A collective of this name is about to begin."""
-    accused: Callable[[Accused], None]
 
 
 class Worker:

@@ -17,13 +17,14 @@ from systems.parts.checkpoint.store import Checkpoints, Schedule
 from systems.parts.gloo.group import Ended, Group
 from systems.training import exchange
 from systems.training.agreed import Agreed
+from systems.training.calls import Calls
 from systems.training.exchange import Combined, State
 from systems.training.guard import Guard, Named, Session
 from systems.training.links import Links
 from systems.training.messages import NO_STATE, Form, Written
 from systems.training.records import Records, rows
 from systems.training.trainer import Trainer
-from systems.training.worker import Calls, Worker
+from systems.training.worker import Worker
 from tests.helpers.checkpoints import SlowFirst
 from tests.helpers.journals import journal_in
 
