@@ -62,7 +62,7 @@ class Distrust:
 
         A generation has at most one finding, which ends it.
         """
-        if group is None or said.generation != group.generation or said.generation == self._found_in:
+        if group is None or said.generation != group.generation or said.generation == self._found_in or self.concerns(group):
             return None
         if said.generation != self._generation:
             self._generation, self._said = said.generation, {}

@@ -176,7 +176,7 @@ class Rank:
     def _tell(self, path: str, body: bytes) -> None:
         """Tell every coordinator: a rank does not know which of them decides.
 
-        If none of them hears it, this checkpoint fails, or a wrong member will be found again.
+        If none of them hears it, this checkpoint fails; of a wrong member it is told again.
         """
         for coordinator in self._coordinators:
             task = asyncio.get_running_loop().create_task(tell(coordinator, path, body))

@@ -37,8 +37,11 @@ COLLECTIVE_S: Final = 20.0
 _LONG_S: Final = 0.3
 """Shorter waits are normal."""
 
-_ACCUSED_S: Final = 2.0
-"""How long to wait for the coordinator to end a group in which a member computes wrongly."""
+_ACCUSED_S: Final = 20.0
+"""How long to wait for the coordinator, which may be gone, to end a group in which a member computes wrongly …"""
+
+_ACCUSE_S: Final = 0.5
+"""… and how often to ask it."""
 
 _LOOK_S: Final = 0.01
 
@@ -300,13 +303,14 @@ class Worker:
         names = tuple(form.members[rank] for rank in sorted(named.ranks))
         self._records.event(events.Accused(generation=form.generation, ranks=names, why=named.why))
         accused = Accused(generation=form.generation, by=self._name, names=names, why=named.why, since=named.since)
-        self._calls.accused(accused)
         if named.since is None and self._name in names:
             self._has_state = False
-        until_s = time.monotonic() + _ACCUSED_S
-        while time.monotonic() < until_s:
-            self._check(form)
-            time.sleep(_LOOK_S)
+        for _ in range(round(_ACCUSED_S / _ACCUSE_S)):
+            self._calls.accused(accused)
+            until_s = time.monotonic() + _ACCUSE_S
+            while time.monotonic() < until_s:
+                self._check(form)
+                time.sleep(_LOOK_S)
         raise named
 
     def _agree(self, form: Form, group: Group) -> None:
@@ -324,14 +328,9 @@ class Worker:
             if held[group.rank] != held[source]:
                 self._trainer.decode(data)
                 self._has_state, self._agreed = True, None
-                self._records.event(
-                    events.Restored(
-                        generation=form.generation,
-                        step=self._trainer.step,
-                        source=form.members[source],
-                        size_bytes=len(data),
-                    )
-                )
+                name, size = form.members[source], len(data)
+                restored = events.Restored(generation=form.generation, step=self.step, source=name, size_bytes=size)
+                self._records.event(restored)
             agreed = self._held(group)
             if any(state != held[source] for state in agreed):
                 raise RuntimeError(f"the state of step {furthest} did not arrive as it was sent")

@@ -46,7 +46,8 @@ _COLLECTIVE_S: Final = 20.0
 _TRY_S: Final = (0.2, 0.8)
 """Twice those of `systems.training.rendezvous`, which has one for the connection and one for the answer."""
 _AGAIN_S: Final = 0.02
-_ACCUSED_S: Final = 2.0
+_ACCUSED_S: Final = 20.0
+_ACCUSE_S: Final = 0.5
 """As of `systems.training.worker`."""
 
 
@@ -222,10 +223,12 @@ class StandIn:
             generation=form.generation, by=self._node.name, names=(wrong,), why="it is wrong", since=self._config.wrong_from
         )
         body = msgspec.json.encode(said)
-        async with asyncio.TaskGroup() as telling:
-            for name in self._config.coordinators:
-                telling.create_task(_told(HttpClient(self._node.peers[name]), body))
-        await asyncio.sleep(_ACCUSED_S)
+        until_s = self._node.clock() + _ACCUSED_S
+        while self._node.clock() < until_s:
+            async with asyncio.TaskGroup() as telling:
+                for name in self._config.coordinators:
+                    telling.create_task(_told(HttpClient(self._node.peers[name]), body))
+            await asyncio.sleep(_ACCUSE_S)
         raise Lost(f"{wrong} computes wrongly")
 
     async def _find(self, form: Form) -> None:

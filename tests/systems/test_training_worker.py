@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -21,7 +22,7 @@ from systems.training.calls import Calls
 from systems.training.exchange import Combined, State
 from systems.training.guard import Guard, Named, Session
 from systems.training.links import Links
-from systems.training.messages import NO_STATE, Form, Written
+from systems.training.messages import NO_STATE, Accused, Form, Written
 from systems.training.records import Records, rows
 from systems.training.trainer import Trainer
 from systems.training.worker import Worker
@@ -192,6 +193,22 @@ def test_a_rank_whose_memory_changed_drops_its_state_though_the_group_ends_befor
     with pytest.raises(Ended):
         worker._gather(two, ALONE, (range(12),), torch.empty(0), torch.empty(0))
     assert worker.step == step
+
+
+def test_a_wrong_member_is_accused_until_a_coordinator_is_there_to_hear_it(tmp_path: Path) -> None:
+    worker, heard = worker_of(Trainer("digits", 1), tmp_path), list[Accused]()
+
+    def accused(said: Accused) -> None:
+        heard.append(said)
+        if len(heard) == 3:  # the coordinator is back
+            worker._promised = 2
+
+    worker._calls = dataclasses.replace(worker._calls, accused=accused)
+    worker._guard = cast(Guard, Judge(1, 1))
+    two = msgspec.structs.replace(form(1), members=("rank0", "rank1"))
+    with pytest.raises(Ended):
+        worker._gather(two, ALONE, (range(12),), torch.empty(0), torch.empty(0))
+    assert {said.names for said in heard} == {("rank1",)}
 
 
 def test_a_group_resumes_no_checkpoint_that_it_is_told_is_withdrawn(tmp_path: Path) -> None:
