@@ -98,6 +98,8 @@ class Guard:
         self._every = audit_every
         self._left = self._held = _NONE
         self._clean: dict[str, int] = {}
+        self._named: set[str] = set()
+        """Members that computed wrongly. No audit excuses one that is still there because its group ended too early."""
 
     def joins(self, members: Sequence[str], exchange: Exchange) -> None:
         """A group begins; all its members hold the same state. If that is an earlier one, later audits count no more.
@@ -135,8 +137,8 @@ class Guard:
             raise RuntimeError(f"gradients did not arrive as they were sent, {_TRIES} times")
         for suspect in self._suspects(session, statements, audit):
             self._judge_shard(session, statements, audit, suspect)
-        if audit is not None:
-            self._clean[session.members[audit.owner]] = self._trainer.step + 1
+        if audit is not None and (owner := session.members[audit.owner]) not in self._named:
+            self._clean[owner] = self._trainer.step + 1
 
     # --------------------------------------------------------------------------------------------------- what is compared
 
@@ -212,7 +214,9 @@ class Guard:
         found = "by an audit" if audit is not None and audit.shard == shard else "by its length"
         if not wrong.ranks:
             raise Undecided(f"members disagree about the gradient of shard {shard} of step {step}", of_states=False)
-        since = self._since([session.members[rank] for rank in wrong.ranks])
+        names = [session.members[rank] for rank in wrong.ranks]
+        self._named.update(names)
+        since = self._since(names)
         raise Named(wrong.ranks, f"computed the gradient of shard {shard} of step {step} wrongly, found {found}", since)
 
     def _verdict(self, claims: dict[int, list[int]]) -> Wrong | None:

@@ -297,6 +297,21 @@ def test_a_rank_is_named_for_all_since_its_last_audit_though_the_others_were_sta
     assert named(ranks.step()) == {(frozenset([2]), 0)}
 
 
+def test_no_audit_excuses_a_rank_that_was_named_before() -> None:
+    ranks = Ranks(3, every=1)
+    ranks.flips(2, "gradient", always=True)
+    assert ranks.step() == [None] * 3
+    assert named(ranks.step()) == {(frozenset([2]), 0)}
+    ranks.trainers[2].tell(lambda name, contents: None, lambda: True)  # it is right for a while
+    ranks.join()  # another member died before a coordinator had heard all of them
+    for _ in range(3):
+        assert ranks.step() == [None] * 3
+    ranks.flips(2, "gradient", always=True)
+    while (ends := ranks.step()) == [None] * 3:
+        assert ranks.trainers[0].step < 9
+    assert named(ends) == {(frozenset([2]), 0)}
+
+
 def test_a_gradient_that_is_far_too_long_is_named_without_an_audit_and_not_applied() -> None:
     ranks = Ranks(3, every=100)
     assert ranks.step() == [None] * 3
