@@ -29,6 +29,11 @@ class Agreed:
     collective_ns: int = 0
 
 
+def sum_for(step: int, held: Agreed | None) -> Agreed | None:
+    """What is held, if that is the sum for this step; otherwise None."""
+    return held if held is not None and held.step == step else None
+
+
 def share(mine: Agreed | None, step: int, group: Group) -> Agreed | None:
     """The latest sum for this step that any member holds, and now this one, too; None if none does. All members call it."""
     own = 0 if mine is None else mine.generation

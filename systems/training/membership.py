@@ -184,8 +184,9 @@ def choose(answers: Mapping[str, Prepared], *, repeatable: bool = True) -> tuple
     for size in range(len(names), 0, -1):
         for members in combinations(names, size):
             if all(later in answers[name].reached for name, later in combinations(members, 2)):
-                step, held = max((answers[name].step, answers[name].held) for name in members)
-                score = (step > NO_STATE, size, step) if repeatable else (step, held, size)
+                step = max(answers[name].step for name in members)
+                done = max(answers[name].done for name in members)
+                score = (step > NO_STATE, size, step) if repeatable else (*done, size)
                 if score > best_score:
                     best, best_score = members, score
     return best

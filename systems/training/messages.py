@@ -53,8 +53,8 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
 
     incarnation: int
     step: int
-    held: int = 0
-    """The generation whose sum for this step it holds and has not applied; 0: none."""
+    done: tuple[int, int]
+    """The step that follows with the sum that it holds and may not have applied; and the generation that this is from."""
     reached: tuple[str, ...]
 
 

@@ -143,7 +143,7 @@ class Rank:
             await asyncio.sleep(_AGAIN_S if not self.worker.idle.is_set() else 0)
         there = await reached(self._later, prepare.reach)
         worker = self.worker
-        return Response.json(Prepared(incarnation=self._incarnation, step=worker.step, held=worker.held, reached=there))
+        return Response.json(Prepared(incarnation=self._incarnation, step=worker.step, done=worker.done, reached=there))
 
     # -------------------------------------------------------------------------------------------------- the coordinators
 

@@ -19,7 +19,7 @@ from systems.parts.checkpoint.saver import Saver
 from systems.parts.checkpoint.store import Checkpoints, digest_of
 from systems.parts.gloo.group import Ended, Group, sentence_of
 from systems.parts.sampler import shards_of
-from systems.training.agreed import Agreed, share
+from systems.training.agreed import Agreed, share, sum_for
 from systems.training.calls import Calls
 from systems.training.carrier import Carrier
 from systems.training.guard import Guard, Named, Session, Undecided
@@ -106,9 +106,10 @@ class Worker:
         return self._trainer.step if self._has_state else NO_STATE
 
     @property
-    def held(self) -> int:
-        """The generation whose sum for the next step it holds; 0: none."""
-        return self._agreed.generation if self._agreed is not None and self._agreed.step == self.step else 0
+    def done(self) -> tuple[int, int]:
+        """The next step once it has applied the sum that it holds, if any; and the generation that this state is from."""
+        held = sum_for(self.step, self._agreed)
+        return (self.step, self.generation) if held is None else (held.step + 1, held.generation)
 
     def waiting_s(self) -> float:
         """How long it has waited in a collective without anything arriving: over a slow link something does."""
@@ -263,7 +264,7 @@ class Worker:
         if self._trainer.method.repeatable:
             self._agreed = None
             return
-        mine = self._agreed if self.held else None
+        mine = sum_for(self.step, self._agreed)
         agreed = self._agreed = self._collective(lambda: share(mine, self.step, group))
         if agreed is not None:
             self._collective(lambda: group.exchange([agreed.step]))

@@ -96,7 +96,9 @@ class FakeRank:
             return Response(409)
         self.promised, self.phase = prepare.generation, "idle"
         self._world.told.append(Told(by, self.name, prepare))
-        return Response.json(Prepared(incarnation=self.incarnation, step=self.generation, reached=prepare.reach))
+        return Response.json(
+            Prepared(incarnation=self.incarnation, step=self.generation, done=(self.generation, 0), reached=prepare.reach)
+        )
 
     def _form(self, by: str, form: Form) -> Response:
         if form.generation != self.promised or form.generation <= self.generation:

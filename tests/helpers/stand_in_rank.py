@@ -148,7 +148,7 @@ class StandIn:
         if not self._leave(prepare.generation):
             return Response(409, b"a later generation was promised meanwhile")
         there = await reached(self._node.peers, prepare.reach)
-        return Response.json(Prepared(incarnation=self._incarnation, step=self._step, reached=there))
+        return Response.json(Prepared(incarnation=self._incarnation, step=self._step, done=(self._step, 0), reached=there))
 
     def _leave(self, generation: int) -> bool:
         if generation < self._promised or generation <= self._generation:

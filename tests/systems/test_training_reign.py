@@ -59,7 +59,7 @@ class AllAnswer:
         self.told = asyncio.Event()
 
     async def prepared(self, name: str, prepare: Prepare) -> Prepared | None:
-        return Prepared(incarnation=1, step=30, reached=prepare.reach)
+        return Prepared(incarnation=1, step=30, done=(30, 0), reached=prepare.reach)
 
     async def form(self, form: Form) -> tuple[str, ...]:
         self.known.append(msgspec.json.decode(await self._ledger.read("group") or b"", type=Group))
