@@ -47,10 +47,9 @@ class Log:
         """The members as of the entry at an index, which is not before the base."""
         return next(members for at, members in reversed(self._members) if at <= index)
 
-    def members_since(self, index: int) -> tuple[str, ...]:
-        """All that are members as of the entry at an index, or after a later one."""
-        names = [*self.members_at(index).all, *(name for at, members in self._members if at > index for name in members.all)]
-        return tuple(dict.fromkeys(names))
+    def members_since(self, index: int) -> list[Members]:
+        """The members as of the entry at an index, and after each later change."""
+        return [self.members_at(index), *(members for at, members in self._members if at > index)]
 
     def term(self, index: int) -> int | None:
         """The term of the entry at an index; None if it is not there, or was dropped."""

@@ -55,8 +55,10 @@ def report(state: State) -> Told | None:
     index = max(state.saved_index, state.log.base_index)
     last_term = state.log.term(index)
     assert last_term is not None  # noqa: S101 - it is on the disk
-    members = state.log.members_since(state.commit)
-    return Told(term=state.term, last_term=last_term, last_index=index, members=members, may_campaign=state.may_campaign)
+    names = dict.fromkeys(name for members in state.log.members_since(state.commit) for name in members.all)
+    return Told(
+        term=state.term, last_term=last_term, last_index=index, members=tuple(names), may_campaign=state.may_campaign
+    )  # fmt: skip
 
 
 class Recovery:

@@ -86,11 +86,9 @@ class State:
     @property
     def may_campaign(self) -> bool:
         """Whether the node may stand for election: a voter, or one that has been removed, until it knows that its removal is
-        committed. Its log may be the only one that holds the removal, and then no other node gets a majority (thesis 4.2.2)."""
-        if not self.complete:
-            return False
-        leaves = self.log.members_index > self.commit and self.name in self.log.members_at(self.commit).voters
-        return self.name in self.voters or leaves
+        committed. Its log may be the only one that holds the removal, and then no other node gets a majority (thesis 4.2.2).
+        After a restart it may know of no commit, not even of the entry by which it joined."""
+        return self.complete and any(self.name in members.voters for members in self.log.members_since(self.commit))
 
     def send(self, target: str, message: Message) -> None:
         """Send a message once everything that is to be saved has been saved."""

@@ -130,6 +130,29 @@ def test_a_voter_that_leaves_counts_until_it_knows_that_it_has_left() -> None:
     assert lost.state.vows.vote != "n2"
 
 
+def test_a_voter_that_joined_later_and_leaves_counts_also_after_a_restart() -> None:
+    group = Group("n1", "n2", spare=["s1"])
+    group.elect("n1")
+    group.change("n1", Members(("n1", "n2"), ("s1",)))
+    group.run(100)
+    assert group.nodes["s1"].core.members == Members(("n1", "n2", "s1"))
+    group.elect("s1")
+    group.run(50)
+    group.partition(["n1", "s1"], ["n2"])
+    group.propose("s1", "x")
+    group.deliver()
+    assert group.nodes["s1"].values == ["x"]  # with n1, which forgets it
+    group.partition(["n1"], ["n2"], ["s1"])
+    group.change("s1", Members(("n1", "n2")))
+    group.kill("s1")
+    group.kill("n1")
+    group.restart("s1")  # as of the last commit that it knows of now, it was no member yet
+    assert group.lose_disk("n1")
+    lost, last = group.nodes["n1"].core, group.nodes["n2"].core.state.log
+    lost.step(group.now_ms + 1000, "n2", Vote(term=9, last_index=last.last_index, last_term=last.last_term))
+    assert lost.state.vows.vote != "n2"
+
+
 def test_a_node_may_lose_its_disk_and_catch_up_between_two_looks_of_the_invariant() -> None:
     group = elected()
     assert group.disks["n2"].vows.vote == "n1"

@@ -56,6 +56,25 @@ def test_a_removed_node_that_alone_has_the_entry_of_its_removal_is_elected_to_co
     assert {node.core.members for node in group.nodes.values()} == {Members(("n2",))}
 
 
+def test_a_member_that_joined_later_campaigns_to_commit_its_removal_also_after_a_restart() -> None:
+    group = Group("n1", "n2", "n3", spare=["s1"])
+    group.elect("n1")
+    group.change("n1", Members(("n1", "n2", "n3"), ("s1",)))
+    group.run(100)
+    assert group.nodes["s1"].core.members == Members(("n1", "n2", "n3", "s1"))
+    group.kill("n1")
+    group.elect("s1")
+    group.run(50)
+    group.partition(["s1"], ["n2", "n3"])
+    group.change("s1", Members(("n1", "n2", "n3")))
+    group.kill("s1")
+    group.heal()
+    group.restart("s1")  # as of the last commit that it knows of now, it was no member yet
+    group.run(1000)  # n2 and n3 are no majority of four, and s1 has the more recent log
+    assert group.leader in ("n2", "n3")
+    assert group.nodes["n2"].core.members == Members(("n1", "n2", "n3"))
+
+
 def test_what_an_uncommitted_change_left_is_void_when_its_entry_is() -> None:
     group = elected()
     group.partition(["n1"], ["n2", "n3"])
