@@ -70,7 +70,7 @@ class Upkeep:
             for name in self.peers:
                 self._hand_over(name)
             await digests.fold(tombstones.seen)
-            if self.repair_every_s is not None and self.clock() >= repair_at_s:
+            if self.peers and self.repair_every_s is not None and self.clock() >= repair_at_s:
                 repair_at_s = self.clock() + self.repair_every_s
                 await self._repair(next(repairs), digests)
             if self.tombstone_grace_s is not None:
