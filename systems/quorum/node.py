@@ -220,10 +220,10 @@ class Server:
 
     def rebuilt(self, others: Mapping[str, Sequence[Held]]) -> Replica | None:
         """What it holds if others told it this; None if they are too few: each write quorum to which it may have belonged, and
-        each majority that promised or accepted a ballot, must have a member among them."""
+        each majority that promised or accepted a ballot, must have a member among them. A store's only node has none to ask."""
         write = min(self._config.write, self._config.request_write or self._config.write)
         may_miss = max(0, min(write, self._config.replicas // 2 + 1) - 2)
-        if len(others) < len(self._peers) - may_miss:
+        if not self._peers or len(others) < len(self._peers) - may_miss:
             return None
         replica = self._empty()
         for held in (held for entries in others.values() for held in entries):

@@ -47,3 +47,7 @@ def test_its_background_work_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(Digests, "fold", counted)
     asyncio.run(scene())
+
+
+def test_it_does_not_claim_that_it_held_nothing_when_it_has_lost_its_log(tmp_path: Path) -> None:
+    assert node(tmp_path).rebuilt({}) is None
