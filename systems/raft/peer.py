@@ -64,10 +64,14 @@ class Peer:
             for message in received:
                 receive(message)
 
-    async def tell(self) -> Told | None:
-        """What the node tells one whose disk was damaged; None if it does not answer, or does not know itself."""
+    async def tell(self, name: str) -> Told | None:
+        """What the node of this name tells one whose disk was damaged; None if it does not answer, or does not know itself, or
+        if another node answers at its address."""
         try:
             response = await self._client.request("GET", RAFT_PATH, timeout_s=self._timeout_s)
-            return response.decode(Status).told if response.status == 200 else None
+            status = response.decode(Status) if response.status == 200 else None
         except TransportError:
             return None
+        if status is None or (status.cluster, status.name) != (self._cluster, name):
+            return None
+        return status.told

@@ -222,7 +222,7 @@ class Replica(Generic[Answer]):
         if not self._peers:
             self._node.log(f"{self._damage}, and there is no other node to ask: restore the folder from a copy")
         while True:
-            answers = await asyncio.gather(*(peer.tell() for peer in self._peers.values()))
+            answers = await asyncio.gather(*(peer.tell(name) for name, peer in self._peers.items()))
             told = {name: answer for name, answer in zip(self._peers, answers, strict=True) if answer is not None}
             vows = recovery.vows_after(told)
             if vows is not None:

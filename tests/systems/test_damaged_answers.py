@@ -82,7 +82,7 @@ SCENARIOS: dict[str, Callable[[Address], Awaitable[object]]] = {
     "quorum, a request": _quorum_asked,
     "quorum, all entries": lambda address: QuorumPeer(N2, address, TIMEOUT_S).entries(),
     "quorum, digests": lambda address: QuorumPeer(N2, address, TIMEOUT_S).ranges("n1", [""]),
-    "raft": lambda address: RaftPeer(address, Timing(), cluster="c", name="n1").tell(),
+    "raft": lambda address: RaftPeer(address, Timing(), cluster="c", name="n1").tell("n2"),
     "strong": lambda address: StrongPeer("c", "n2", address, most=1024).ask(
         Canvass(configuration=Configuration(1, 1, "n1", ("n1", "n2"))), TIMEOUT_S
     ),
