@@ -37,7 +37,10 @@ async def change_member(name: str, joins: bool, addresses: Mapping[str, Address]
     while _now_s() < until_s:
         for status in [one for one in await _all(addresses) if one.role == "leader"]:
             if (name in status.members.voters) if joins else (name not in status.members.all):
-                return None
+                if not status.changing:
+                    return None
+                why = f"{status.name} has yet to commit the change"
+                continue
             if name in status.members.learners and joins:
                 why = f"{name} has yet to catch up"
                 continue

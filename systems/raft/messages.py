@@ -140,6 +140,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     term: int
     leader: str | None
     members: Members
+    changing: bool
+    """Whether it does not know yet that the change to these members is committed."""
     last_index: int
     commit: int
     applied: int

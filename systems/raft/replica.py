@@ -184,6 +184,7 @@ class Replica(Generic[Answer]):
             term=self.term,
             leader=self.leader,
             members=self.members,
+            changing=core is None or core.state.log.members_index > core.state.commit,
             last_index=0 if core is None else core.state.log.last_index,
             commit=0 if core is None else core.state.commit,
             applied=self.applied,

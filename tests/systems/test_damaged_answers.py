@@ -134,8 +134,8 @@ async def _who_leads(address: Address) -> object:
 @pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE.keys())
 def test_who_leads_is_asked_again(body: bytes) -> None:
     status = Status(
-        cluster="c", name="n1", role="leader", term=1, leader="n1", members=Members(("n1",)), last_index=0, commit=0, applied=0,
-        told=None,
+        cluster="c", name="n1", role="leader", term=1, leader="n1", members=Members(("n1",)), changing=False,
+        last_index=0, commit=0, applied=0, told=None,
     )  # fmt: skip
     assert answered(_who_leads, body, msgspec.json.encode(status)) == "n1"
 

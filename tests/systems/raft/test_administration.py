@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from harness.cluster.ports import HOST, reserved
 from harness.http.message import Request, Response
@@ -14,8 +15,8 @@ from systems.raft.core.messages import Members
 from systems.raft.messages import LEADER_PATH, Status
 
 LEADS = Status(
-    cluster="raft", name="n1", role="leader", term=1, leader="n1", members=Members(("n1", "n2")), last_index=1, commit=1,
-    applied=1, told=None,
+    cluster="raft", name="n1", role="leader", term=1, leader="n1", members=Members(("n1", "n2")), changing=False,
+    last_index=1, commit=1, applied=1, told=None,
 )  # fmt: skip
 
 
@@ -48,3 +49,25 @@ def test_a_leader_that_hands_over_is_left_alone_for_a_while(monkeypatch: pytest.
 def test_a_leader_that_refuses_is_asked_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     why, times = asked(monkeypatch, patience_s=1.0, status=503)
     assert (why, times > 1) == ("status 503", True)
+
+
+@pytest.mark.parametrize(("name", "joins"), [("n2", True), ("n3", False)])
+def test_a_change_is_not_done_before_it_is_committed(name: str, joins: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(administration, "_PATIENCE_S", 60.0)
+    looks = 0
+
+    async def n1(request: Request) -> Response:
+        nonlocal looks
+        looks += 1
+        return Response.json(replace(LEADS, changing=looks < 3))
+
+    async def scene(port: int) -> str | None:
+        listening = await listen(n1, (HOST, port))
+        try:
+            return await administration.change_member(name, joins, {"n1": (HOST, port)})
+        finally:
+            listening.close()
+
+    with reserved(1) as (port,):
+        assert asyncio.run(scene(port)) is None
+    assert looks == 3

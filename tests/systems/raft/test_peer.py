@@ -22,8 +22,8 @@ TOLD = Told(term=3, last_term=2, last_index=7, members=("n1", "n2", "n3"), may_c
 @pytest.mark.parametrize(("cluster", "name", "told"), [("raft", "n2", TOLD), ("other", "n2", None), ("raft", "n3", None)])
 def test_a_damaged_node_believes_only_the_node_that_it_asks(cluster: str, name: str, told: Told | None) -> None:
     status = Status(
-        cluster=cluster, name=name, role="follower", term=3, leader=None, members=Members(("n1", "n2", "n3")), last_index=7,
-        commit=7, applied=7, told=TOLD,
+        cluster=cluster, name=name, role="follower", term=3, leader=None, members=Members(("n1", "n2", "n3")), changing=False,
+        last_index=7, commit=7, applied=7, told=TOLD,
     )  # fmt: skip
 
     async def someone(request: Request) -> Response:
