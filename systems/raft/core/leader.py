@@ -276,7 +276,15 @@ class Leader:
         return self.reads.last_round if name == self._state.name else self._others[name].round
 
     def _match(self, name: str) -> int:
-        return self._state.saved_index if name == self._state.name else self._others[name].match
+        """The last entry of which a voter's copy counts: none before a new voter knows that it is one.
+
+        Until then, only this node could tell that it must be heard about what was committed with its help.
+        """
+        state = self._state
+        if name == state.name:
+            return state.saved_index
+        match, log = self._others[name].match, state.log
+        return match if match >= log.members_index or name in log.members_at(state.commit).voters else 0
 
     def _is_heard(self) -> bool:
         """Whether a majority has answered within an election timeout."""

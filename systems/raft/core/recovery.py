@@ -14,8 +14,9 @@ elected to fill it.
 
 For the same reason only logs count with which a node can be elected. A leader that has left the group, or a learner, may hold
 entries that no voter has: if this node voted from their end on, nobody could ever get its vote. None of these entries is
-committed. A voter that leaves counts until it knows that its removal is committed; from then on all committed entries are with
-the voters that stay, and these are asked once more, since they may have got them after they had answered.
+committed: the copies of a learner that becomes a voter count only when it knows that. A voter that leaves counts until it knows
+that its removal is committed; from then on all committed entries are with the voters that stay, and these are asked once more,
+since they may have got them after they had answered.
 
 Alagappan et al., "Protocol-Aware Recovery for Consensus-Based Storage", FAST 2018, describe the problem and what naive
 solutions break. This solution is simpler, but waits for more: until all other members have answered twice in succession.

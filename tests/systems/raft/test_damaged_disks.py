@@ -153,6 +153,29 @@ def test_a_voter_that_joined_later_and_leaves_counts_also_after_a_restart() -> N
     assert lost.state.vows.vote != "n2"
 
 
+def test_a_new_voters_copies_count_only_when_it_knows_that_it_votes() -> None:
+    group = Group("n1", "n2", spare=["s1"])
+    group.elect("n1")
+    group.run(20)
+    group.cut |= {("n1", "s1"), ("s1", "n1")}
+    group.change("n1", Members(("n1", "n2"), ("s1",)))
+    group.deliver()
+    group.partition(["n1", "s1"], ["n2"])
+    group.propose("n1", "x")
+    while group.nodes["n1"].core.members != Members(("n1", "n2", "s1")):
+        group.tick(10, "n1")
+        for pair in list(group.sent):
+            group.deliver_one(*pair)
+    assert group.nodes["n1"].values == []  # if n1 lost its disk now, nobody would know that s1 votes
+    group.deliver()
+    assert group.nodes["n1"].values == ["x"]
+    group.kill("n1")
+    group.heal()
+    assert group.lose_disk("n1")
+    group.run(1000)
+    assert [node.values for node in group.nodes.values()] == [["x"]] * 3
+
+
 def test_a_node_may_lose_its_disk_and_catch_up_between_two_looks_of_the_invariant() -> None:
     group = elected()
     assert group.disks["n2"].vows.vote == "n1"
