@@ -195,8 +195,6 @@ class Storage:
         try:
             self._write(batch)
         except OSError as error:
-            # What is on the disk now is unknown, and a later successful sync would not show it. So replace the whole log.
-            self._compact_at_bytes = 0
             self._log(f"the disk did not take {len(batch)} entries: {error}")
             written = False
         if written:
@@ -222,15 +220,18 @@ class Storage:
     def _write(self, batch: list[Held]) -> None:
         if not batch:
             return
-        data = encode_entries(batch)
-        self.in_doubt += batch
+        if self.in_doubt:
+            # What is on the disk is unknown, and a later successful sync would not show it. The log is replaced before anything
+            # else is written, so that nothing more can get there meanwhile, nor has to be remembered.
+            self._file.replace(encode_entries(self.replica.entries()))
+        data, self.in_doubt = encode_entries(batch), batch
         if self._file.size_bytes + len(data) > self._compact_at_bytes:
             kept = batch if self._rules.compaction_keeps_all else []
             self._file.replace(encode_entries([*self.replica.entries(), *kept]))
             self._compact_at_bytes = max(self._least_bytes, 2 * self._file.size_bytes)
         else:
             self._file.append(data)
-        self.in_doubt.clear()
+        self.in_doubt = []
 
     def _sync(self, name: str) -> None:
         if not self._rules.synced_before_answer:

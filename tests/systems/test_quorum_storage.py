@@ -329,6 +329,20 @@ def test_what_the_disk_does_not_take_is_not_acknowledged_and_spoils_nothing(tmp_
     assert answers(opened(tmp_path), Query("a"), Query("b"), Query("c")) == [entry(1), Entry(), entry(6)]
 
 
+@pytest.mark.parametrize("operation", ["append", "sync"])
+def test_what_the_disk_does_not_take_for_long_does_not_fill_the_memory(tmp_path: Path, operation: str) -> None:
+    files = CountedFiles(tmp_path)
+    storage = opened(files)
+    files.failing = {operation}
+    for number in range(1, 101):
+        assert answers(storage, Store(f"key {number}", entry(number))) == [None]
+    assert storage.in_doubt == [Held("key 1", entry(1))]  # nothing that came later has been near the disk
+    files.failing = set()
+    assert answers(storage, Store("a", entry(1))) == [entry(1)]
+    assert storage.in_doubt == []
+    assert opened(tmp_path).replica.by_key == {"a": entry(1)}
+
+
 def test_after_a_failed_sync_everything_is_written_anew(tmp_path: Path) -> None:
     """A sync that succeeds after one that failed does not mean that the first one's data is on the disk."""
     files = CountedFiles(tmp_path)
