@@ -266,7 +266,7 @@ class Server:
                     raise Refused(409, f"{self._name} has no digests for {asker!r}, which is none of its peers")
                 return Response.json(self._digests.ranges(asker, prefixes))
             case "POST", path if path == ENTRIES_PATH:
-                return Response.json([Held(key, self._storage.replica.entry(key)) for key in request.decode(list[str])])
+                return Response.json(self._storage.replica.some(request.decode(list[str])))
         return Response(404, b"there are GET, PUT, DELETE and POST of /kv/KEY; see systems/quorum/node.py")
 
     def _answer(self, requests: list[ReplicaRequest], answered: Callable[[Response], None]) -> None:

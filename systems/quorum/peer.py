@@ -105,7 +105,7 @@ class Peer:
         return found
 
     async def entries_of(self, keys: Sequence[str]) -> list[Held]:
-        """The peer's entries of some keys; empty if it does not answer."""
+        """The peer's entries of the first of some keys: as many as get through at once. Empty if it does not answer."""
         return await self._request("POST", ENTRIES_PATH, msgspec.json.encode(keys), list[Held]) or []
 
     async def ranges(self, asker: str, prefixes: Sequence[str]) -> list[Range] | None:

@@ -152,6 +152,17 @@ class Replica:
             return Part(needed, [])
         return Part(of, entries if of == 1 else [held for held in entries if zlib.crc32(held.key.encode()) % of == number])
 
+    def some(self, keys: Sequence[str]) -> list[Held]:
+        """The entries of the first of these keys: of as many as a part holds, and of one at least."""
+        found: list[Held] = []
+        size = 0
+        for held in (Held(key, self.entry(key)) for key in keys):
+            found.append(held)
+            size += len(held.entry.value or "") + _ABOUT_BYTES
+            if size >= PART_BYTES:
+                break
+        return found
+
     def _taken(self, request: Store | Prepare | Accept, held: Entry) -> Entry:
         entry = request.entry
         if entry.version > held.version or (not self._rules.newest_kept and isinstance(request, Store)):

@@ -109,8 +109,10 @@ class Upkeep:
                 further, differing = tree.compare(theirs)
                 prefixes += further
                 keys += differing
-        for at in range(0, len(keys), _KEYS_AT_ONCE):
-            for held in await peer.entries_of(keys[at : at + _KEYS_AT_ONCE]):
+        while keys:
+            found = await peer.entries_of(keys[:_KEYS_AT_ONCE])
+            del keys[: len(found) or _KEYS_AT_ONCE]
+            for held in found:
                 if held.entry.version > self.storage.replica.entry(held.key).version:
                     self.storage.ask(Store(held.key, bare(held.entry)), _ignore)
 

@@ -16,12 +16,14 @@ from harness.http.server import listen
 from harness.model.system import Address
 from harness.node.context import NodeContext, NodeSpec
 from systems.parts.owner import Owner
+from systems.parts.sealing import SealedClient
 from systems.parts.silence import SILENT_AFTER, Heard
 from systems.quorum import node as quorum_node
 from systems.quorum import peer as quorum_peer
 from systems.quorum import replica as replica_module
-from systems.quorum.messages import Entry, Query, ReplicaRequest, Store, Version
+from systems.quorum.messages import ENTRIES_PATH, Entry, Query, ReplicaRequest, Store, Version
 from systems.quorum.peer import MAX_IN_FLIGHT_SILENT, Peer
+from systems.quorum.replica import Held
 from tests.helpers.effort import left_to_ci
 from tests.helpers.quorum_nodes import Nodes, sealing, store
 
@@ -175,6 +177,31 @@ def test_a_node_that_is_back_gets_what_it_missed(tmp_path: Path, config: dict[st
         await until(has_all)
 
     store(tmp_path, scenario, phase_timeout_s=0.5, **config)
+
+
+def test_long_values_that_a_node_missed_come_a_few_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All at once they would take longer than a node waits for them, each time."""
+    monkeypatch.setattr(replica_module, "PART_BYTES", 1000)
+    keys = [f"key{number}" for number in range(10)]
+
+    async def scenario(nodes: Nodes) -> None:
+        await nodes.start("n1", "n2")
+        for key in keys:
+            await nodes.put("n1", "." * 600, key)
+        client = SealedClient(nodes.addresses["n1"])
+        headers, body = Owner("quorum", "n1").headers, msgspec.json.encode(keys)
+        answer = await client.request("POST", ENTRIES_PATH, body, timeout_s=20, headers=headers)
+        assert [held.key for held in answer.decode(list[Held])] == keys[:2]
+        client.close()
+        await nodes.start("n3")
+
+        async def has_all() -> bool:
+            answers = [await nodes.ask("n3", "GET", f"/kv/{key}?read=1&write=1") for key in keys]
+            return answers == [(200, {"value": "." * 600})] * 10
+
+        await until(has_all)
+
+    store(tmp_path, scenario, phase_timeout_s=0.5, repair_every_s=0.1, hinted_handoff=False)
 
 
 @pytest.mark.parametrize("part_bytes", [left_to_ci(4 * 1024 * 1024), 1000])
