@@ -34,8 +34,8 @@ class OneOwnerWhoHasIt:
         self._acknowledged: dict[str, Entry] = {}
         self._before: dict[str, tuple[Partition, dict[str, Entry]]] = {}
         """By first position, each moving partition, and what was acknowledged when its move was first seen."""
-        self._stores: dict[str, Storage] = {}
-        """By node, what it held at the last look."""
+        self._stores: dict[str, tuple[Storage, PartitionMap]] = {}
+        """By node, what it held at the last look, and its map then."""
         self._starts: dict[str, int] = {}
         """By node, the number of its latest start."""
         self._chosen: WeakKeyDictionary[Operation, Version] = WeakKeyDictionary()
@@ -99,7 +99,7 @@ class OneOwnerWhoHasIt:
         now, held = cast(PartitionMap | None, state["map"]), cast(Storage | None, state.get("storage"))
         if now is None or held is None or not state["opened"]:
             return None
-        before, self._stores[name] = self._stores.get(name, held), held
+        (before, known), self._stores[name] = self._stores.get(name, (held, now)), (held, now)
         earlier, start = self._starts.get(name, 0), cast(int, state["start"])
         self._starts[name] = start
         if before is held:
@@ -109,7 +109,9 @@ class OneOwnerWhoHasIt:
         for one, high in now.bounded():
             if name in one.owners or name in one.target:
                 for had in before.between(one.low, high):
-                    if held.entry(had.place).version < had.entry.version:
+                    # Of a move that was given up meanwhile, it has discarded what it had copied; a later one copies all again.
+                    same = name in one.owners or known.partition_at(had.place).move == one.move
+                    if same and held.entry(had.place).version < had.entry.version:
                         return f"{name} started again without {had.place}, of which it had {_told(had.entry.version)}"
         return None
 

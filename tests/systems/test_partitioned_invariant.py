@@ -67,6 +67,27 @@ def test_a_node_must_start_again_with_what_it_had_and_a_new_number() -> None:
     assert told == "n1 started again as its start 3, after its start 3"
 
 
+def test_what_was_copied_for_a_move_that_was_given_up_may_be_gone_in_the_next_one() -> None:
+    first = first_map("range", [Member("n1")], 1, 2, ("k",))
+    moving = advanced(joined(first, Member("n2")), Seen(), 2)
+    assert moving is not None
+    [to] = moving.moving
+    copied = {to.low or "a": NEW}
+    given_up = advanced(moving, Seen(down=frozenset({"n2"})), 2)
+    assert given_up is not None
+    again = advanced(given_up, Seen(), 2)
+    assert again is not None
+    assert [one.low for one in again.moving] == [to.low]
+
+    def starts_empty(now: PartitionMap) -> str | None:
+        looks = OneOwnerWhoHasIt()
+        assert looks.broken({"n2": node(moving, Holding(copied))}) is None
+        return looks.broken({"n2": node(now, Holding(), start=2)})
+
+    assert starts_empty(again) is None
+    assert starts_empty(moving) == f"n2 started again without {next(iter(copied))}, of which it had version 1 of n1"
+
+
 def test_a_node_must_discard_what_moves_away_from_it() -> None:
     now = first_map("range", [Member("n1"), Member("n2")], 1, 2, ("k",))
     (mine,), (other,) = ([place for place in "ak" if now.partition_at(place).owners == (name,)] for name in ("n1", "n2"))
