@@ -81,7 +81,8 @@ class Storage:
     def write_anew(self, core: Core) -> None:
         """Replace what is on the disk by everything that the core has. Raises `OSError`."""
         log, vows = core.state.log, core.state.vows
-        self._vows.append(vows)
+        if vows not in self._vows:
+            self._vows.append(vows)
         whole = _Whole(
             identity=self._identity,
             vows=self._kept(vows),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import threading
@@ -20,7 +21,7 @@ from torch.distributed import HashStore  # type: ignore[attr-defined]  # its stu
 from systems.parts.gloo import front as front_module
 from systems.parts.gloo.abort import abort
 from systems.parts.gloo.connections import connections, quiet_s
-from systems.parts.gloo.front import Front
+from systems.parts.gloo.front import Front, accept_all
 from systems.parts.gloo.group import Group
 from systems.training.links import Links, host_of
 from torch_drills.addresses import address, dials, is_address, moved
@@ -175,6 +176,27 @@ def test_only_the_connections_that_are_gloos_are_shut() -> None:
 
 
 # -------------------------------------------------------------------------------------------------------------- front
+
+
+@pytest.mark.parametrize("passes", [errno.EMFILE, errno.ECONNABORTED])
+def test_connections_are_accepted_again_after_an_error_that_passes(passes: int) -> None:
+    class Failing(socket.socket):
+        failed = 0
+
+        def accept(self) -> tuple[socket.socket, object]:
+            self.failed += 1
+            if self.failed <= 2:
+                raise OSError(passes, os.strerror(passes))
+            return super().accept()
+
+    led = SimpleQueue[socket.socket]()
+    with Failing() as server:
+        server.bind((HOSTS[0], 0))
+        server.listen()
+        accept_all(server, led.put, name="test")
+        with socket.create_connection(server.getsockname()) as caller, led.get(timeout=DEADLINE_S) as accepted:
+            assert accepted.getpeername() == caller.getsockname()
+        server.shutdown(socket.SHUT_RDWR)
 
 
 def test_http_and_gloo_share_a_port() -> None:

@@ -7,11 +7,13 @@ The first bytes of a connection show which it is. Gloo's connections are forward
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -23,6 +25,8 @@ _FIRST_S: Final = 30
 
 _AT_ONCE_BYTES: Final = 1 << 20
 _BACKLOG: Final = 256
+_PASSES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED})
+_ACCEPT_AGAIN_S: Final = 0.02
 
 
 class Front:
@@ -55,14 +59,20 @@ class Front:
 
 
 def accept_all(server: socket.socket, lead: Callable[[socket.socket], None], *, name: str) -> None:
-    """Have each connection led in a thread of its own, until the server is closed. Returns at once."""
+    """Have each connection led in a thread of its own, until the server is closed. Returns at once.
+
+    Also goes on after the process had too many open files, or a connection was gone before it was accepted.
+    """
 
     def accept() -> None:
         while True:
             try:
                 connection, _ = server.accept()
-            except OSError:  # closed
-                return
+            except OSError as error:
+                if error.errno not in _PASSES:  # closed
+                    return
+                time.sleep(_ACCEPT_AGAIN_S)
+                continue
             threading.Thread(target=lead, args=(connection,), name=f"{name} connection", daemon=True).start()
 
     threading.Thread(target=accept, name=name, daemon=True).start()
