@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -52,11 +53,9 @@ async def begin(environment: Environment, targets: Targets, term: Term) -> Evide
     counts = {name: environment.clocks.reads(name) for name in targets.nodes}
     environment.clocks.deviate(targets.label, targets.nodes, term)
     looks = {name: await _look(environment, name) for name in targets.nodes}
-    # A node that does not answer now may still answer at the end. A foreign program may ignore the library that fakes its
-    # clock, and a clock that has only begun to drift shows nothing of that yet.
-    seen = (look is not None and look.as_set and (counts[name] is not None or not look.as_ever) for name, look in looks.items())
-    acted = True if all(seen) else None
     reads = {name: float(count) for name, count in counts.items() if count is not None}
+    # A node that does not answer now may still answer at the end, and a clock that has only begun to drift shows it then.
+    acted = True if _all_wrong(looks, reads) else None
     return Evidence(acted=acted, text=_told("begin", looks), readings=reads)
 
 
@@ -73,7 +72,7 @@ async def end(environment: Environment, targets: Targets, injected: Evidence, *,
     told += [
         f"{name} read it {count:g} times{'' if count or met else ', so it met nothing there'}" for name, count in reads.items()
     ]
-    wrong = injected.acted or all(look is not None and look.as_set for look in looks.values())
+    wrong = injected.acted or _all_wrong(looks, injected.readings)
     return Evidence(acted=wrong and met, text="; ".join(filter(None, told)))
 
 
@@ -91,6 +90,12 @@ async def _look(environment: Environment, name: str) -> _Look | None:
         as_set=least_ns + min(lower, upper) <= shown_ns <= most_ns + max(lower, upper),
         as_ever=least_ns <= shown_ns <= most_ns,
     )
+
+
+def _all_wrong(looks: Mapping[str, _Look | None], reads: Mapping[str, float]) -> bool:
+    """Whether every clock shows the error that was set. A foreign program, whose reads are not counted, may ignore the library
+    that fakes its clock: while a right clock would show the same, it shows nothing of that."""
+    return all(look is not None and look.as_set and (name in reads or not look.as_ever) for name, look in looks.items())
 
 
 def _told(when: str, looks: dict[str, _Look | None]) -> str:

@@ -158,6 +158,19 @@ def test_a_program_that_ignores_the_library_shows_no_fault(fault: Fault) -> None
     asyncio.run(scene())
 
 
+def test_a_program_that_ignores_the_library_shows_no_jump_while_its_clock_would_be_right() -> None:
+    async def scene() -> None:
+        now_ns = [0]
+        faked = SimpleNamespace(clocks=Unimpressed(), time_ns=time.time_ns, monotonic_ns=lambda: now_ns[0])
+        environment, fault = cast(Environment, faked), ClockJump("redis", by_ms=60_000, every_ms=200)
+        injected = await fault.inject(environment, targets())
+        assert injected.acted is None
+        now_ns[0] = 300_000_000  # it has jumped back
+        assert not (await fault.heal(environment, targets(), injected)).acted
+
+    asyncio.run(scene())
+
+
 def test_without_libfaketime_it_is_said_before_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fake_clocks, "library", lambda: None)
     monkeypatch.setattr(Redis, "missing", lambda self: None)
