@@ -93,7 +93,7 @@ async def _watch(environment: Environment, limited: _Limited, over: asyncio.Even
             stood = stood and environment.processes.limit_of(limited.name, resource.RLIMIT_NOFILE) <= limited.limit
             if used == limited.limit and not asked and not done:
                 asked = await unless_over(over, _new_connection(environment, limited.name)) or ""
-    except (FaultError, FileNotFoundError, ProcessLookupError):
+    except (FaultError, OSError):  # the kernel lets only root inspect a process that has ended and is not reaped yet
         end = " until it ended"
     lifted = "" if stood else "; it lifted its own limit"
     text = f"{limited.name} had {most} of {limited.limit} descriptors open{end}{asked}{lifted}"

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from faults import descriptor_exhaustion
 from faults.descriptor_exhaustion import DescriptorExhaustion, limit_that_leaves
 from harness.cluster.process_limits import limit_of
 from harness.http.client import HttpClient
@@ -65,6 +66,25 @@ def test_node_that_opens_nothing_has_not_run_out(tmp_path: Path) -> None:
             _, healed = await stage.during(DescriptorExhaustion("n1", spare=50), "n1", lambda: stage.ask("n1", "/"))
             assert healed.acted is False
             assert " descriptors open" in healed.text
+
+    asyncio.run(scene())
+
+
+def test_node_that_has_ended_and_may_not_be_inspected_any_more_ends_only_the_watch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for anybody but root until the warden has reaped it."""
+
+    def refused(pid: int) -> set[int]:
+        raise PermissionError(13, "Permission denied", f"/proc/{pid}/fd")
+
+    async def scene() -> None:
+        async with Stage.opened(tmp_path) as stage:
+            fault, targets = DescriptorExhaustion("n1"), stage.targets("n1")
+            injected = await fault.inject(stage.cluster, targets)
+            monkeypatch.setattr(descriptor_exhaustion, "descriptors", refused)
+            healed = await fault.heal(stage.cluster, targets, injected)
+            assert " descriptors open until it ended" in healed.text
 
     asyncio.run(scene())
 
