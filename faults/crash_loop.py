@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import signal
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -59,8 +60,7 @@ class CrashLoop(Fault):
         while not await over_within(over, due_s - loop.time()):
             due_s = loop.time() + self.every_s
             try:
-                await environment.processes.kill(name, label)
-                kills += 1
+                kills += await environment.processes.kill(name, label) == -signal.SIGKILL
                 starts += await environment.processes.restart(name, label) is not None
             except FaultError:  # another window holds it down and will restart it
                 continue

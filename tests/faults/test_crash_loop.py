@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from faults.crash_loop import CrashLoop
 from faults.kill import Kill
+from harness.cluster.background import Background
+from harness.model.environment import Environment
 from harness.model.errors import FaultError, UsageError
+from harness.model.evidence import Targets
 from tests.helpers.subject import Stage, Subject, until
 
 
@@ -99,6 +104,37 @@ def test_heal_after_an_inject_that_failed_leaves_the_node_as_it_is(tmp_path: Pat
             await loop.heal(stage.cluster, looped, injected)
             assert not stage.cluster.processes.runs("n1")
             await kill.heal(stage.cluster, down, injected)
+
+    asyncio.run(scene())
+
+
+class Exiting:
+    """A node that ends by itself each time, just before it would be killed."""
+
+    def __init__(self) -> None:
+        self.ended = 0
+
+    def pid(self, name: str) -> int:
+        return 1
+
+    async def kill(self, name: str, label: str) -> int:
+        self.ended += 1
+        return 3
+
+    async def restart(self, name: str, label: str) -> int:
+        return 1
+
+
+def test_a_node_that_ends_by_itself_was_not_killed() -> None:
+    async def scene() -> None:
+        node = Exiting()
+        environment = cast(Environment, SimpleNamespace(processes=node, background=Background()))
+        fault, targets = CrashLoop("n1", every_s=0.001), Targets(label="w0", nodes=("n1",), links=())
+        injected = await fault.inject(environment, targets)
+        await until(lambda: node.ended > 2)
+        healed = await fault.heal(environment, targets, injected)
+        assert healed.acted is False
+        assert healed.text.startswith("n1 killed 0×, started again ")
 
     asyncio.run(scene())
 
