@@ -15,6 +15,9 @@ from harness.node.moments import Moments
 class Wakes(Protocol):
     """The part of the processes that moments need."""
 
+    def state(self, name: str) -> str:
+        """The kernel's word for it, such as "stopped"; "gone" if it does not run."""
+
     def wake(self, name: str) -> None:
         """Resume a node that has stopped itself, unless a window stops it."""
 
@@ -47,7 +50,8 @@ class NodeMoments:
 
     def reached(self, label: str) -> str | None:
         for one in self._expected.get(label, ()):
-            if one.moments.reached(one.slot):
+            # A node that is about to stop itself would stop after whatever wakes it now, and for good.
+            if one.moments.reached(one.slot) and self._processes.state(one.name) in ("stopped", "gone"):
                 return one.name
         return None
 

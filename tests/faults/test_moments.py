@@ -19,6 +19,8 @@ from faults.partition import Partition
 from faults.pause import Pause
 from faults.power_loss import PowerLoss
 from harness.cluster.cluster import Cluster
+from harness.cluster.node_moments import NodeMoments
+from harness.cluster.steering import Steering
 from harness.http.client import HttpClient
 from harness.http.message import Response, TransportError
 from harness.model.drill import Drill
@@ -242,6 +244,37 @@ def test_a_node_does_not_stop_itself_for_a_window_that_is_over(monkeypatch: pyte
     monkeypatch.setattr(name_match, "matches", meanwhile)
     moments.passes(Event.SENT, "/replica")
     assert not stops
+
+
+class AboutToStop:
+    """The process of a node, as the kernel sees it."""
+
+    def __init__(self) -> None:
+        self.kernels_word = "running"
+
+    def state(self, name: str) -> str:
+        return self.kernels_word
+
+    def wake(self, name: str) -> None:
+        self.kernels_word = "sleeping"
+
+
+def test_a_moment_is_reached_once_the_node_stands_still_so_that_it_can_be_woken() -> None:
+    """If the fault began, and the node were to go on, while it is about to stop itself, it would then stop for good."""
+    process, seen = AboutToStop(), list[str | None]()
+
+    def stop() -> None:
+        seen.append(moments.reached("w0"))
+        process.kernels_word = "stopped"
+
+    page = ControlPage(stop=stop)
+    moments = NodeMoments({"n1": Steering(page)}, process)
+    moments.expect("w0", ["n1"], Moment(event="sent", match="/replica"))
+    page.moments.passes(Event.SENT, "/replica")
+    assert seen == [None]
+    assert moments.reached("w0") == "n1"
+    moments.go_on("w0")
+    assert process.kernels_word == "sleeping"
 
 
 def test_a_schedule_keeps_its_moments(tmp_path: Path) -> None:
