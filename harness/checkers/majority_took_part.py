@@ -22,11 +22,12 @@ def majority_took_part(history: History) -> Verdict:
     if judged.empty or not workers:
         return Verdict(valid=None, why="no master has done a step with workers")
     of_workers = history.steps[history.steps["node"].isin(workers)]
-    begun = of_workers.merge(judged[["generation", "step", "done_ns"]], on=["generation", "step"])
-    in_time = begun[(begun["begun_ns"] <= begun["done_ns_y"]).to_numpy(dtype=bool)]
-    took_part = in_time.groupby(["generation", "step"])["node"].nunique()
+    place = ["generation", "step"]
+    begun = of_workers.merge(judged[[*place, "done_ns"]].reset_index(names="row"), on=place, suffixes=("_by_worker", ""))
+    in_time = begun[(begun["begun_ns"] <= begun["done_ns"]).to_numpy(dtype=bool)]
+    took_part = in_time.groupby("row")["node"].nunique()
     enough = len(workers) // 2 + 1
-    alone = judged[[took_part.get((row.generation, row.step), 0) < enough for row in judged.itertuples()]]
+    alone = judged[took_part.reindex(judged.index, fill_value=0) < enough]
     if len(alone):
         told = [f"step {row['step']} ({at(row)})" for _, row in alone.iterrows()]
         why = f"{count(len(alone), 'step')} with fewer than {enough} of {count(len(workers), 'worker')}: {listed(told)}"

@@ -44,6 +44,14 @@ def test_a_step_without_a_majority_is_found(line: str, changed: str) -> None:
     assert verdict.why == "1 step with fewer than 2 of 3 workers: step 1 (master at 2.00 s, generation 1)"
 
 
+@pytest.mark.parametrize("other", ["master", "master2"])
+def test_each_time_that_a_step_is_done_needs_its_own_majority(other: str) -> None:
+    """In the same term, such as by a second master of it."""
+    verdict = majority_took_part(told(ALL + f"{other} g1 step 1 bb 0:3,0:4 at 1.0"))
+    assert verdict.valid is False
+    assert verdict.why == f"1 step with fewer than 2 of 3 workers: step 1 ({other} at 1.00 s, generation 1)"
+
+
 def test_updates_of_one_worker_are_not_judged() -> None:
     rows: list[dict[str, object]] = []
     for row in told(ALL).steps.to_dict("records"):
