@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from harness.checkers._steps import at, control, done, trains, undisturbed
+from harness.checkers._steps import at, control, done, stand, trains, undisturbed
 from harness.checkers._wording import count
 from harness.model.errors import UsageError
 from harness.model.history import History
@@ -24,9 +24,9 @@ def loss_parity(history: History) -> Verdict:
     """In the last quarter of the steps the loss has dropped by at least 90% as much as in the undisturbed training.
 
     Gradients that are compressed, or averaged in another order, change bits; they must not change what is learned. Both
-    losses are of the same samples, step by step. The drops are compared, because a share of a loss that is nearly 0 is noise.
-    Unknown with fewer than 40 steps, or while the control's own loss has not halved: until then a training that learns
-    nothing looks like one that learns. `loss_parity_within` takes other bounds.
+    losses are of the same samples, step by step; of a step that was done again, the last time counts. The drops are compared,
+    because a share of a loss that is nearly 0 is noise. Unknown with fewer than 40 steps, or while the control's own loss has
+    not halved: until then a training that learns nothing looks like one that learns. `loss_parity_within` takes other bounds.
     """
     return _judged(history, SHARE, LEARNT)
 
@@ -49,6 +49,7 @@ def loss_parity_within(share: float, *, learnt: float = LEARNT) -> Checker:
 
 def _judged(history: History, share: float, learnt: float) -> Verdict:
     steps, expected = done(history), control(history)["loss"].dropna()
+    steps = steps[stand(history, steps)]
     if steps["loss"].isna().all():
         return Verdict(valid=None, why="no step was done of which the loss is known")
     strange = steps[~np.isfinite(steps["loss"].to_numpy(dtype=np.float64, na_value=np.nan))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import pandas as pd
 import pytest
 
 from harness.checkers import loss_parity as parity
@@ -47,6 +48,23 @@ def test_a_loss_that_is_no_number_is_none() -> None:
     verdict = loss_parity(trained(lambda step: None if step == 7 else falling(step)))
     assert verdict.valid is False
     assert verdict.why.startswith("the loss of step 7 is no finite number (rank0 at")
+
+
+def done_again(loss: float, *, again: Callable[[int], float]) -> History:
+    """The first group got `loss` in its last twenty steps. They were taken back, and the next group did them again."""
+    first = trained(lambda step: falling(step) if step < 60 else loss).steps
+    second = first[(first["node"] != CONTROL) & (first["step"] >= 60)].copy()
+    second["generation"], second["loss"] = 2, second["step"].map(again)
+    return History.of([], steps=pd.concat([first, second]))
+
+
+@pytest.mark.parametrize("loss", [1e30, math.inf])
+def test_a_loss_that_was_taken_back_does_not_matter(loss: float) -> None:
+    assert loss_parity(done_again(loss, again=falling)).valid is True
+
+
+def test_a_good_loss_that_was_taken_back_does_not_excuse_the_one_that_stands() -> None:
+    assert loss_parity(done_again(0.0, again=lambda step: 0.3)).valid is False
 
 
 def test_bounds_can_be_set() -> None:
