@@ -15,11 +15,11 @@ def replicas_agree(history: History) -> Verdict:
     still added up, and nothing fails. Unknown if no step was done by two ranks of a group.
     """
     steps = done(history)
-    groups = steps.groupby(["generation", "step"])["parameters"]
-    several = groups.count() > 1
+    groups = steps[steps["parameters"].notna()].groupby(["generation", "step"])
+    several = groups["node"].nunique() > 1
     if not several.any():
         return Verdict(valid=None, why="no step was done by two ranks")
-    differ = groups.nunique() > 1
+    differ = groups["parameters"].nunique() > 1
     if not differ.any():
         why = f"the ranks of a group held the same parameters after each of {count(int(several.sum()), 'step')}"
         return Verdict(valid=True, why=why)

@@ -101,6 +101,7 @@ def test_groups_that_do_a_step_differently_are_two_histories() -> None:
 
 def test_a_rank_alone_has_no_other_to_agree_with() -> None:
     assert replicas_agree(history("rank0 g1 step 0 aa 0:1 at 1.0")).valid is None
+    assert replicas_agree(history("rank0 g1 step 0 aa 0:1 at 1.0\n rank0 g1 step 0 aa 0:1 at 1.5")).valid is None
     assert one_history(history("rank0 g1 step 0 aa 0:1 at 1.0")).valid is True
 
 
