@@ -46,28 +46,35 @@ class Failover(Fault):
                 await system.promote(environment.address(name))
         except OSError as error:  # also when it takes too long
             raise FaultError(f"{name} did not become the leader: {str(error) or type(error).__name__}") from error
-        return Evidence(acted=await _leads(environment, name), text=f"{name} followed, and leads now")
+        leads = await _leads(environment, name)
+        return Evidence(acted=leads, text=f"{name} followed, and {'leads now' if leads else 'does not say that it leads now'}")
 
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
-        others = [name for name in environment.nodes if name not in targets.nodes and await _leads(environment, name)]
+        """It has acted only if every other node that runs says in the end that it does not lead."""
+        said = {name: await _leads(environment, name) for name in environment.nodes if name not in targets.nodes}
+        others = [name for name, leads in said.items() if leads]
         try:
             await all_done(environment.processes.kill(name, targets.label) for name in others)
         finally:  # also if one of them died on its own just then
             again = await started_again(environment, Targets(label=targets.label, nodes=tuple(others), links=()))
-        still = [name for name in others if await _leads(environment, name)]
-        told = [injected.text, *again, *(f"{name} still leads" for name in still)]
-        return Evidence(acted=bool(injected.acted) and not still, text="; ".join(told))
+        said |= {name: await _leads(environment, name) for name in others}
+        wrong = [
+            f"{name} still leads" if leads else f"{name} did not say whether it leads"
+            for name, leads in said.items()
+            if leads is not False
+        ]
+        return Evidence(acted=bool(injected.acted) and not wrong, text="; ".join([injected.text, *again, *wrong]))
 
 
-async def _leads(environment: Environment, name: str) -> bool:
-    """Whether a node says that it leads; False if it does not answer."""
+async def _leads(environment: Environment, name: str) -> bool | None:
+    """Whether a node says that it leads: False if it does not run, None if it does not answer."""
     if not environment.processes.runs(name):
         return False
     try:
         async with asyncio.timeout(_ANSWER_S):
             return await _system(environment).leads(environment.address(name))
     except OSError:
-        return False
+        return None
 
 
 def _system(environment: Environment) -> HasFailover:
