@@ -16,8 +16,9 @@ def one_history(history: History) -> Verdict:
     had its followers, or the repeated steps used other samples.
     """
     steps = done(history)
+    steps = steps[steps["parameters"].notna()]
     if steps.empty:
-        return Verdict(valid=None, why="no step was done")
+        return Verdict(valid=None, why="no step was done of which the parameters are known")
     kinds = steps.groupby("step")["parameters"].nunique()
     torn = kinds[kinds > 1]
     if torn.empty:

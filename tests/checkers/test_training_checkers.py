@@ -99,6 +99,12 @@ def test_groups_that_do_a_step_differently_are_two_histories() -> None:
     assert "step 1 was done in 2 ways" in invalid(one_history(history(transcript)))
 
 
+def test_steps_without_digests_cannot_be_compared() -> None:
+    done: list[dict[str, object]] = [{"node": f"rank{n}", "generation": n, "step": 0, "done_ns": n} for n in (1, 2)]
+    assert one_history(History.of([], steps=done)).valid is None
+    assert one_history(History.of([], steps=[done[0], done[1] | {"parameters": "aa"}])).why == "1 step, each done in one way"
+
+
 def test_a_rank_alone_has_no_other_to_agree_with() -> None:
     assert replicas_agree(history("rank0 g1 step 0 aa 0:1 at 1.0")).valid is None
     assert replicas_agree(history("rank0 g1 step 0 aa 0:1 at 1.0\n rank0 g1 step 0 aa 0:1 at 1.5")).valid is None
