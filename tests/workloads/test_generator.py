@@ -13,8 +13,10 @@ import pandas as pd
 import pytest
 import uvloop
 
+from harness.checkers.generator_kept_up import generator_kept_up
 from harness.model.codec import describe
-from harness.model.load import Load
+from harness.model.history import History
+from harness.model.load import NEVER_SENT, Load
 from harness.model.system import Address, Answer, Call, CallFailed, Node, OutcomeUnknown
 from harness.node.context import NodeContext as RunningNode
 from harness.node.context import NodeSpec
@@ -60,6 +62,8 @@ class MoodyClient:
                     raise ConnectionResetError("gone")
                 case "doubt":
                     raise OutcomeUnknown("whether it is settled is not known", "held")
+                case "block the generator":
+                    time.sleep(0.4)  # noqa: ASYNC251 - as a machine does that does not let the process run
                 case "hang":
                     await asyncio.Event().wait()
                 case "own timeout":
@@ -228,6 +232,15 @@ def test_what_could_never_be_sent_surely_had_no_effect(tmp_path: Path) -> None:
     never = ops[ops["outcome"] == "failed"]
     assert set(never["error"]) == {"not sent: every client was busy until the load ended"}
     assert len(sent) + len(never) == 20
+
+
+def test_a_call_that_the_generator_itself_could_not_send_before_the_end_left_late(tmp_path: Path) -> None:
+    load = Load(rate=100, seconds=0.2, clients=20, timeout_ms=100, arrivals="constant")
+    ops, _ = generate(tmp_path, Moody(), Keys(keys=("block the generator",)), load)
+    never = ops[ops["error"] == NEVER_SENT]
+    assert len(never) >= 19
+    assert (never["sent_ns"] - never["ready_ns"] > 100e6).all()
+    assert generator_kept_up(History.of(ops)).valid is None
 
 
 @pytest.mark.parametrize("final", [("fine", "fine"), ("refuse twice", "fine")])

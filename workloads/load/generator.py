@@ -187,8 +187,8 @@ class Generator:
             if self._stopped:
                 return
             ready = max(due, free_ns)
-            if self._now_ns() > last_ns:
-                self._record(call, "load", index, Answer(), "failed", NEVER_SENT, (due, ready, ready, self._now_ns()))
+            if (now_ns := self._now_ns()) > last_ns:
+                self._record(call, "load", index, Answer(), "failed", NEVER_SENT, (due, ready, now_ns, now_ns))
             else:
                 await self._invoke(index, call, due, "load", ready)
             free_ns = self._now_ns()
