@@ -42,11 +42,12 @@ class Moody:
 
 
 class MoodyClient:
-    def __init__(self, index: int, frozen_s: float) -> None:
+    def __init__(self, index: int, frozen_s: float, attempts: int = 1) -> None:
         self._index = index
         self._frozen_s = frozen_s
         self._busy = False
         self._asked = 0
+        self.attempts = attempts
 
     async def invoke(self, call: Call) -> Answer:
         assert not self._busy, "a client is asked for one thing at a time"
@@ -241,6 +242,22 @@ def test_a_call_that_the_generator_itself_could_not_send_before_the_end_left_lat
     assert len(never) >= 19
     assert (never["sent_ns"] - never["ready_ns"] > 100e6).all()
     assert generator_kept_up(History.of(ops)).valid is None
+
+
+def test_a_call_that_was_never_sent_has_none_of_the_attempts_of_the_call_before(tmp_path: Path) -> None:
+    load = Load(rate=100, seconds=0.2, clients=1, timeout_ms=100, arrivals="constant")
+    ops, _ = generate(tmp_path, Persistent(), Keys(keys=("hang",)), load)
+    never = (ops["error"] == NEVER_SENT).fillna(False)
+    assert set(ops["attempts"][~never]) == {3}
+    assert set(ops["attempts"][never]) == {1}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Persistent(Moody):
+    """A system whose clients make three attempts at each call."""
+
+    def client(self, index: int, entries: Mapping[str, Address]) -> MoodyClient:
+        return MoodyClient(index, self.frozen_s, attempts=3)
 
 
 @pytest.mark.parametrize("final", [("fine", "fine"), ("refuse twice", "fine")])

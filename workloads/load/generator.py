@@ -225,7 +225,8 @@ class Generator:
         asking = self._under_way[index]
         self._left += asking is not None and asking.under_way > 0
         times_ns = (due, due if ready is None else ready, sent, self._now_ns())
-        self._record(call, phase, index, answer, outcome, error, times_ns)
+        again = self._asking_again[index]
+        self._record(call, phase, index, answer, outcome, error, times_ns, 1 if again is None else again.attempts)
         return answer if outcome == "ok" else None
 
     def _record(
@@ -237,10 +238,10 @@ class Generator:
         outcome: Outcome,
         error: str | None,
         times_ns: tuple[int, int, int, int],
+        attempts: int = 1,
     ) -> None:
         written = answer.value is None and call.expected is None
         value = call.value if written else answer.value
-        again = self._asking_again[index]
         self._log.add(
             call,
             phase=phase,
@@ -249,7 +250,7 @@ class Generator:
             outcome=outcome,
             error=error,
             node=answer.node,
-            attempts=1 if again is None else again.attempts,
+            attempts=attempts,
             times_ns=times_ns,
         )
         if phase == "load":
