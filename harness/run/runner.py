@@ -100,6 +100,7 @@ async def _record(spec: RunSpec, run_dir: Path, observer: Observer) -> History:
             guard = None if drill.guard is None else Guard.parse(drill.guard)
             watching = (cluster.lost(), cluster.links.plane.watch(), _keep_looking(usage))
             records, stopped = await drive(cluster, generator, watching, windows, start_ns, observer, guard, cluster.note)
+            await usage.look()  # the last fault may have ended only now, and started a node again
             await generator.finish(drill.system, asking=not stopped)
             await usage.last_look(settled, SETTLE_S)
             ops = read_oplog((run_dir / "nodes" / CLIENT / OPLOG).read_bytes(), start_ns)

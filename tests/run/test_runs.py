@@ -67,6 +67,11 @@ def test_a_node_that_hangs_fails_a_drill_that_asks_for_nothing_else(tmp_path: Pa
     assert done.result.verdict == "fail"
 
 
+def test_what_a_node_holds_is_known_if_a_fault_started_it_again_as_the_load_ended(tmp_path: Path) -> None:
+    done = run_drill(drill(Kill("n1").between(0.5, 1.0), replicas=2), tmp_path)
+    assert checks(done)["nothing_leaked"][0] is True
+
+
 @pytest.mark.slow
 def test_a_run_is_repeated_by_its_seed(tmp_path: Path) -> None:
     """The same calls at the same times, the same windows and targets; another seed changes them all."""
