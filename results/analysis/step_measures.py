@@ -33,8 +33,8 @@ class StepMeasures:
 
     @property
     def stall_s(self) -> float | None:
-        """The longest time without a new step."""
-        return max(float(self.intervals_ms[-1]), self.stopped_ms) / 1e3 if len(self.intervals_ms) else None
+        """The longest time without a new step; None if no time after the first one is known."""
+        return max([self.stopped_ms, *self.intervals_ms[-1:].tolist()]) / 1e3 or None
 
 
 def measure_steps(history: History) -> StepMeasures:

@@ -64,6 +64,8 @@ def test_a_training_that_never_came_back_stands_still_until_the_loads_end() -> N
     measured = found(History.of(calls, [window(0.45, 0.55)], steps=steps))
     assert measured.goodput == pytest.approx(50 * 10 / 2000)
     assert measured.stall_s == pytest.approx(1.5)
+    only_one = found(History.of(calls, [window(0.45, 0.55)], steps=steps_of("rank0", (0, 100))))
+    assert only_one.stall_s == pytest.approx(1.9)
     alive = found(History.of(calls, [window(0.45, 0.55)], steps=steps_of("rank0", *steady(0, 202, 0))))
     assert alive.goodput == pytest.approx(1)
     assert alive.stall_s == pytest.approx(0.01)
@@ -103,6 +105,11 @@ def test_slos(text: str, value: float, ok: bool, why: str) -> None:
     judged = judge(slo, measure(history, [slo]))
     assert (judged.ok, judged.why) == (ok, why)
     assert judged.value == pytest.approx(value)
+
+
+def test_a_single_step_that_nothing_followed_is_no_stall() -> None:
+    slo = SLO.parse("stall < 1s")
+    assert judge(slo, measure(trained(steps_of("rank0", (0, 100))), [slo])).ok is None
 
 
 @pytest.mark.parametrize("text", ["goodput >= 90%", "stall < 1s", "lost_steps < 1", "step p99 < 1s"])
