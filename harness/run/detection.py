@@ -166,25 +166,25 @@ def outcome_of(result: Result, caught_by: str | None, waited_share: float = 0.0)
 
     `caught_by` is the check or SLO that must catch the bug; None if the system is the correct one.
     """
-    judged = {check.name: check.valid for check in result.checks}
-    counts = waited_share <= MAX_WAITED and all(judged.get(name, True) is not None for name in CONDITIONS)
+    judged = [(check.name, check.valid) for check in result.checks]
+    counts = waited_share <= MAX_WAITED and not any(name in CONDITIONS and valid is None for name, valid in judged)
     if caught_by is None:
-        if False in judged.values() or (counts and found_by(result)):
+        if any(valid is False for _, valid in judged) or (counts and found_by(result)):
             return "false alarm"
         return "clean" if counts and result.verdict == "pass" else "unknown"
-    held = (judged | {slo.text: slo.ok for slo in result.slos}).get(caught_by)
-    if not counts or held is None:
+    # A drill may have a check twice, with different bounds.
+    held = [valid for name, valid in (*judged, *((slo.text, slo.ok) for slo in result.slos)) if name == caught_by]
+    if not counts or not held or (None in held and False not in held):
         return "unknown"
-    return "missed" if held else "caught"
+    return "caught" if False in held else "missed"
 
 
 def _why(result: Result, caught_by: str | None, starved: Starvation | None) -> str:
     """Why the run does not count, if so; then what the bug's check said, and everything else that failed or is undecided."""
-    said = {check.name: (check.valid, check.why) for check in result.checks} | {
-        slo.text: (slo.ok, slo.why) for slo in result.slos
-    }
-    telling = [name for name, (fine, _) in said.items() if name == caught_by or fine is not True]
-    telling.sort(key=lambda name: (name not in CONDITIONS, name != caught_by))
+    said = [(check.name, check.valid, check.why) for check in result.checks]
+    said += [(slo.text, slo.ok, slo.why) for slo in result.slos]
+    telling = [(name, why) for name, fine, why in said if name == caught_by or fine is not True]
+    telling.sort(key=lambda told: (told[0] not in CONDITIONS, told[0] != caught_by))
     parts = [f"the machine was too busy: {starved}"] if starved else []
-    parts += [f"{name}: {said[name][1]}" for name in telling]
+    parts += [f"{name}: {why}" for name, why in telling]
     return "; ".join(parts) or "every check and SLO held"

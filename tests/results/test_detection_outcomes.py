@@ -39,6 +39,28 @@ def test_a_bug_is_caught_by_its_own_check_alone(run: Result, caught_by: str, out
 
 
 @pytest.mark.parametrize(
+    ("found", "outcome", "of_the_correct_system"),
+    [
+        ((False, True), "caught", "false alarm"),
+        ((False, None), "caught", "false alarm"),
+        ((None, True), "unknown", "unknown"),
+        ((True, True), "missed", "clean"),
+    ],
+)
+def test_a_check_that_a_drill_has_with_two_bounds_is_caught_by_either(
+    found: tuple[bool | None, bool | None], outcome: str, of_the_correct_system: str
+) -> None:
+    for pair in (found, found[::-1]):
+        run = concluded(
+            History.of(steady()), slos=(), checks=tuple(CheckResult(name="balanced", valid=valid, why="") for valid in pair)
+        )
+        assert outcome_of(run, "balanced") == outcome
+        assert outcome_of(run, None) == of_the_correct_system
+        busy = outcome_of(run, None, waited_share=0.6)
+        assert busy == ("false alarm" if of_the_correct_system == "false alarm" else "unknown")
+
+
+@pytest.mark.parametrize(
     ("run", "outcome"),
     [
         (result(True, True), "clean"),
