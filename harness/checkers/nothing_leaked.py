@@ -31,8 +31,8 @@ def nothing_leaked(history: History) -> Verdict:
     project's clients does not say which ones it uses: to each of its peers it may have four more for each client, and for each
     call without an answer. Of foreign programs, which do not report what they hold, the kernel shows only the sockets, and the
     verdict names these nodes: a program may have 16 more connections that it accepted and did not close when the other side
-    did, and as many more sockets as a node that opens its connections by its own means. Unknown if a node could not be looked
-    at, or is still working on what it was asked.
+    did, and as many more sockets as a node that opens its connections by its own means. Requests and tasks that have become
+    fewer since everything was over do not count: the node is still working them off. Unknown if a node could not be looked at.
     """
     looks = looks_of(history.usage)
     verdict = leaked(looks, _may_keep(history))
