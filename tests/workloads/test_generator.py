@@ -299,6 +299,31 @@ class Emptied(Keys):
         return answer.value == "empty after three!"
 
 
+def test_a_load_that_an_error_ends_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ExceptionGroup) as raised:
+        generate(tmp_path, Uncounted(), Keys(), Load(rate=100, seconds=0.1))
+    assert raised.group_contains(KeyError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uncounted(Moody):
+    """A system whose clients fail to say how often they tried."""
+
+    def client(self, index: int, entries: Mapping[str, Address]) -> MoodyClient:
+        return UncountedClient(index, self.frozen_s)
+
+
+class UncountedClient(MoodyClient):
+    @property
+    def attempts(self) -> int:
+        if self._asked:
+            raise KeyError("the last call")
+        return 1
+
+    @attempts.setter
+    def attempts(self, attempts: int) -> None: ...
+
+
 def test_a_workload_that_ends_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="the workload ends after 3 calls; this load needs 10"):
         generate(tmp_path, Moody(), Ending(), Load(rate=10, seconds=1, arrivals="constant"))

@@ -114,6 +114,9 @@ class Generator:
         self._running = asyncio.create_task(self._run(start_ns))
 
     def progress(self) -> Progress:
+        """How far the load is. Raises the error that ended it too early, such as one of the client's own code."""
+        if self._running is not None and self._running.done():
+            self._running.result()
         now_ns, recent = self._now_ns(), self._recent_ms
         self._recent_ms = []
         due = bisect_right(self._due, now_ns)
