@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -17,8 +16,9 @@ from harness.run.judging import check, check_slos
 from results.analysis.judge import SLOResult
 from results.record.result import CheckResult, LoadLimits, Result
 
-_UNKNOWN_LOAD: Final = LoadLimits(seconds=0.0, timeout_ms=math.inf)
-"""For runs that did not record their limits: the load lasts as long as its calls."""
+_UNKNOWN_LOAD: Final = LoadLimits(seconds=0.0, timeout_ms=0.0)
+"""For runs that did not record their limits: the load lasts as long as its calls, and any without an answer may have timed
+out."""
 
 
 def judge_again(result: Result, history: History) -> tuple[tuple[CheckResult, ...], tuple[SLOResult, ...]]:

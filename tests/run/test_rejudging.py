@@ -147,3 +147,9 @@ def test_what_the_load_was_planned_as_counts_for_the_slos() -> None:
     for load, ok in ((short, True), (long, False)):
         again = msgspec.convert(msgspec.to_builtins(result) | {"load": load}, type(result))
         assert [slo.ok for slo in judge_again(again, history)[1]] == [ok]
+
+
+def test_without_its_timeout_a_call_without_an_answer_may_have_taken_any_time() -> None:
+    _, [slo] = judge_again(concluded(crash(), slos=("max < 2s",)), crash())
+    assert slo.ok is None
+    assert "calls were given up sooner than that, unanswered" in slo.why
