@@ -18,7 +18,7 @@ All `_ns` columns are integer nanoseconds of the monotonic clock, counted from t
 | `attempts` | int32    | how many attempts a client that retries has made; else 1                               |
 | `due_ns`   | int64    | when it was due on the schedule                                                        |
 | `ready_ns` | int64    | when it could have been sent: due, and a client free                                   |
-| `sent_ns`  | int64    | when it was sent; `sent_ns - ready_ns` is the generator's own lateness                 |
+| `sent_ns`  | int64    | when it was sent, or given up unsent; less `ready_ns`, the generator's own lateness    |
 | `done_ns`  | int64    | when its answer came, or it was given up                                               |
 
 `windows`, one row per fault window: `label` ("w0"), `fault` (its class: "Latency"), `parameters` (a JSON object: its
