@@ -31,6 +31,11 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     abandoned: int | None
 
     @property
+    def process(self) -> tuple[str, int]:
+        """The process: another node's may have had the same pid before."""
+        return self.node, self.pid
+
+    @property
     def from_outside(self) -> bool:
         """Whether it is the kernel's account of a program that does not report about itself."""
         return self.abandoned is not None

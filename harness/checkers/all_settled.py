@@ -28,12 +28,12 @@ def unsettled(looks: Sequence[Look]) -> Verdict:
     """The same, judged from the looks themselves."""
     told = [(look, _counts(look.unsettled)) for look in looks if look.unsettled is not None]
     ends = [(look, left) for look, left in told if look.moment == "end"]
-    before = {look.pid: left for look, left in told if look.moment == "over"}
+    before = {look.process: left for look, left in told if look.moment == "over"}
     if not ends:
         return Verdict(valid=None, why="no node reported its pending work at the end")
     stuck, working = [], []
     for look, left in ends:
-        first = before.get(look.pid, {})
+        first = before.get(look.process, {})
         # Below 0, it has counted something twice, which does not wear off.
         stays = {what: n for what, n in left.items() if n < 0 or n >= first.get(what, 0)}
         if stays:

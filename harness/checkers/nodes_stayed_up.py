@@ -39,9 +39,9 @@ def nodes_stayed_up(history: History) -> Verdict:
 def silent(looks: Sequence[Look], moments: Sequence[str]) -> list[str]:
     """The nodes that did not report about themselves at any of these moments, though the same process did before."""
     asked = [look for look in looks if look.moment in moments]
-    told, answered = ({look.pid for look in some if look.tasks is not None} for some in (looks, asked))
-    at_all = set.intersection(*({look.pid for look in asked if look.moment == moment} for moment in moments))
-    return sorted({look.node for look in asked if look.pid in at_all & told - answered})
+    told, answered = ({look.process for look in some if look.tasks is not None} for some in (looks, asked))
+    at_all = set.intersection(*({look.process for look in asked if look.moment == moment} for moment in moments))
+    return sorted({look.node for look in asked if look.process in at_all & told - answered})
 
 
 def applies(history: History) -> bool:

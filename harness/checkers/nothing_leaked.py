@@ -63,16 +63,16 @@ def leaked(looks: Sequence[Look], may_keep: Mapping[str, int] | None = None) -> 
     ends = [look for look in looks if look.moment == "end"]
     if not ends:
         return Verdict(valid=None, why="what the nodes held in the end was not recorded")
-    starts = {look.pid: look for look in reversed(looks) if look.moment == "start" and _whole(look)}
-    overs = {look.pid: look for look in looks if look.moment == "over" and _whole(look)}
-    seen = [end for end in ends if _whole(end) and end.pid in starts]
-    told = [why for end in seen if (why := _piled_up(starts[end.pid], end, overs.get(end.pid), kept))]
+    starts = {look.process: look for look in reversed(looks) if look.moment == "start" and _whole(look)}
+    overs = {look.process: look for look in looks if look.moment == "over" and _whole(look)}
+    seen = [end for end in ends if _whole(end) and end.process in starts]
+    told = [why for end in seen if (why := _piled_up(starts[end.process], end, overs.get(end.process), kept))]
     if told:
         return Verdict(valid=False, why="; ".join(told))
-    blind = [end.node for end in ends if not _whole(end) or end.pid not in starts]
+    blind = [end.node for end in ends if not _whole(end) or end.process not in starts]
     if blind:
         return Verdict(valid=None, why=f"what {listed(blind)} held could not be seen")
-    working = [why for end in seen if (why := _piled_up(starts[end.pid], end, None, kept))]
+    working = [why for end in seen if (why := _piled_up(starts[end.process], end, None, kept))]
     if working:
         return Verdict(valid=True, why=f"nothing leaked, and some work is not done yet: {'; '.join(working)}")
     most = max(ends, key=lambda look: look.descriptors or 0)

@@ -73,7 +73,7 @@ class UsageLog:
     def __init__(self, cluster: Cluster) -> None:
         self.rows: list[Usage] = []
         self._cluster = cluster
-        self._begun: set[int] = set()
+        self._begun: set[tuple[str, int]] = set()
         """The processes that were inspected soon after their start."""
 
     async def look(self) -> None:
@@ -81,7 +81,7 @@ class UsageLog:
         self.rows.append(machine("load"))
         new: list[tuple[str, int]] = []
         for name, pid in self._running():
-            if pid not in self._begun and name != PLANE:
+            if (name, pid) not in self._begun and name != PLANE:
                 new.append((name, pid))
             else:
                 self.rows.append(given_to(name, pid, "load"))
@@ -98,7 +98,7 @@ class UsageLog:
 
     async def _inside(self, nodes: Sequence[tuple[str, int]], moment: str) -> list[Usage]:
         seen = await asyncio.gather(*(self._held(name, pid, moment) for name, pid in nodes))
-        self._begun |= {row.pid for row in seen if row.tasks is not None or row.abandoned is not None}
+        self._begun |= {(row.node, row.pid) for row in seen if row.tasks is not None or row.abandoned is not None}
         return seen
 
     async def _held(self, name: str, pid: int, moment: str) -> Usage:

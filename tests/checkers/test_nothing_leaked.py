@@ -155,6 +155,12 @@ def test_what_could_not_be_seen_is_unknown(rows: list[Row]) -> None:
     assert judged(*rows) == (None, "what n1 held could not be seen")
 
 
+def test_a_node_is_not_compared_with_another_one_that_had_its_pid_before() -> None:
+    before, begun, ended = look("start", counts={"tasks": 100}), look("start", "n2"), look("end", "n2", {"tasks": 100})
+    assert judged(before, ended) == (None, "what n2 held could not be seen")
+    assert judged(before, begun, ended)[0] is False
+
+
 def test_a_leak_that_was_seen_counts_although_another_node_could_not_be_seen() -> None:
     assert judged(look("start"), look("end", counts={"tasks": 100}), look("end", "n2", pid=8))[0] is False
 
