@@ -166,3 +166,12 @@ def test_says_how_far_it_came_when_it_gives_up(monkeypatch: pytest.MonkeyPatch) 
     assert verdict.valid is None
     assert "key k0" in verdict.why
     assert "of 13 calls explained" in verdict.why
+
+
+@pytest.mark.parametrize("most_explored", [-3, 0, 1, 2, 100])
+def test_what_the_keys_before_have_used_up_is_not_spent_again(most_explored: int) -> None:
+    ops = [Op(Call(client, "enqueue", str(client)), 0, 10 + client, "ok") for client in range(8)]
+    ops.append(Op(Call(20, "dequeue", "none"), 30, 31, "ok"))
+    found = rounds.decide(problem(ops, objects.named("queue")), most_explored)
+    assert found.has_order is None
+    assert found.explored <= max(0, most_explored) + len(rounds.ROUNDS)

@@ -49,7 +49,8 @@ def decide(problem: Problem, most_explored: int = MOST_EXPLORED, core: Core = CO
     """Whether there is an order."""
     explained = explored = 0
     for width, spent_weight, owed_weight in ROUNDS:
-        share = (most_explored - explored) // (1 if width == ROUNDS[-1][0] else 2)
+        left = max(0, most_explored - explored)  # each round explores one more than its share before it notices
+        share = left // (1 if width == ROUNDS[-1][0] else 2)
         found = core(problem, Effort(width, share, spent_weight, owed_weight))
         explored += found.explored
         explained = max(explained, found.explained)
