@@ -57,15 +57,22 @@ def nothing_lost(history: History) -> Verdict:
         kinds = listed(sorted({calls.text("kind", row) for row in other[np.isin(calls.key[other], mixed)]})) or TXN
         what = f"what {kinds} did to {count(len(mixed), 'key')} is not known here"
         return Verdict(valid=None, why=f"{what}: {listed(calls.names(mixed))}")
-    unread = np.setdiff1d(calls.key[acked], calls.key[found.reads])
+    unread = np.setdiff1d(calls.key[acked], _judged_keys(calls, acked, found.reads))
     if len(unread):
-        what = f"{count(len(unread), 'key')} with acknowledged writes had no answered read after healing"
+        what = f"{count(len(unread), 'key')} with acknowledged writes had no answered read after healing and after one of them"
         return Verdict(valid=None, why=f"{what}: {listed(calls.names(unread))}")
     return Verdict(
         valid=True,
         why=f"after healing no key is older than an acknowledged write: {count(len(acked), 'write')},"
         f" {count(len(np.unique(calls.key[acked])), 'key')}{_covered(calls, acked, history.windows)}",
     )
+
+
+def _judged_keys(calls: _Calls, acked: Integers, reads: Integers) -> Integers:
+    """The keys of which one of these reads was sent after an acknowledged write was done, so that it could show a loss."""
+    first_ns = np.full(int(calls.key.max()) + 1, NEVER)
+    np.minimum.at(first_ns, calls.key[acked], calls.done_ns[acked])
+    return calls.key[reads[first_ns[calls.key[reads]] < calls.sent_ns[reads]]]
 
 
 def _covered(calls: _Calls, acked: Integers, windows: pd.DataFrame) -> str:
