@@ -181,9 +181,24 @@ def _drained_ns(answers: pd.DataFrame) -> dict[str, int]:
 
 def _swallowed(history: History) -> dict[str, float]:
     """How many messages of each subscription may have gone to receives of unknown outcome that do not say what they brought."""
-    dark = _never_acked(history, calls(history, RECEIVES, ("unknown",)))
-    dark = dark[dark["value"].isna()]
-    each = pd.Series(np.where(dark["kind"] == POLL, np.inf, 1.0), index=dark["key"].fillna("").to_numpy())
+    return _at_most(_never_acked(history, _silent(history)))
+
+
+def had_before(history: History) -> dict[str, float]:
+    """The same for subscriptions whose messages are acked: what such receives have taken comes again later."""
+    silent = _silent(history)
+    return _at_most(silent.drop(index=_never_acked(history, silent).index))
+
+
+def _silent(history: History) -> pd.DataFrame:
+    """The receives of unknown outcome that do not say what they brought."""
+    dark = calls(history, RECEIVES, ("unknown",))
+    return dark[dark["value"].isna().to_numpy(dtype=bool)]
+
+
+def _at_most(receives: pd.DataFrame) -> dict[str, float]:
+    """How many messages these receives of each subscription can have brought."""
+    each = pd.Series(np.where(receives["kind"] == POLL, np.inf, 1.0), index=receives["key"].fillna("").to_numpy())
     return {str(key): float(number) for key, number in each.groupby(level=0).sum().items()}
 
 

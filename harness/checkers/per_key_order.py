@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from harness.checkers._calls import codes
-from harness.checkers._messages import Messages, delivers, judged
+from harness.checkers._messages import Messages, delivers, had_before, judged
 from harness.checkers._timeline import NONE, Integers, Timeline
 from harness.checkers._wording import count
 from harness.model.history import History
@@ -25,21 +25,23 @@ def per_key_order(history: History) -> Verdict:
     send was acknowledged before the other's was sent. One was received first if it came in a call that was answered before
     every call that brought the other was sent, or earlier in the same poll, if only that brought the other. Calls whose
     times touch are concurrent. Messages that were sent twice are left out; the verdict is then unknown unless others are out
-    of order.
+    of order. Where messages are acked, a `receive` of unknown outcome may have brought a message that came again later, a
+    `poll` any number: unknown, if no more than those are out of order.
 
     O(n log n).
     """
-    return judged(history, _judge)
+    return judged(history, lambda found: _judge(history, found))
 
 
-def _judge(found: Messages) -> Verdict:
+def _judge(history: History, found: Messages) -> Verdict:
     sends = found.sends[~found.sends.duplicated(["topic", "message"], keep=False).to_numpy(dtype=bool)]
     first = _received(found).merge(sends, on=["topic", "message"], suffixes=("", "_send"))
     if len(first) < 2:
         return Verdict(valid=None, why="fewer than two messages were received that were sent once")
     earlier = np.where((between := _between_calls(first)) != NONE, between, _within_polls(first))
     wrong = np.flatnonzero(earlier != NONE)
-    if len(wrong):
+    before = had_before(history)
+    if any(number > before.get(str(key), 0) for key, number in first["key"].iloc[wrong].value_counts().items()):
         at = int(wrong[np.argmin(first["done_ns"].to_numpy()[wrong])])
         late, early = first.iloc[at], first.iloc[int(earlier[at])]
         ops = {int(row[name]) for row in (late, early) for name in ("op", "op_send")}
@@ -49,6 +51,10 @@ def _judge(found: Messages) -> Verdict:
             f" {late['message']} had been sent to {late['key_send']} first; {count(len(wrong), 'message')} out of order",
             ops=tuple(sorted(ops)),
         )
+    if len(wrong):
+        late = first.iloc[int(wrong[0])]
+        what = f"{count(len(wrong), 'message')} out of order may have come before to receives that brought no answer"
+        return Verdict(valid=None, why=f"{what}, such as {late['message']} (op {late['op']})")
     if len(sends) < len(found.sends):
         again = found.sends[found.sends.duplicated(["topic", "message"], keep=False)].iloc[0]
         return Verdict(valid=None, why=f"{again['message']} was sent twice (op {again['op']}), so its place is not known")

@@ -334,9 +334,17 @@ def ordered_by_key(ops: list[Op]) -> bool | None:
     sends, receives, names = parts(ops)
     once = [op for op in sends if [other.value for other in sends].count(op.value) == 1]
     pairs = {name: certain_order(receives, name) for name in names}
+    late: dict[str, set[str | None]] = {name: set() for name in names}
     for a, b, name in product(once, once, names):
         if a.key == b.key and a.end < b.sent and (b.value, a.value) in pairs[name]:
+            late[name].add(a.value)
+    for name in names:
+        acks = any(op.kind == "ack" and op.key == name for op in ops)
+        silent = [op.kind for op in receives if acks and op.key == name and op.outcome == "unknown" and op.value is None]
+        if "poll" not in silent and len(late[name]) > len(silent):
             return False
+    if any(late.values()):
+        return None
     seen = {(op.key, message) for op in receives if op.ok for message in brought(op)}
     counted = [key for key, message in seen if message in [op.value for op in once]]
     return True if len(counted) > 1 and len(once) == len(sends) else None

@@ -1,0 +1,28 @@
+"""Receives of unknown outcome where messages are acked: what they brought comes again, unless it was acked."""
+
+from __future__ import annotations
+
+from harness.checkers.per_key_order import per_key_order
+from tests.helpers.transcript import history
+
+SENT = "c1 send t/k a 0..9 ok\nc1 send t/k b 10..19 ok\nc1 send t/k c 20..29 ok\n"
+
+
+def test_a_message_that_came_again_may_have_come_before_without_an_answer() -> None:
+    calls = "c2 receive t null 30..39 unknown\nc3 receive t b 40..49 ok\nc3 ack t b 50..59 ok\nc3 receive t a 60..69 ok"
+    verdict = per_key_order(history(SENT + calls))
+    assert verdict.valid is None
+    assert verdict.why == "1 message out of order may have come before to receives that brought no answer, such as a (op 6)"
+
+
+def test_a_receive_brings_one_message() -> None:
+    calls = "c2 receive t null 30..39 unknown\nc3 receive t c 40..49 ok\nc3 ack t c 50..59 ok\nc3 receive t b 60..69 ok\n"
+    assert per_key_order(history(SENT + calls + "c3 receive t a 70..79 ok")).valid is False
+    assert (
+        per_key_order(history(SENT + (calls + "c3 receive t a 70..79 ok").replace("receive t null", "poll t null"))).valid
+        is None
+    )
+
+
+def test_where_nothing_is_acked_nothing_comes_again() -> None:
+    assert per_key_order(history(SENT + 'c2 receive t null 30..39 unknown\nc3 poll t ["b","a"] 40..49 ok')).valid is False
