@@ -23,7 +23,7 @@ class Messages:
     failed sends are left out. `receipts`: `op`, `client`, `topic`, `key` (the subscription), `message`, `place` (in its
     poll), `sent_ns`, `done_ns`. `answers`: one row per answered `receive` or `poll`: `client`, `topic`, `key`, `phase`,
     `sent_ns`, `empty`. `unsure`: one row per message that a consumer has although the outcome of its `receive` or `poll` is
-    unknown, as of `receipts`. `held`: the same without subscriptions whose messages are acked, since then it comes again.
+    unknown, as of `receipts`. `held`: those of them that do not come again, because messages are not acked or this one was.
     """
 
     sends: pd.DataFrame
@@ -77,8 +77,16 @@ def _messages(history: History) -> Messages:
         receipts=_with_topic(receipts),
         answers=_with_topic(answers),
         unsure=unsure,
-        held=_never_acked(history, unsure),
+        held=_held(history, unsure),
     )
+
+
+def _held(history: History, unsure: pd.DataFrame) -> pd.DataFrame:
+    """Those of these messages that do not come again."""
+    acks = calls(history, [ACK], ("ok", "unknown"))
+    acked = pd.MultiIndex.from_arrays([acks["key"].fillna(""), as_elements(acks["value"])])
+    over = pd.MultiIndex.from_frame(unsure[["key", "message"]]).isin(acked)
+    return pd.concat([_never_acked(history, unsure), unsure[over]])
 
 
 def _received(answers: pd.DataFrame) -> pd.DataFrame:

@@ -284,8 +284,10 @@ def none_lost(ops: list[Op]) -> bool | None:
     for name in names:
         answers = [op for op in receives if op.ok and op.key == name]
         acks = any(op.kind == "ack" and op.key == name for op in ops)
-        dark = [op for op in receives if op.outcome == "unknown" and op.key == name and not acks]
-        got = [message for op in (*answers, *dark) for message in brought(op)]
+        over = {op.value for op in ops if op.kind == "ack" and op.key == name and op.outcome != "failed"}
+        dark = [op for op in receives if op.outcome == "unknown" and op.key == name]
+        got = [message for op in answers for message in brought(op)]
+        got += [message for op in dark for message in brought(op) if not acks or message in over]
         missing: list[Op] = []
         for message in {op.value for op in acked}:
             same = sorted((op for op in acked if op.value == message), key=lambda op: op.done)
@@ -296,7 +298,7 @@ def none_lost(ops: list[Op]) -> bool | None:
             latest = max((op for op in last if op.client == client), key=lambda op: op.sent)
             drained = min(drained, latest.sent if not brought(latest) else float("-inf"))
         gone = [op for op in missing if op.done < drained]
-        silent = [op.kind for op in dark if op.value is None]
+        silent = [op.kind for op in dark if op.value is None and not acks]
         excused = len(gone) if "poll" in silent else len(silent)
         verdicts.append(False if len(gone) > excused else None if missing else True)
     verdicts += [None for op in receives if op.key not in names]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from harness.checkers.at_least_once import at_least_once
+from harness.checkers.no_lost_messages import no_lost_messages
 from harness.checkers.per_key_order import per_key_order
 from tests.helpers.transcript import history
 
@@ -26,3 +28,12 @@ def test_a_receive_brings_one_message() -> None:
 
 def test_where_nothing_is_acked_nothing_comes_again() -> None:
     assert per_key_order(history(SENT + 'c2 receive t null 30..39 unknown\nc3 poll t ["b","a"] 40..49 ok')).valid is False
+
+
+def test_a_message_that_was_acked_although_its_receive_had_no_answer_is_not_lost() -> None:
+    calls = "c1 send q a 0..9 ok\nc2 receive q a 10..19 unknown\nc2 ack q {} 20..29 {}\nc2 receive q null 30..39 ok"
+    for checker in (at_least_once, no_lost_messages):
+        assert checker(history(calls.format("a", "ok"))).valid is True
+        assert checker(history(calls.format("a", "unknown"))).valid is True
+        assert checker(history(calls.format("a", "failed"))).valid is False
+        assert checker(history(calls.format("b", "ok"))).valid is False
