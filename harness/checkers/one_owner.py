@@ -29,6 +29,8 @@ def one_owner(history: History) -> Verdict:
     served: dict[tuple[str, int], _Told] = {}
     entries: dict[tuple[str, int], tuple[_Told, ToldPartition]] = {}
     newest: _Told | None = None
+    changed: dict[int, tuple[_Told, set[str]]] = {}
+    """By the map's epoch, the partitions whose epoch it is, by their lower bounds."""
     for each in events:
         if isinstance(each.event, Served):
             first = served.setdefault((each.event.key, each.event.epoch), each)
@@ -43,6 +45,11 @@ def one_owner(history: History) -> Verdict:
                 valid=False, why=f"{each} went back to epoch {each.event.epoch}; epoch {newest.event.epoch} was {newest}"
             )
         newest = each
+        lows = {partition.low for partition in each.event.partitions if partition.epoch == each.event.epoch}
+        first, those = changed.setdefault(each.event.epoch, (each, lows))
+        if more := sorted(lows - those):
+            why = f"epoch {each.event.epoch} has two maps: by {each}, the partition from {more[0]!r} is of it, not by {first}"
+            return Verdict(valid=False, why=why)
         for partition in each.event.partitions:
             before, known = entries.setdefault((partition.low, partition.epoch), (each, partition))
             if known != partition:

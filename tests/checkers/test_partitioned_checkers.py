@@ -74,6 +74,15 @@ def test_an_epoch_that_stands_for_two_maps_is_found() -> None:
     assert "two lists of owners in epoch 4: n1 by coordinator at 0.000 s, n2 by coordinator at 0.001 s" in other.why
 
 
+def test_an_epoch_in_which_different_partitions_changed_is_found() -> None:
+    first, other = (mapped(4, (low, 4, ["n1"], []), whole=False) for low in ("", "8"))
+    nothing = mapped(4, whole=False)
+    assert one_owner(told(first, nothing, served("n1", "a", 4))).valid is True
+    verdict = one_owner(told(first, other, served("n1", "a", 4)))
+    assert verdict.valid is False
+    assert "epoch 4 has two maps: by coordinator at 0.001 s, the partition from '8' is of it" in verdict.why
+
+
 def test_a_keeper_that_goes_back_is_found() -> None:
     verdict = one_owner(told(mapped(5, ("", 5, ["n1"], [])), mapped(1, ("", 1, ["n1"], [])), served("n1", "a", 1)))
     assert verdict.valid is False
