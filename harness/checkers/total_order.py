@@ -9,7 +9,7 @@ import pandas as pd
 
 from harness.checkers._calls import NEVER
 from harness.checkers._cycles import on_cycles, shortest_cycle
-from harness.checkers._messages import Messages, judged
+from harness.checkers._messages import Messages, had_before, judged
 from harness.checkers._timeline import Integers
 from harness.checkers._wording import count
 from harness.model.history import History
@@ -25,17 +25,29 @@ def total_order(history: History) -> Verdict:
     Kinds and spelling: `harness.model.vocabulary`. A subscription has received one message before another if the first came
     in a call that was answered before every call that brought the second was sent, or earlier in a poll that brought both,
     if no other call brought either. Calls whose times touch are concurrent. Messages are told apart by their texts, so none
-    should be sent twice. Unknown if no topic has two subscriptions.
+    should be sent twice. Unknown if no topic has two subscriptions, or if only those disagree whose messages are acked, and
+    may have come before to a `receive` or `poll` of unknown outcome.
 
     The orders of all subscriptions together must have no cycle, which their strongly connected components show: O(n log n).
     This is total order broadcast: X. Défago, A. Schiper, P. Urbán, "Total order broadcast and multicast algorithms", ACM
     Computing Surveys 36(4), 2004.
     """
-    return judged(history, _judge)
+    return judged(history, lambda found: _judge(history, found))
 
 
-def _judge(found: Messages) -> Verdict:
-    receipts = found.receipts.assign(done=found.receipts["done_ns"])
+def _judge(history: History, found: Messages) -> Verdict:
+    verdict = _of(found, found.receipts)
+    unsure = found.receipts["key"].isin(list(had_before(history))).to_numpy(dtype=bool)
+    if verdict.valid is not False or not unsure.any():
+        return verdict
+    others = _of(found, found.receipts[~unsure])
+    why = f"{verdict.why}; but receives that brought no answer may have brought some of them before"
+    return others if others.valid is False else Verdict(valid=None, why=why)
+
+
+def _of(found: Messages, receipts: pd.DataFrame) -> Verdict:
+    """The verdict on these receipts."""
+    receipts = receipts.assign(done=receipts["done_ns"])
     shared = receipts.groupby("topic")["key"].nunique()
     receipts = receipts[receipts["topic"].isin(shared.index[shared > 1]).to_numpy(dtype=bool)]
     if receipts.empty:

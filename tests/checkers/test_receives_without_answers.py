@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.checkers.at_least_once import at_least_once
 from harness.checkers.no_lost_messages import no_lost_messages
 from harness.checkers.per_key_order import per_key_order
+from harness.checkers.total_order import total_order
 from tests.helpers.transcript import history
 
 SENT = "c1 send t/k a 0..9 ok\nc1 send t/k b 10..19 ok\nc1 send t/k c 20..29 ok\n"
@@ -37,3 +38,11 @@ def test_a_message_that_was_acked_although_its_receive_had_no_answer_is_not_lost
         assert checker(history(calls.format("a", "unknown"))).valid is True
         assert checker(history(calls.format("a", "failed"))).valid is False
         assert checker(history(calls.format("b", "ok"))).valid is False
+
+
+def test_subscriptions_disagree_only_if_what_came_again_cannot_have_come_before() -> None:
+    calls = 'c3 poll t/2 ["a","b"] 0..9 ok\nc2 receive t/1 b 20..29 ok\nc2 ack t/1 b 30..39 ok\nc2 receive t/1 a 40..49 ok'
+    assert total_order(history(calls)).valid is False
+    silent = f"{calls}\nc4 receive t/1 null 0..9 unknown"
+    assert total_order(history(silent)).valid is None
+    assert total_order(history(f'{silent}\nc5 poll t/3 ["b","a"] 0..9 ok')).valid is False
