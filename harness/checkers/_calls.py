@@ -150,9 +150,13 @@ def elements(found: pd.DataFrame) -> tuple[Integers, Integers, list[str]]:
 
 def as_elements(values: pd.Series) -> pd.Series:
     """The values of calls with one element each, in the form that `elements` returns: null is the text "null"."""
-    texts = values.fillna("null")
-    structured = texts.str.startswith(("[", "{")).to_numpy(dtype=bool)
-    return texts.mask(structured, texts[structured].map(canonical_text)) if structured.any() else texts
+    return spelled(values.fillna("null"))
+
+
+def spelled(values: pd.Series) -> pd.Series:
+    """The values, with one spelling for arrays and objects in JSON that are equal; null remains."""
+    structured = values.str.startswith(("[", "{")).fillna(False).to_numpy(dtype=bool)
+    return values.mask(structured, values[structured].map(canonical_text)) if structured.any() else values
 
 
 def _array(found: pd.DataFrame, at: int, text: object) -> list[object]:

@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from harness.checkers._calls import spelled
 from harness.checkers._cycles import first_cycle
 from harness.checkers._timeline import NONE, Booleans, Integers, Timeline
 from harness.checkers._transactions.reading import changed_by_transactions
@@ -103,7 +104,8 @@ def _left_out(ops: pd.DataFrame, key: Integers, names: pd.Index) -> tuple[Boolea
     other = effect & ~ops["kind"].isin([READ, WRITE]).to_numpy(dtype=bool)
     null = write & ops["value"].isna().to_numpy(dtype=bool)
     again = np.zeros(len(ops), dtype=bool)
-    again[write] = ops[["key", "value"]][write].duplicated().to_numpy(dtype=bool)
+    written = ops[["key", "value"]][write]
+    again[write] = written.assign(value=spelled(written["value"])).duplicated().to_numpy(dtype=bool)
     left_out: Booleans = changed_by_transactions(ops, names)
     left_out[key[other | null | again]] = True
     if not left_out.any():
@@ -131,7 +133,7 @@ def _refuse_overlaps(ops: pd.DataFrame, row: Integers, client: Integers, sent: I
 
 
 def _sources(values: pd.Series, key: Integers, write: Booleans, sent: Integers, done: Integers) -> Integers:
-    number, texts = pd.factorize(values)  # null becomes -1
+    number, texts = pd.factorize(spelled(values))  # null becomes -1
     both = key * np.int64(len(texts) + 1) + number + 1
     writes = np.flatnonzero(write)
     writes = writes[np.argsort(both[writes], kind="stable")]

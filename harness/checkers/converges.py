@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from harness.checkers._calls import NEVER, NotArrays, calls, elements, has
+from harness.checkers._calls import NEVER, NotArrays, calls, elements, has, spelled
 from harness.checkers._transactions.reading import KIND as TXN
 from harness.checkers._transactions.reading import NotATransaction, transactions
 from harness.checkers._wording import count, quoted
@@ -94,18 +94,18 @@ def _explained(doubtful: pd.DataFrame, seen: pd.Series, *, of_set: bool) -> bool
         return not doubtful.empty
     if not doubtful["kind"].isin([WRITE, DELETE]).all():
         return True
-    left = doubtful["value"].mask(doubtful["kind"] == DELETE, pd.NA)
+    left = spelled(doubtful["value"]).mask(doubtful["kind"] == DELETE, pd.NA)
     others = seen[~seen.isin(left)]  # their readers have not seen such a change, so they must agree
     return len(others) < len(seen) and others.nunique(dropna=False) <= 1
 
 
 def _without_spellings(last: pd.DataFrame, changes: pd.DataFrame) -> pd.Series:
-    """The values, with one for each way to spell that nothing is there: 0 for counters, null for logs and texts."""
+    """The values in one spelling each; that nothing is there is 0 for counters, and null for logs and texts."""
     counters, appended = (
         last["key"].isin(changes["key"][changes["kind"].isin(kinds)].unique()).to_numpy(dtype=bool)
         for kinds in ((INCREMENT, DECREMENT), ("append",))
     )
-    found = last["value"].mask(counters & last["value"].isna().to_numpy(dtype=bool), "0")
+    found = spelled(last["value"]).mask(counters & last["value"].isna().to_numpy(dtype=bool), "0")
     return found.mask(appended & found.isin(["", "[]"]).to_numpy(dtype=bool), pd.NA)
 
 

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from harness.checkers._calls import spelled
 from harness.checkers._objects import Judged, judge
 from harness.checkers._registers import Found, contradictions, registers
 from harness.checkers._search.problem import Numbers
@@ -106,7 +107,7 @@ def _verdict(history: History, model: Model | None, chosen: Booleans | None = No
     found: list[Found] = []
     keys: list[str] = []
     for rows, key in parts:
-        value, _ = pd.factorize(ops["value"].iloc[rows])  # null becomes -1
+        value, _ = pd.factorize(spelled(ops["value"].iloc[rows]))  # null becomes -1
         written = write[rows]
         quick = plain & ~changed_otherwise & ~_written_again(key[written], value[written], len(plain))
         mine = slice(None) if quick.all() else quick[key]  # usually there is nothing to copy

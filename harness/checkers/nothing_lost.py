@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from harness.checkers._calls import spelled
 from harness.checkers._transactions.reading import KIND as TXN
 from harness.checkers._transactions.reading import changed_by_transactions
 from harness.checkers._wording import count, listed, quoted
@@ -113,7 +114,7 @@ class _Calls:
         reads, deletes = ((ops["kind"] == kind).to_numpy(dtype=bool) for kind in ("read", "delete"))
         op = np.flatnonzero(ok | (unknown & ~reads))
         key, names = pd.factorize(ops["key"].fillna("").array[op])
-        value, values = pd.factorize(ops["value"].array[op])
+        value, values = pd.factorize(spelled(ops["value"].iloc[op]))
         value[deletes[op]] = -1
         return cls(
             ops=ops,
