@@ -138,7 +138,7 @@ def lost(history: History, found: Messages) -> Verdict:
             why=f"all of {count(len(acked), 'acknowledged message')} received"
             f" by {count(due['subscription'].nunique(), 'subscription')}",
         )
-    since_ns = _drained_ns(found.answers)
+    since_ns = _drained_ns(history, found.answers)
     drained_ns = np.array([since_ns.get(key, -NEVER) for key in missing["subscription"].array], dtype=np.int64)
     gone = missing[missing["ends_ns"].to_numpy() < drained_ns]
     excused = _swallowed(history)
@@ -175,16 +175,22 @@ def _first(found: pd.DataFrame) -> str:
     return f"such as {row['message']} (op {row['op']})"
 
 
-def _drained_ns(answers: pd.DataFrame) -> dict[str, int]:
+def _drained_ns(history: History, answers: pd.DataFrame) -> dict[str, int]:
     """The time since which each subscription is known to be empty: every client's last receive in the last phase was empty.
 
-    Subscriptions with a client whose last receive brought a message are left out.
+    Subscriptions with a client whose last receive brought a message are left out, and so are those with one that got no answer
+    in the phase "final": what is kept for it may still come.
     """
     final = answers["phase"] == "final"
     last = answers[(final | ~answers["key"].isin(answers["key"][final])).to_numpy(dtype=bool)]
     last = last.sort_values("sent_ns", kind="stable").drop_duplicates(["key", "client"], keep="last")
     each = last.groupby("key").agg(empty=("empty", "all"), since=("sent_ns", "min"))
-    return {str(key): int(since) for key, since in each["since"][each["empty"]].items()}
+    asked = _with_topic(calls(history, RECEIVES, ("failed", "unknown")))
+    asked = asked[(asked["phase"] == "final").to_numpy(dtype=bool)]
+    got = pd.MultiIndex.from_frame(answers[["key", "client"]][final.to_numpy(dtype=bool)])
+    deaf = asked["key"][~pd.MultiIndex.from_frame(asked[["key", "client"]]).isin(got)]
+    drained = each["empty"] & ~each.index.isin(deaf)
+    return {str(key): int(since) for key, since in each["since"][drained].items()}
 
 
 def _swallowed(history: History) -> dict[str, float]:

@@ -18,10 +18,11 @@ def no_lost_messages(history: History) -> Verdict:
 
     Kinds and spelling: `harness.model.vocabulary`. A message that was acknowledged n times must be received n times. A
     missing one is lost if the subscription was drained: each client that received in the phase "final" (in all of the
-    history, if none did) ended with an empty answer, which it asked for after the message was acknowledged. Otherwise the
-    message may still come, and the verdict is unknown. A `receive` of unknown outcome may have consumed a message, a `poll`
-    any number; if it has a value, it brought just these messages, and the consumer has them. In a subscription with `ack`
-    calls this holds only for messages that were acked, since what was not acked comes again.
+    history, if none did) ended with an empty answer, which it asked for after the message was acknowledged. Otherwise, and if
+    a client got no answer in the phase "final", the message may still come, and the verdict is unknown. A `receive` of unknown
+    outcome may have consumed a message, a `poll` any number; if it has a value, it brought just these messages, and the
+    consumer has them. In a subscription with `ack` calls this holds only for messages that were acked, since what was not
+    acked comes again.
 
     O(n log n). After Jepsen's checker "total-queue".
     """

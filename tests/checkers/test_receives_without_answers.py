@@ -1,6 +1,8 @@
-"""Receives of unknown outcome where messages are acked: what they brought comes again, unless it was acked."""
+"""Receives without an answer: what they brought comes again if messages are acked, unless it was acked itself."""
 
 from __future__ import annotations
+
+import pytest
 
 from harness.checkers.at_least_once import at_least_once
 from harness.checkers.no_lost_messages import no_lost_messages
@@ -46,3 +48,14 @@ def test_subscriptions_disagree_only_if_what_came_again_cannot_have_come_before(
     silent = f"{calls}\nc4 receive t/1 null 0..9 unknown"
     assert total_order(history(silent)).valid is None
     assert total_order(history(f'{silent}\nc5 poll t/3 ["b","a"] 0..9 ok')).valid is False
+
+
+@pytest.mark.parametrize("outcome", ["failed", "unknown"])
+def test_what_is_kept_for_a_client_without_an_answer_in_the_end_may_still_come(outcome: str) -> None:
+    calls = "c1 send q a 0..9 ok\nc3 receive q null 1..2 ok\nc3 ack q b 3..4 ok\nc2 receive q null 20..29 ok final\n"
+    for checker in (at_least_once, no_lost_messages):
+        verdict = checker(history(f"{calls}c3 receive q null 20..29 {outcome} final"))
+        assert verdict.valid is None
+        assert "may still come" in verdict.why
+        answered = f"{calls}c3 receive q null 20..29 {outcome} final\nc3 receive q null 30..39 ok final"
+        assert checker(history(answered)).valid is False
