@@ -117,11 +117,17 @@ class World:
         return [event["kind"] for event in rows(journal_in(self.folder)).events]
 
 
+async def with_a_group(folder: Path) -> World:
+    """A coordinator that has formed its first group."""
+    world = World(folder)
+    await world.reign.begin()
+    await world.reign._regroup(CAUSE)
+    return world
+
+
 def test_a_group_is_in_the_ledger_before_its_members_know_of_it(tmp_path: Path) -> None:
     async def scenario() -> None:
-        world = World(tmp_path)
-        await world.reign.begin()
-        await world.reign._regroup(CAUSE)
+        world = await with_a_group(tmp_path)
         assert [group.members for group in world.ranks.known] == [RANKS]
 
     asyncio.run(scenario())
@@ -129,9 +135,7 @@ def test_a_group_is_in_the_ledger_before_its_members_know_of_it(tmp_path: Path) 
 
 def test_spoilt_checkpoints_are_withdrawn_by_the_next_group_if_the_disk_failed(tmp_path: Path) -> None:
     async def scenario() -> None:
-        world = World(tmp_path)
-        await world.reign.begin()
-        await world.reign._regroup(CAUSE)
+        world = await with_a_group(tmp_path)
         distrust = world.reign._distrust
         group = Group(generation=world.reign.generation, members=RANKS, incarnations={})
         found: Finding | None = None
@@ -160,9 +164,7 @@ def test_spoilt_checkpoints_are_withdrawn_by_the_next_group_if_the_disk_failed(t
 
 def test_a_group_whose_states_are_not_trusted_ends_though_the_coordinator_died_before_it_could_end_it(tmp_path: Path) -> None:
     async def scenario() -> None:
-        world = World(tmp_path)
-        await world.reign.begin()
-        await world.reign._regroup(CAUSE)
+        world = await with_a_group(tmp_path)
         for name in RANKS[1:]:
             world.reign.accused(said(name, 1))
         assert world.reign._found is not None
@@ -178,9 +180,7 @@ def test_a_group_whose_states_are_not_trusted_ends_though_the_coordinator_died_b
 
 def test_checkpoints_of_a_group_that_was_formed_while_members_accused_another_are_withdrawn_as_well(tmp_path: Path) -> None:
     async def scenario() -> None:
-        world = World(tmp_path)
-        await world.reign.begin()
-        await world.reign._regroup(CAUSE)
+        world = await with_a_group(tmp_path)
         for name in RANKS[1:]:
             world.reign.accused(said(name, 1))
         await world.reign._regroup(CAUSE)  # for another cause, which came first: this group goes on from the same states
