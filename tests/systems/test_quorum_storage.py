@@ -17,13 +17,12 @@ from harness.node.disk import Disk
 from harness.node.files import Files
 from systems.parts.record_log.records import Mark, encode_mark
 from systems.parts.record_log.records import encode_record as encode_data
-from systems.quorum.messages import Entry, Keep, Query, ReplicaRequest, Store, Version
-from systems.quorum.placement import Placement
-from systems.quorum.protocol import Coordinator, Versions
+from systems.quorum.messages import Entry, Query, Store
 from systems.quorum.records import encode_entries
 from systems.quorum.replica import Held, Replica
 from systems.quorum.storage import LOG, MARK, STARTS, Storage
 from tests.helpers.effort import cases
+from tests.helpers.quorum_entries import answers, entry
 
 
 class CountedFiles(Files):
@@ -62,21 +61,8 @@ def holding(*held: Held) -> Replica:
     return replica
 
 
-def entry(counter: int, value: str | None = None) -> Entry:
-    return Entry(Version(counter, "n1", 1), value or f"value {counter}")
-
-
 def opened(at: Path | CountedFiles, *, compact_at_bytes: int = 1 << 20, seed: int = 1) -> Storage:
     return Storage(Disk(at), lambda text: None, random=Random(seed), compact_at_bytes=compact_at_bytes)
-
-
-def answers(storage: Storage, *requests: ReplicaRequest) -> list[Entry | None]:
-    """The answers to requests that arrive in one turn of the loop."""
-
-    async def ask_all() -> list[Entry | None]:
-        return await asyncio.gather(*map(storage.answer, requests))
-
-    return asyncio.run(ask_all())
 
 
 RECORDS = [[Held("a", entry(1))], [Held("b", entry(2)), Held("c", entry(3))], [Held("a", entry(4))]]
@@ -378,36 +364,3 @@ def test_entries_that_are_all_needed_are_not_written_again_at_every_store(tmp_pa
     assert answers(opened(tmp_path), *(Query(f"key {number}") for number in range(1, 201))) == [
         entry(number) for number in range(1, 201)
     ]
-
-
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 9), st.sampled_from(["n1", "n2"])), max_size=30))
-def test_a_replica_holds_the_newest_of_each_key_in_whatever_order_entries_come(stores: list[tuple[str, int, str]]) -> None:
-    replica = Replica()
-    entries = [Held(key, Entry(Version(counter, writer, 1), f"{counter}{writer}")) for key, counter, writer in stores]
-    for held in entries:
-        replica.logged(held)
-    for key in "abc":
-        newest = max((held.entry for held in entries if held.key == key), key=lambda each: each.version, default=Entry())
-        assert replica.entry(key) == newest
-
-
-def test_what_it_keeps_for_another_is_told_only_by_a_stand_in(tmp_path: Path) -> None:
-    storage = Storage(Disk(tmp_path), lambda text: None, random=Random(1), replica=Replica(peers=["n2"]))
-    answers(storage, Store("a", entry(1)), Keep("a", entry(2), "n2"), Keep("b", entry(2), "n2"))
-    assert answers(storage, Query("a"), Query("b")) == [entry(1), Entry()]
-    assert answers(storage, Query("a", kept=True), Query("b", kept=True)) == [entry(2), entry(2)]
-
-
-def test_a_read_does_not_count_on_what_a_replica_only_keeps_for_another(tmp_path: Path) -> None:
-    """n2's own disk failed when it stored the entry; then it kept it for n1, which it drops when n1 has it."""
-    storage = Storage(Disk(tmp_path), lambda text: None, random=Random(1), replica=Replica(peers=["n1"]))
-    answers(storage, Store("a", entry(1)), Keep("a", entry(2), "n1"))
-    names = ["n1", "n2", "n3"]
-    coordinator = Coordinator(placement=Placement("n3", names, 3), read=2, write=2, versions=Versions("n3", 1))
-    read = coordinator.reading("a")
-    [told] = answers(storage, read.phase.request)
-    assert told is not None
-    read.answered(read.phase, "n3", entry(2))
-    read.answered(read.phase, "n2", told)
-    assert read.outcome is None
-    assert read.phase.request == Store("a", entry(2))
