@@ -49,10 +49,9 @@ def judge(slo: SLO, measured: Measurements) -> SLOResult:
         return _judge_each(slo, *slo.of_each, measured)
     if slo.of_steps:
         return _judge_steps(slo, measured.steps)
-    if slo.metric == "max":
-        return _judge_latency(slo, 100, measured)
-    if slo.percentile is not None:
-        return _judge_latency(slo, slo.percentile, measured)
+    percentile = 100 if slo.metric == "max" else slo.percentile
+    if percentile is not None:
+        return _judge_latency(slo, percentile, measured)
     value = _value(slo, measured)
     return undecided(slo, "no calls to judge it by") if value is None else observed(slo, value)
 
@@ -129,7 +128,7 @@ def _judge_each(slo: SLO, name: str, percentile: float, measured: Measurements) 
     if not len(found):
         why = "no step after another" if noun == "steps" else "no read of which it is known which write it saw"
         return undecided(slo, why)
-    return judge_percentile(slo, percentile, nearest_rank(found, percentile), found, noun)
+    return judge_percentile(slo, percentile, found, noun)
 
 
 def _judge_steps(slo: SLO, steps: StepMeasures | None) -> SLOResult:
@@ -150,9 +149,10 @@ def _judge_steps(slo: SLO, steps: StepMeasures | None) -> SLOResult:
     return observed(slo, value)
 
 
-def judge_percentile(slo: SLO, percentile: float, value: float, found: NDArray[np.float64], noun: str = "calls") -> SLOResult:
-    """The result of a percentile that came to `value`, from all samples `found`. That of the maximum needs but one."""
-    seen, samples = observed(slo, value), len(found)
+def judge_percentile(slo: SLO, percentile: float, found: NDArray[np.float64], noun: str = "calls") -> SLOResult:
+    """The result of a percentile of all samples `found`, which ascend; at least one. That of the maximum needs no more."""
+    value, samples = nearest_rank(found, percentile), len(found)
+    seen = observed(slo, value)
     if percentile == 100 or samples >= (needed := samples_needed(percentile)):
         return seen
     too_few = f"too few: {samples:,} {noun}, {slo.metric} needs {needed:,}"
@@ -173,7 +173,7 @@ def _judge_latency(slo: SLO, percentile: float, measured: Measurements) -> SLORe
         return undecided(slo, "no call was done" if measured.requests else "no calls to judge it by")
     outlasted = measured.cut_off_ms[~within(measured.cut_off_ms, slo)]
     known = np.sort(np.concatenate([measured.done_ms, measured.given_up_ms, outlasted]))
-    found = judge_percentile(slo, percentile, nearest_rank(known, percentile), known)
+    found = judge_percentile(slo, percentile, known)
     open_ended = int(np.count_nonzero(within(measured.given_up_ms, slo)))
     over = len(known) - int(np.count_nonzero(within(known, slo)))
     if found.ok and over + open_ended > round(len(known) * (1 - percentile / 100), 6):

@@ -15,7 +15,6 @@ from harness.model.verdict import RunVerdict
 from results.analysis.goodput import Phases, TrainMetrics
 from results.analysis.judge import SLOResult, judge_percentile, judge_windows, observed, undecided
 from results.analysis.recovery import Recovery
-from results.analysis.sample_sizes import nearest_rank
 from results.record.result import CheckResult, Machine
 
 TRAIN_RESULT: Final = "train.json"
@@ -81,7 +80,7 @@ def judged(slo: SLO, metrics: TrainMetrics, recoveries: tuple[Recovery, ...], st
     if slo.percentile is not None:
         if not len(steps_ms):
             return undecided(slo, "no step stands")
-        return judge_percentile(slo, slo.percentile, nearest_rank(steps_ms, slo.percentile), steps_ms, "steps")
+        return judge_percentile(slo, slo.percentile, steps_ms, "steps")
     known = {
         "goodput": metrics.goodput,
         "ettr": metrics.ettr,
