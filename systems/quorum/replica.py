@@ -147,7 +147,7 @@ class Replica:
     def part(self, number: int, of: int) -> Part:
         """The entries of one part of its keys, by hash. A key's part does not depend on changes in between."""
         entries = self.entries()
-        needed = 1 + sum(len(held.entry.value or "") + _ABOUT_BYTES for held in entries) // PART_BYTES
+        needed = 1 + sum(map(_about_bytes, entries)) // PART_BYTES
         if needed > of:
             return Part(needed, [])
         return Part(of, entries if of == 1 else [held for held in entries if zlib.crc32(held.key.encode()) % of == number])
@@ -158,7 +158,7 @@ class Replica:
         size = 0
         for held in (Held(key, self.entry(key)) for key in keys):
             found.append(held)
-            size += len(held.entry.value or "") + _ABOUT_BYTES
+            size += _about_bytes(held)
             if size >= PART_BYTES:
                 break
         return found
@@ -191,6 +191,10 @@ class Replica:
 def is_none(entry: Entry) -> bool:
     """Whether an entry stands for none."""
     return entry.version == _NEVER and entry.successor is None
+
+
+def _about_bytes(held: Held) -> int:
+    return len(held.entry.value or "") + _ABOUT_BYTES
 
 
 def _both(one: Successor, other: Successor) -> Successor:
