@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 import msgspec
 
-from harness.http.message import TimedOut, TransportError
+from harness.http.message import TransportError
 from harness.model.system import Address
 from systems.eventual.messages import (
     MOST_BATCH_BYTES,
@@ -94,15 +93,12 @@ class Peer:
         if self.in_flight >= MOST_IN_FLIGHT:
             return None
         self.in_flight += 1
-        body, clock = msgspec.json.encode(question), asyncio.get_running_loop().time
-        sent_s = clock()
+        body = msgspec.json.encode(question)
         try:
-            response = await self._client.request("POST", path, body, timeout_s=ANSWER_S, headers=self._headers)
-            pace.answered(len(body) + len(response.body), clock() - sent_s, ANSWER_S)
+            with pace.timed(len(body) + answer_bytes, ANSWER_S) as exchanged:
+                response = await self._client.request("POST", path, body, timeout_s=ANSWER_S, headers=self._headers)
+                exchanged.size = len(body) + len(response.body)
             return response.decode(kind) if response.status == 200 else None
-        except TimedOut:
-            pace.late(len(body) + answer_bytes)
-            return None
         except (TransportError, msgspec.MsgspecError):
             return None
         finally:

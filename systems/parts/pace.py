@@ -12,12 +12,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from harness.http.message import TimedOut
 
 LEAST: Final = 1024
 """No message needs to be shorter than this, in bytes: less than a packet."""
+
+
+@dataclass
+class Exchanged:
+    """What a message and its answer come to, in bytes."""
+
+    size: int
 
 
 class Pace:
@@ -32,16 +40,19 @@ class Pace:
         self.most = self._limit if first is None else min(max(first, LEAST), self._limit)
 
     @contextlib.contextmanager
-    def timed(self, size: int, timeout_s: float) -> Iterator[None]:
-        """Send a message of so many bytes inside, and wait there for its answer, `timeout_s` at most. Errors pass through."""
-        clock = asyncio.get_running_loop().time
+    def timed(self, size: int, timeout_s: float) -> Iterator[Exchanged]:
+        """Send a message of so many bytes inside, and wait there for its answer, `timeout_s` at most. Errors pass through.
+
+        If that is an answer whose size was only expected, set it to what it was.
+        """
+        exchanged, clock = Exchanged(size), asyncio.get_running_loop().time
         sent_s = clock()
         try:
-            yield
+            yield exchanged
         except TimedOut:
             self.late(size)
             raise
-        self.answered(size, clock() - sent_s, timeout_s)
+        self.answered(exchanged.size, clock() - sent_s, timeout_s)
 
     def answered(self, size: int, took_s: float, timeout_s: float) -> None:
         """A message of so many bytes was answered after so long; its sender would have waited for `timeout_s`."""
