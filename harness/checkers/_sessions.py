@@ -198,20 +198,23 @@ Requirement = Callable[[Sessions], tuple[Integers, Integers]]
 """Pairs of positions, of a write and of a read of the same key: the write must not be newer than the value that was read."""
 
 
-def judged(history: History, promise: str, requirement: Requirement) -> Verdict:
+def judged(history: History, promise: str, requirement: Requirement, unasked: str) -> Verdict:
     """The verdict if no read may find a value older than the writes that `requirement` names.
 
     The history is valid if there is an order of all calls that keeps causal order and in which each required write comes before
-    the write that was read, or is the same write. Such an order exists exactly if these constraints have no cycle.
+    the write that was read, or is the same write. Such an order exists exactly if these constraints have no cycle. If no read
+    must see a write, the verdict is unknown, and `unasked` says what no client did.
     """
     try:
         found = sessions(history)
     except Overlapping as error:
         return Verdict(valid=None, why=str(error))
     story = Story(history, found)
-    if (first := story.thin_air()) is not None:
+    if (first := story.first()) is not None:
         return first
     older, read = requirement(found)
+    if not older.size:
+        return story.nothing(unasked)
     apart = found.source[read] != older
     older, read = older[apart], read[apart]
     if (initial := np.flatnonzero(found.source[read] == INITIAL)).size:
@@ -229,7 +232,7 @@ class Story:
         self._ops = history.ops
         self._sessions = found
 
-    def thin_air(self) -> Verdict | None:
+    def first(self) -> Verdict | None:
         """The verdict if an impossible value was read, or if nothing was read; None if there is more to judge."""
         found = self._sessions
         strange = np.flatnonzero(found.source == THIN_AIR)
@@ -237,8 +240,20 @@ class Story:
             why = f"{count(strange.size, 'read')} of a value never written, or not yet: {self.call(int(strange[0]))}"
             return Verdict(valid=False, why=why, ops=self.rows(strange[:1].tolist()))
         if found.write.all():
-            return Verdict(valid=None, why=found.undecided or "no read was answered, so nothing could show what clients see")
+            return self.nothing("no read was answered")
         return None
+
+    def first_of_causes(self) -> Verdict | None:
+        """As `first`; and unknown if no read has a write of its key as a cause."""
+        if (verdict := self.first()) is not None:
+            return verdict
+        if (self._sessions.source >= 0).any() or own_writes(self._sessions)[0].size:
+            return None
+        return self.nothing("no read found a value, and no client read a key to which it had written before")
+
+    def nothing(self, unasked: str) -> Verdict:
+        """The verdict if no read can be wrong, because clients did not do what would show it."""
+        return Verdict(valid=None, why=self._sessions.undecided or f"{unasked}, so nothing could show what clients see")
 
     def initial(self, promise: str, number: int, older: int, read: int) -> Verdict:
         """The verdict on reads of the initial value that must see a write."""
@@ -281,6 +296,13 @@ def latest(found: Sessions, chosen: Booleans, of_client: Integers, of_key: Integ
     timeline = Timeline(found.client[points] * keys + found.key[points], points)
     at = timeline.greatest_before(points, of_client * keys + of_key, place)
     return np.where(at == NONE, NONE, points[at]) if len(points) else at
+
+
+def own_writes(found: Sessions) -> tuple[Integers, Integers]:
+    """The reads of keys to which the same client had written before: the last such acknowledged write, and the read."""
+    reads = np.flatnonzero(~found.write)
+    own = latest(found, found.write & found.chained, found.client[reads], found.key[reads], reads)
+    return own[own != NONE], reads[own != NONE]
 
 
 def seen_writes(found: Sessions, reads: Integers) -> Integers:

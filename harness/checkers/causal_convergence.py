@@ -32,7 +32,7 @@ def causal_convergence(history: History) -> Verdict:
     try:
         found = sessions(history)
         story = Story(history, found)
-        if (first := story.thin_air()) is not None:
+        if (first := story.first_of_causes()) is not None:
             return first
         order = clocks(found)
     except (Overlapping, TooMany) as error:

@@ -23,11 +23,13 @@ def monotonic_reads(history: History) -> Verdict:
     client's order, has each write before the reads of its value, and has what a client read first before what it reads
     later.
 
+    Unknown if no read has to see a write.
+
     O(n log n). It is one of the session guarantees: D. Terry et al., "Session Guarantees for Weakly Consistent Replicated
     Data", PDIS 1994; as constraints on an order: R. Biswas, C. Enea, "On the Complexity of Checking Transactional
     Consistency", OOPSLA 2019.
     """
-    return judged(history, "monotonic", _read_before)
+    return judged(history, "monotonic", _read_before, "no client read a key again in which it had found a value")
 
 
 def _read_before(found: Sessions) -> tuple[Integers, Integers]:

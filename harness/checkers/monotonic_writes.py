@@ -24,11 +24,18 @@ def monotonic_writes(history: History) -> Verdict:
     that are read the wrong way round are for `monotonic_reads` to find. It is observed through a reader, so a reader that
     switches between replicas may break it although the writer did nothing wrong.
 
+    Unknown if no read has to see a write.
+
     O(n · clients · log n). It is one of the session guarantees: D. Terry et al., "Session Guarantees for Weakly Consistent
     Replicated Data", PDIS 1994; as constraints on an order: R. Biswas, C. Enea, "On the Complexity of Checking
     Transactional Consistency", OOPSLA 2019.
     """
-    return judged(history, "seeing writes in their order", _written_before)
+    return judged(
+        history,
+        "seeing writes in their order",
+        _written_before,
+        "no client that had read a write then read a key to which its writer had written before",
+    )
 
 
 def _written_before(found: Sessions) -> tuple[Integers, Integers]:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
-
-from harness.checkers._sessions import Sessions, judged, latest
-from harness.checkers._timeline import NONE, Integers
+from harness.checkers._sessions import judged, own_writes
 from harness.model.history import History
 from harness.model.verdict import Verdict
 from harness.model.vocabulary import READ, WRITE
@@ -23,17 +20,13 @@ def read_your_writes(history: History) -> Verdict:
     same for all clients, that keeps each client's order, has each write before the reads of its value, and has the client's own
     writes before what it reads. Whether replicas agree about time does not matter.
 
+    Unknown if no read has to see a write.
+
     O(n log n). It is one of the session guarantees: D. Terry et al., "Session Guarantees for Weakly Consistent Replicated
     Data", PDIS 1994; as constraints on an order: R. Biswas, C. Enea, "On the Complexity of Checking Transactional
     Consistency", OOPSLA 2019.
     """
-    return judged(history, "reading one's own writes", _own)
-
-
-def _own(found: Sessions) -> tuple[Integers, Integers]:
-    reads = np.flatnonzero(~found.write)
-    own = latest(found, found.write & found.chained, found.client[reads], found.key[reads], reads)
-    return own[own != NONE], reads[own != NONE]
+    return judged(history, "reading one's own writes", own_writes, "no client read a key to which it had written before")
 
 
 def applies(history: History) -> bool:

@@ -39,10 +39,11 @@ def sequential(history: History) -> Verdict:
         found = sessions(history)
     except Overlapping as error:
         return Verdict(valid=None, why=str(error))
-    if found.write.all():
-        return Verdict(valid=None, why=weaker.why)
+    story = Story(history, found)
+    if (first := story.first()) is not None:
+        return first
     if _apart(history, found) and linearizable(history).valid:
-        return Story(history, found).valid(PROMISE)
+        return story.valid(PROMISE)
     sent = history.ops["sent_ns"].to_numpy()
     for part in parts(found):
         search = Interleaving(part, sent[part.row])
@@ -50,16 +51,16 @@ def sequential(history: History) -> Verdict:
             if search.exists():
                 continue
         except GivenUp:
-            told = count(len(part.row), "call")
-            return Verdict(valid=None, why=f"no order of {told} found, nor that there is none, within {MOST_STEPS:,} steps")
-        stuck, story = search.stuck[:MOST_OPS], Story(history, part)
+            calls = count(len(part.row), "call")
+            return Verdict(valid=None, why=f"no order of {calls} found, nor that there is none, within {MOST_STEPS:,} steps")
+        stuck, told = search.stuck[:MOST_OPS], Story(history, part)
         return Verdict(
             valid=False,
             why=f"no order explains {count(len(part.row), 'call')}; in the longest, none of these can come next:"
-            f" {', '.join(story.call(at) for at in stuck[:4])}",
-            ops=story.rows(stuck),
+            f" {', '.join(told.call(at) for at in stuck[:4])}",
+            ops=told.rows(stuck),
         )
-    return Story(history, found).valid(PROMISE)
+    return story.valid(PROMISE)
 
 
 def _apart(history: History, found: Sessions) -> bool:

@@ -24,11 +24,18 @@ def writes_follow_reads(history: History) -> Verdict:
     value, and has what must be seen before what is read. It is observed through a reader, so a reader that switches between
     replicas may break it although the writer did nothing wrong.
 
+    Unknown if no read has to see a write.
+
     O(n · clients · log n). It is one of the session guarantees: D. Terry et al., "Session Guarantees for Weakly Consistent
     Replicated Data", PDIS 1994; as constraints on an order: R. Biswas, C. Enea, "On the Complexity of Checking
     Transactional Consistency", OOPSLA 2019.
     """
-    return judged(history, "seeing writes with what they follow", _read_by_the_writer)
+    return judged(
+        history,
+        "seeing writes with what they follow",
+        _read_by_the_writer,
+        "no client that had read a write then read a key in which its writer had found a value before",
+    )
 
 
 def _read_by_the_writer(found: Sessions) -> tuple[Integers, Integers]:
