@@ -13,11 +13,12 @@ from pathlib import Path
 import psutil
 
 from harness.cluster.cpu_quotas import CpuQuotas
+from harness.cluster.cpu_time import cpu_s_of
 from harness.cluster.holds import Holds
 from harness.cluster.log_lines import lines_from
 from harness.cluster.ports import listens
 from harness.cluster.probe import ASK_AGAIN_S, PROBE_TIMEOUT_S, Probe
-from harness.cluster.process_limits import ProcessLimits, cpu_s_of, limit_of
+from harness.cluster.process_limits import ProcessLimits, limit_of
 from harness.cluster.warden_client import WardenClient, last_lines
 from harness.model.errors import FaultError, HarnessError, NodeDown
 from harness.model.system import START_TIMEOUT_S, Address, Node

@@ -47,26 +47,6 @@ def limit_of(pid: int, which: int) -> float:
         raise FaultError(str(error)) from error
 
 
-def cpu_s_of(pid: int) -> float:
-    """CPU time of a process and of all processes below it, also of those that have ended; NaN if it has itself just ended."""
-    try:
-        process = psutil.Process(pid)
-        used_s = _used_s(process)
-        below = process.children(recursive=True)
-    except psutil.NoSuchProcess:
-        return math.nan
-    for one in below:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            used_s += _used_s(one)
-    return used_s
-
-
-def _used_s(process: psutil.Process) -> float:
-    """CPU time of a process, and of the children that it has waited for."""
-    times = process.cpu_times()
-    return float(times.user + times.system + times.children_user + times.children_system)
-
-
 def _number(soft: int) -> float:
     return math.inf if soft == resource.RLIM_INFINITY else soft
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from harness.cluster.cpu_time import TICK_NS, cpu_ns_of
 from harness.cluster.fault_plane import PLANE
 from harness.cluster.sockets import descriptors_of, is_socket, sockets_of
 from harness.http.client import HttpClient
@@ -32,7 +32,6 @@ MACHINE: Final = ""
 
 _ANSWER_S: Final = 0.5
 _AGAIN_S: Final = 0.1
-_TICK_NS: Final = 10**9 // os.sysconf("SC_CLK_TCK")
 _UTIME, _STIME = 11, 12
 """Fields of `/proc/PID/stat`, counted after the program's name, which may itself contain spaces."""
 
@@ -79,12 +78,11 @@ class UsageLog:
     async def look(self) -> None:
         """Look at every process and at the machine; inspect what a process holds only if it is new."""
         self.rows.append(machine("load"))
-        new: list[tuple[str, int]] = []
-        for name, pid in self._running():
-            if (name, pid) not in self._begun and name != PLANE:
-                new.append((name, pid))
-            else:
-                self.rows.append(given_to(name, pid, "load"))
+        running = self._running()
+        new = [(name, pid) for name, pid in running if (name, pid) not in self._begun and name != PLANE]
+        known = [given_to(name, pid, "load") for name, pid in running if (name, pid) not in new]
+        with_all_below([row for row in known if row.node != PLANE and not self._reports(row.node)])
+        self.rows += known
         self.rows += await self._inside(new, "start")
 
     async def last_look(self, settled: Callable[[Sequence[Usage]], bool], within_s: float) -> None:
@@ -153,6 +151,7 @@ async def held_by(node: str, pid: int, address: Address, moment: str) -> Usage:
 def seen_at(node: str, pid: int, moment: str) -> Usage:
     """What a program that does not report about itself holds, with all processes below it; null if it is gone."""
     found = given_to(node, pid, moment)
+    with_all_below([found])
     if held := sockets_of(pid):
         found.descriptors, found.sockets, found.abandoned = held.descriptors, held.sockets, held.abandoned
     return found
@@ -168,9 +167,17 @@ def given_to(node: str, pid: int, moment: str) -> Usage:
     except (OSError, ValueError):
         return found
     found.ran_ns, found.waited_ns = int(ran), int(waited)
-    found.cpu_ns = (int(stat[_UTIME]) + int(stat[_STIME])) * _TICK_NS
+    found.cpu_ns = (int(stat[_UTIME]) + int(stat[_STIME])) * TICK_NS
     found.peak_bytes = None if peak is None else int(peak.split()[1]) * 1024
     return found
+
+
+def with_all_below(rows: Sequence[Usage]) -> None:
+    """Add the CPU time of all processes below these, as a program that serves by child processes uses no other."""
+    if rows:
+        used_ns = cpu_ns_of(row.pid for row in rows)
+        for row in rows:
+            row.cpu_ns = used_ns.get(row.pid, row.cpu_ns)
 
 
 def machine(moment: str) -> Usage:
@@ -178,7 +185,7 @@ def machine(moment: str) -> Usage:
     total, *each = [line.split()[1:] for line in Path("/proc/stat").read_text().splitlines() if line.startswith("cpu")]
     user, nice, system, _idle, _iowait, irq, softirq, steal, *_ = map(int, total)
     cpus = max(1, len(each))
-    ran_ns, stolen_ns = (user + nice + system + irq + softirq) * _TICK_NS, steal * _TICK_NS // cpus
+    ran_ns, stolen_ns = (user + nice + system + irq + softirq) * TICK_NS, steal * TICK_NS // cpus
     return Usage(at_ns=time.monotonic_ns(), node=MACHINE, pid=0, moment=moment, ran_ns=ran_ns, waited_ns=stolen_ns)
 
 

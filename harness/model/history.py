@@ -61,13 +61,14 @@ start of `pid`), "load" (during the load), or "end" (everything is over and heal
 several looks at the end.
 `ran_ns`, `waited_ns`: how long since its start the process ran on a CPU, and how long it was runnable but waited for one. For
 the machine: how long its CPUs ran in total, and how long its hypervisor took them away, on average. `cpu_ns`: how long all
-threads of the process ran since its start, to the kernel's tick of 10 ms; `ran_ns` is for its main thread alone, to the
-nanosecond. `peak_bytes`: the peak resident memory so far. At "start" and "end", for nodes that speak this project's wire, also
-the kernel's counts, `descriptors` and the `sockets` among them; and the node's own: `tasks` of its event loop, connections
-`accepted`, `in_use`, `idle` (waiting for reuse), the `surplus` of these (more than were ever in use at once), how many were
-`opened` since its start, and `unsettled`, a JSON object of counts that have yet to return to 0, such as
-{"operations under way": 2}. For programs that do not report about themselves, at the same moments: `descriptors` and `sockets`
-of the process and of all processes below it, and how many connections are `abandoned`: it accepted them, the other side has
+threads of the process ran since its start, to the kernel's tick of 10 ms, and for programs that do not report about
+themselves, all processes below it, too; `ran_ns` is for its main thread alone, to the nanosecond. `peak_bytes`: the peak
+resident memory so far. At "start" and "end", for nodes that speak this project's wire, also the kernel's counts, `descriptors`
+and the `sockets` among them; and the node's own: `tasks` of its event loop, connections `accepted`, `in_use`, `idle` (waiting
+for reuse), the `surplus` of these (more than were ever in use at once), how many were `opened` since its start, and
+`unsettled`, a JSON object of counts that have yet to return to 0, such as {"operations under way": 2}. For programs that do
+not report about themselves, at the same moments: `descriptors` and `sockets` of the process and of all processes below it, and
+how many connections are `abandoned`: it accepted them, the other side has
 closed them, and it has not. Null: not looked at, or no answer.
 """
 

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import math
 import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import psutil
@@ -18,7 +14,6 @@ from faults.kill import Kill
 from faults.pause import Pause
 from faults.slow_cpu import SlowCpu
 from harness.cluster import cgroups
-from harness.cluster.process_limits import cpu_s_of
 from harness.model.errors import FaultError, UsageError
 from tests.helpers.engine import harness_running, nothing_left, write_drill
 from tests.helpers.engine import until as until_true
@@ -85,23 +80,6 @@ def test_busy_node_gets_its_share_by_a_control_group(tmp_path: Path) -> None:
             assert cgroups.cpu_hierarchy().home(stage.cluster.processes.pid("n1")) == cgroups.cpu_hierarchy().home(os.getpid())
 
     asyncio.run(scene())
-
-
-@pytest.mark.slow
-def test_what_the_processes_below_a_node_use_counts_as_its_own() -> None:
-    busy = "import time\nwhile time.process_time() < 0.3: pass\n"
-    tree = f"import os, subprocess, sys, time\nsubprocess.run([sys.executable, '-c', {busy!r}])\nprint(flush=True)\n"
-    tree += f"subprocess.run([sys.executable, '-c', {busy + 'print(flush=True)' + chr(10) + 'time.sleep(60)'!r}])"
-    with subprocess.Popen([sys.executable, "-c", tree], stdout=subprocess.PIPE, start_new_session=True) as process:
-        assert process.stdout is not None
-        try:
-            process.stdout.readline()
-            assert cpu_s_of(process.pid) > 0.25  # by one that has ended
-            process.stdout.readline()
-            assert cpu_s_of(process.pid) > 0.5  # and by one that runs
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-    assert math.isnan(cpu_s_of(process.pid))
 
 
 @pytest.mark.slow

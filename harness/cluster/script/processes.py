@@ -12,9 +12,10 @@ from typing import Final
 import psutil
 
 from harness.cluster.cpu_quotas import CpuQuotas
+from harness.cluster.cpu_time import cpu_s_of
 from harness.cluster.holds import Holds
 from harness.cluster.log_lines import lines_from
-from harness.cluster.process_limits import ProcessLimits, cpu_s_of, limit_of
+from harness.cluster.process_limits import ProcessLimits, limit_of
 from harness.cluster.script.journals import Journals
 from harness.cluster.warden_client import WardenClient
 from harness.model.errors import FaultError
