@@ -1,9 +1,9 @@
 """What a node holds, in memory and on its disk: a log in segments; many entries share one sync (group commit).
 
 The node appends to a segment until that is long; when little of a segment is still in use, it copies that into the present
-segment, and empties the old one (as in M. Rosenblum and J. Ousterhout, "The Design and Implementation of a Log-Structured File
-System", ACM TOCS 10(1), 1992). So storing a copy of some megabytes, and reclaiming its space after it has moved away, needs
-neither long pauses nor twice the disk.
+segment, and empties the old one, whose file is used again (as in M. Rosenblum and J. Ousterhout, "The Design and Implementation
+of a Log-Structured File System", ACM TOCS 10(1), 1992). So storing a copy of some megabytes, and reclaiming its space after it
+has moved away, needs neither long pauses nor twice the disk.
 
 Besides entries there are notes, short texts by name, written in the same record as entries: a note about a copy is on the disk
 if, and only if, the copied entries are.
@@ -57,6 +57,10 @@ class Storage:
         self._lengths: dict[int, int] = {}
         """By segment, its length in bytes; only of segments that hold anything."""
         self._present = 0
+        self._highest = 0
+        """The highest number that a segment has had."""
+        self._free: set[int] = set()
+        """The segments whose files are empty, but for the present one."""
         self._copied: int | None = None
         """The segment that is not in use any more and is yet to be emptied, if there is one."""
         self._number = 0
@@ -74,11 +78,18 @@ class Storage:
         The data read may be only in the kernel's memory, because a sync may have failed before the restart: hence the rewrite.
         """
         self._slots, self._places, self._lengths, self.held_bytes, self._copied = SortedDict(), {}, {}, 0, None
+        self._highest, self._free = 0, set()
         newest: dict[str, Entry] = {}
         notes: dict[str, tuple[int, str | None]] = {}
-        old = [name for name in self._disk.names() if name.startswith("segment-")]
-        for name in old:
-            records, torn_bytes = lines(self._disk.read(name) or b"")
+        old: list[int] = []
+        for name in (name for name in self._disk.names() if name.startswith("segment-")):
+            content, number = self._disk.read(name), int(name.partition("-")[2])
+            self._highest = max(self._highest, number)
+            if not content:
+                self._free.add(number)
+                continue
+            old.append(number)
+            records, torn_bytes = lines(content)
             if torn_bytes:
                 self._log(f"cut off the last {torn_bytes} bytes of {name}, which a crash tore")
             for record in (msgspec.json.decode(data, type=_Record) for data in records):
@@ -88,8 +99,7 @@ class Storage:
                 for note, text in record.notes.items():
                     notes[note] = max(notes.get(note, (0, None)), (record.number, text), key=lambda one: one[0])
         self.notes = {note: text for note, (_, text) in notes.items() if text is not None}
-        self._present = 1 + max((int(name.partition("-")[2]) for name in old), default=0)
-        begun = self._present
+        self._present = self._next()
         everything = [Held(place, entry) for place, entry in newest.items()]
         for part in _parts(everything, self._segment_bytes) if old else ():
             self._number += 1
@@ -97,10 +107,9 @@ class Storage:
             self._disk.replace(_name(self._present), data)
             self._lengths[self._present] = len(data)
             self._take(part)
-            self._present += 1
-        for name in old:
-            if int(name.partition("-")[2]) < begun and self._disk.read(name):
-                self._disk.replace(name, b"")
+            self._present = self._next()
+        for number in old:
+            self._empty(number)
         self.opened = True
 
     def entry(self, place: str) -> Entry:
@@ -177,6 +186,7 @@ class Storage:
     def _copy(self) -> Storage:
         other = copy(self)
         other._slots, other._lengths, other.notes = SortedDict(self._slots), dict(self._lengths), dict(self.notes)
+        other._free = set(self._free)
         other._places = {segment: set(places) for segment, places in self._places.items()}
         return other
 
@@ -230,7 +240,17 @@ class Storage:
         self._take(held, segment)
 
     def _next(self) -> int:
-        return 1 + max(self._present, *self._lengths)
+        """The number of another segment, which is empty."""
+        if not self._free:
+            self._highest += 1
+            return self._highest
+        number = min(self._free)
+        self._free.remove(number)
+        return number
+
+    def _empty(self, segment: int) -> None:
+        self._disk.replace(_name(segment), b"")
+        self._free.add(segment)
 
     def _take(self, held: Sequence[Held], segment: int | None = None) -> None:
         segment = self._present if segment is None else segment
@@ -267,7 +287,7 @@ class Storage:
                 kept = [Held(place, self._slots[place].entry) for place in sorted(self._places.get(worst, ()))]
                 self._write(kept, dict(self.notes))
                 self._copied = worst
-            self._disk.replace(_name(worst), b"")
+            self._empty(worst)
         except OSError as error:
             self._log(f"cannot clean segment {worst}: {error}")
             return

@@ -121,6 +121,16 @@ def test_a_log_does_not_grow_for_ever(tmp_path: Path) -> None:
     assert len(values(opened(tmp_path))) == 7
 
 
+def test_neither_changes_nor_restarts_leave_more_and_more_files() -> None:
+    files = MemoryFiles()
+    for start in range(6):
+        storage = opened(Disk(files), segment_bytes=1024)
+        for counter in range(200 * start, 200 * start + 200):
+            assert put(storage, [held(f"k{counter % 5}", counter + 1, "x" * 200)])
+        assert values(opened(Disk(files), segment_bytes=1024)) == {f"k{number}": "x" * 200 for number in range(5)}
+    assert len(files.names()) < 12
+
+
 def test_no_crash_loses_what_was_acknowledged_or_parts_a_note_from_its_entries() -> None:
     acknowledged: dict[str, int] = {}
     noted = 0
