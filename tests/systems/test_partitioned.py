@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from random import Random
 
@@ -20,7 +21,7 @@ from harness.model.membership import HasMembership
 from harness.model.system import System, links_of
 from harness.run.catalog import find_drill
 from harness.simulation.seed_run import Judged, run_seed
-from harness.simulation.swarm import PLAIN
+from harness.simulation.swarm import PLAIN, Conditions
 from systems.partitioned import Partitioned
 from systems.partitioned.moving import first_map
 from systems.parts.partitioning.members import Member
@@ -155,6 +156,16 @@ def test_a_join_tells_how_much_the_node_holds_in_the_end() -> None:
     [window] = simulated(joining("n3")).recorded.history.fault_windows
     assert window.acted is True
     assert "n3 joins; in the end n3 holds" in window.evidence
+
+
+def test_moves_that_last_longer_than_the_run_are_not_stuck() -> None:
+    drill = joining("n3")
+    drill = replace(drill, system=Partitioned(members=2, spares=1, partitions=256, moves_at_once=1))
+    swarm = msgspec.structs.replace(PLAIN, conditions=Conditions(slow_ms={"n3>n1": 300.0, "n3>n2": 300.0}))
+    judged = run_seed("partitioned/test", drill, 1, swarm=swarm)
+    [settled] = [check for check in judged.checks if check.name == "all_settled"]
+    assert settled.valid is True
+    assert re.search(r"coordinator with [2-9]\d* moves to finish", settled.why), settled.why
 
 
 def test_a_join_that_moves_nothing_is_told_as_a_change_of_members() -> None:
