@@ -16,17 +16,17 @@ def all_settled(history: History) -> Verdict:
     """When everything is over and healed, no node has pending work or keeps a healthy peer out of service.
 
     Each node reports this itself, through `NodeContext.report_unsettled`, as counts that must return to 0. The last look at
-    each node is judged, some seconds after the last call if something is left until then. A count that has gone down since
-    the load ended does not matter: the node is still working it off. Such bugs are easy to miss otherwise: for example, an
-    in-flight counter that misses a cancelled request makes a node reject requests some hours later. Unknown if no node
-    reported anything at the end.
+    each node is judged: if something is left after the last call, that is when nothing has become less for five seconds, or
+    after half a minute. A count that has gone down since the load ended does not matter: the node is still working it off. Such
+    bugs are easy to miss otherwise: for example, an in-flight counter that misses a cancelled request makes a node reject
+    requests some hours later. Unknown if no node reported anything at the end.
     """
     return unsettled(looks_of(history.usage))
 
 
 def unsettled(looks: Sequence[Look]) -> Verdict:
     """The same, judged from the looks themselves."""
-    told = [(look, _counts(look.unsettled)) for look in looks if look.unsettled is not None]
+    told = [(look, pending(look)) for look in looks if look.unsettled is not None]
     ends = [(look, left) for look, left in told if look.moment == "end"]
     before = {look.process: left for look, left in told if look.moment == "over"}
     if not ends:
@@ -51,8 +51,9 @@ def _told(left: dict[str, int]) -> str:
     return listed([f"{n:,} {what}" for what, n in left.items()])
 
 
-def _counts(text: str) -> dict[str, int]:
-    return msgspec.json.decode(text, type=dict[str, int])
+def pending(look: Look) -> dict[str, int]:
+    """What a node reports as pending; nothing if it reports nothing."""
+    return {} if look.unsettled is None else msgspec.json.decode(look.unsettled, type=dict[str, int])
 
 
 def applies(history: History) -> bool:

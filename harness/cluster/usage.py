@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -85,14 +86,14 @@ class UsageLog:
         self.rows += known
         self.rows += await self._inside(new, "start")
 
-    async def last_look(self, settled: Callable[[Sequence[Usage]], bool], within_s: float) -> None:
-        """Inspect what every process holds at the end: once it is `settled`, or else at once ("over") and after `within_s`."""
+    async def last_look(self, left: Callable[[Sequence[Usage]], int], within_s: float, most_s: float) -> None:
+        """Inspect what every process holds at the end, as `with_last_looks` does."""
         nodes = [(name, pid) for name, pid in self._running() if name != PLANE]
 
         async def look() -> list[Usage]:
             return [machine("end"), *await self._inside(nodes, "end")]
 
-        self.rows = await with_last_looks(self.rows, look, settled, within_s=within_s, again_s=_AGAIN_S)
+        self.rows = await with_last_looks(self.rows, look, left, within_s=within_s, most_s=most_s, again_s=_AGAIN_S)
 
     async def _inside(self, nodes: Sequence[tuple[str, int]], moment: str) -> list[Usage]:
         seen = await asyncio.gather(*(self._held(name, pid, moment) for name, pid in nodes))
@@ -118,17 +119,24 @@ class UsageLog:
 async def with_last_looks(
     earlier: Sequence[Usage],
     look: Callable[[], Awaitable[Sequence[Usage]]],
-    settled: Callable[[Sequence[Usage]], bool],
+    left: Callable[[Sequence[Usage]], int],
     *,
     within_s: float,
+    most_s: float,
     again_s: float,
 ) -> list[Usage]:
-    """Earlier rows, and what `look` sees in the end: once that is settled, else at first ("over") and after `within_s`."""
+    """Earlier rows, and what `look` sees in the end: once nothing is left to do, else at first ("over") and in the end.
+
+    The end is when there was not less to do than ever before for `within_s`, or after `most_s`.
+    """
     clock = asyncio.get_running_loop().time
-    rows, give_up_s, overs = list(earlier), clock() + within_s, list[Usage]()
+    rows, latest_s, overs = list(earlier), clock() + most_s, list[Usage]()
+    least, give_up_s = math.inf, latest_s
     while True:
         seen = await look()
-        if settled([*rows, *overs, *seen]) or clock() >= give_up_s:
+        if (now := left([*rows, *overs, *seen])) < least:
+            least, give_up_s = now, min(clock() + within_s, latest_s)
+        if not now or clock() >= give_up_s:
             return [*rows, *overs, *seen]
         overs = overs or [msgspec.structs.replace(row, moment="over") for row in seen if row.node != MACHINE]
         await asyncio.sleep(again_s)

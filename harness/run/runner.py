@@ -29,7 +29,7 @@ from harness.run.observer import NullObserver, Observer
 from harness.run.recording import history_of
 from harness.run.schedule import plan
 from harness.run.schedule_file import SCHEDULE
-from harness.run.settled import SETTLE_S, settled
+from harness.run.settled import MOST_S, SETTLE_S, left
 from harness.run.spec import RunSpec
 from harness.run.training import with_control
 from results.record.result import Result
@@ -102,7 +102,7 @@ async def _record(spec: RunSpec, run_dir: Path, observer: Observer) -> History:
             records, stopped = await drive(cluster, generator, watching, windows, start_ns, observer, guard, cluster.note)
             await usage.look()  # the last fault may have ended only now, and started a node again
             await generator.finish(drill.system, asking=not stopped)
-            await usage.last_look(settled, SETTLE_S)
+            await usage.last_look(left, SETTLE_S, MOST_S)
             ops = read_oplog((run_dir / "nodes" / CLIENT / OPLOG).read_bytes(), start_ns)
             history = await history_of(cluster, ops, records, usage.rows, start_ns)
     except BaseExceptionGroup as group:

@@ -1,4 +1,4 @@
-"""Tell whether the nodes of a run are idle, so that the last look at their resources can be now."""
+"""Tell how far the nodes of a run are from being idle, so that the last look at their resources can be then."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from typing import Final
 import msgspec
 
 from harness.checkers._looks import MOMENTS, Look
-from harness.checkers.all_settled import unsettled
+from harness.checkers.all_settled import pending
 from harness.checkers.nodes_stayed_up import silent
 from harness.checkers.nothing_leaked import leaked
 from harness.cluster.usage import Usage
 
 SETTLE_S: Final = 5.0
-"""How long a node may go on working after all calls are over."""
+"""How long nodes may go on working, after all calls are over, without having less to do than ever before."""
+MOST_S: Final = 30.0
+"""How long they may go on working at all."""
 
 
-def settled(rows: Sequence[Usage]) -> bool:
-    """Whether all nodes answer, nothing has piled up and nothing is pending, by the looks at the nodes so far."""
+def left(rows: Sequence[Usage]) -> int:
+    """What is left to do, by the looks at the nodes so far: 0 if all answer, nothing has piled up and nothing is pending."""
     looks = [msgspec.convert(row, Look, from_attributes=True) for row in rows if row.node and row.moment in MOMENTS]
-    return not silent(looks, ("end",)) and leaked(looks).valid is True and unsettled(looks).valid is not False
+    wrong = bool(silent(looks, ("end",))) or leaked(looks).valid is not True
+    return wrong + sum(abs(number) for look in looks if look.moment == "end" for number in pending(look).values())

@@ -35,7 +35,7 @@ from harness.run.judging import raised
 from harness.run.observer import NullObserver
 from harness.run.recording import assembled
 from harness.run.schedule import PlannedWindow
-from harness.run.settled import SETTLE_S, settled
+from harness.run.settled import MOST_S, SETTLE_S, left
 from harness.run.training import trained
 from harness.simulation.cluster import HARNESS, SimulatedCluster
 from harness.simulation.disturbance import Disturbances
@@ -165,7 +165,7 @@ class SimulatedRun:
         await generator.finish(drill.system, asking=not stopped)
         await asyncio.sleep(_FIRST_S)
         self._usage = await with_last_looks(
-            self._usage, lambda: self._look("end"), settled, within_s=SETTLE_S, again_s=_AGAIN_S
+            self._usage, lambda: self._look("end"), left, within_s=SETTLE_S, most_s=MOST_S, again_s=_AGAIN_S
         )
         log = cluster.hosts[CLIENT].disk.files("data", OPLOG)[OPLOG]
         ops = read_oplog(log.read_at(0, log.size()), start_ns)

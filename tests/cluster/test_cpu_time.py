@@ -61,7 +61,7 @@ def test_a_node_that_serves_by_child_processes_is_not_idle(tmp_path: Path) -> No
             await until(lambda: cpu_s_of(pid) > 0.25)
             for _ in range(2):  # a new process is looked at in another way
                 await usage.look()
-            await usage.last_look(lambda _: True, 0.0)
+            await usage.last_look(lambda _: 0, 0.0, 0.0)
             rows = [row for row in usage.rows if row.node == "n1"]
             assert [row.moment for row in rows] == ["start", "load", "end"]
             assert all(row.cpu_ns is not None and row.cpu_ns > 250_000_000 for row in rows)
