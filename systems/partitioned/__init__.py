@@ -32,9 +32,6 @@ _ASK_AGAIN_S: Final = 0.1
 _ASKED_FOR_S: Final = 4.0
 """For how long a change of members is asked for if the coordinator does not answer."""
 
-_HAS_ACTED: Final = ("is a member already", "There is no member")
-"""How a change that has acted is refused when it is asked for again, because the first answer was lost."""
-
 _ANY_LEAVES: Final[tuple[Method, ...]] = ("consistent", "bounded", "slots", "rendezvous", "multi-probe")
 """Those that move little whichever node leaves; "jump" does so only if it is the last one."""
 
@@ -227,9 +224,10 @@ async def _asked(addresses: Mapping[str, Address], change: Change) -> str | None
             else:
                 if response.status == 200:
                     return None
-                why = response.decode(NotDone).error
+                refused = response.decode(NotDone)
+                why = refused.error
                 if response.status == 400:
-                    return None if again and any(words in why for words in _HAS_ACTED) else why
+                    return None if again and refused.in_effect else why
             await asyncio.sleep(_ASK_AGAIN_S)
     finally:
         client.close()

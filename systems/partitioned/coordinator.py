@@ -254,10 +254,13 @@ class Coordinator:
         if name not in self._peers:
             raise UsageError(f"There is no node {name!r}. There are: {', '.join(self._peers)}.")
         place = self._rules.place
-        if change.join:
-            member = change.join
-            return await self._change(lambda now: joined(now, member, place))
-        return await self._change(lambda now: left(now, name, place))
+        try:
+            if change.join:
+                member = change.join
+                return await self._change(lambda now: joined(now, member, place))
+            return await self._change(lambda now: left(now, name, place))
+        except UsageError as error:
+            return Response.json(NotDone(str(error), (name in self._map.names) == bool(change.join)), 400)
 
     # ---------------------------------------------------------------------------------------------------------- load
 

@@ -173,10 +173,12 @@ class Scanned(msgspec.Struct, frozen=True):
     epoch: int
 
 
-class NotDone(msgspec.Struct, frozen=True):
+class NotDone(msgspec.Struct, frozen=True, omit_defaults=True):
     """The answer to a request that was not carried out, or may not have been."""
 
     error: str
+    in_effect: bool = False
+    """Whether members are already as a `Change` asks for: an earlier request, whose answer was lost, may have done it."""
 
 
 class Change(msgspec.Struct, frozen=True, omit_defaults=True):
