@@ -35,8 +35,8 @@ class Fingerprint:
         if not self._views:
             return ""
         one_device = len({view.device for view in self._views}) == 1
-        numbers = torch.cat(self._views).cpu() if one_device else torch.cat([view.cpu() for view in self._views])
-        return hashlib.blake2b(numbers.numpy().tobytes(), digest_size=8).hexdigest()
+        taken = torch.cat(self._views).cpu() if one_device else torch.cat([view.cpu() for view in self._views])
+        return hashlib.blake2b(taken.numpy().tobytes(), digest_size=8).hexdigest()
 
 
 def _some(parameters: list[torch.Tensor]) -> list[torch.Tensor]:
@@ -55,6 +55,6 @@ def _held(parameter: torch.Tensor) -> torch.Tensor:
 
 
 def _first_numbers(parameter: torch.Tensor) -> torch.Tensor:
+    """The bytes of its first numbers, whatever their type: a view, which shows what they become."""
     count = min(_NUMBERS, parameter.untyped_storage().nbytes() // parameter.element_size() - parameter.storage_offset())
-    seen = parameter.as_strided((min(count, parameter.numel()),), (1,))
-    return seen if seen.dtype == torch.float32 else seen.float()
+    return parameter.as_strided((min(count, parameter.numel()),), (1,)).view(torch.uint8)

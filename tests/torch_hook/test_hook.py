@@ -89,6 +89,17 @@ def test_equal_models_have_one_fingerprint_and_a_step_changes_it() -> None:
     assert fingerprint.take() == others.take()
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64, torch.complex64])
+def test_numbers_of_any_type_have_a_fingerprint_that_a_step_changes(dtype: torch.dtype) -> None:
+    parameter, single = (torch.nn.Parameter(torch.ones(4, dtype=one)) for one in (dtype, torch.float32))
+    optimizer = torch.optim.SGD([parameter, single], 0.1)
+    fingerprint = Fingerprint(optimizer)
+    before = fingerprint.take()
+    parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+    assert fingerprint.take() != before
+
+
 def test_a_shard_of_a_parameter_has_a_fingerprint() -> None:
     """As in FSDP2, whose parameters are DTensors."""
     distributed.init_process_group("gloo", store=HashStore(), rank=0, world_size=1)
