@@ -50,7 +50,7 @@ def conclude(spec: ScriptSpec, record: ScriptRecord, started: datetime, duration
         finished=record.exit_code == 0,
         sent_bytes=sum(one.sent_bytes for one in links if not {STORE, LAUNCHER} & set(one.link.split(">"))),
     )
-    found = tuple(_phases(record, placed, one) for one in injected)
+    found = tuple(_phases(record, placed, one, injected) for one in injected)
     recoveries = tuple(map(_recovery, found, _watched_s(record, injected)))
     steps_ms = step_times_ms(placed, record.ranks)
     slos = tuple(judged(SLO.parse_training(text), metrics, recoveries, steps_ms) for text in spec.slos)
@@ -170,11 +170,13 @@ def _faults_acted(record: ScriptRecord) -> CheckResult:
     return CheckResult(name="faults_acted", valid=None, why=why)
 
 
-def _phases(record: ScriptRecord, placed: Sequence[Placed], window: FaultWindow) -> Phases:
+def _phases(record: ScriptRecord, placed: Sequence[Placed], window: FaultWindow, injected: Sequence[FaultWindow]) -> Phases:
     hit = [int(name.removeprefix("rank")) for name in window.targets if name.startswith("rank") and ">" not in name]
+    begun_ns = _injected_ns(record, window)
     return phases(
-        window.label, _injected_ns(record, window), record.processes, placed, record.ranks, hit,
+        window.label, begun_ns, record.processes, placed, record.ranks, hit,
         record.launcher_gone_ns, finished=record.exit_code == 0,
+        next_ns=min((at_ns for one in injected if (at_ns := _injected_ns(record, one)) > begun_ns), default=None),
     )  # fmt: skip
 
 

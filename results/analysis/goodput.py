@@ -129,17 +129,19 @@ def _ascending_ms(each: Sequence[Sequence[DoneStep]]) -> NDArray[np.float64]:
 
 def phases(
     window: str, injected_ns: int, processes: Sequence[RankProcess], placed: Sequence[Placed], ranks: int,
-    hit: Sequence[int], launcher_gone_ns: int | None, *, finished: bool,
+    hit: Sequence[int], launcher_gone_ns: int | None, *, finished: bool, next_ns: int | None = None,
 ) -> Phases:  # fmt: skip
     """How the training recovered from a fault that began at `injected_ns` and hit the ranks `hit`.
 
-    A process that exited because the training was `finished` did not notice the fault.
+    A process that exited because the training was `finished` did not notice the fault. If the ranks just went on until another
+    fault began at `next_ns`, what they were restarted for is that one.
     """
+    went_on = next_ns is not None and _went_on(processes, placed, ranks, injected_ns, next_ns)
 
     def after(at_ns: int | None) -> float | None:
         return None if at_ns is None else (at_ns - injected_ns) / 1e9
 
-    new = [one for one in processes if (one.joined_ns or one.began_ns or 0) > injected_ns]
+    new = [] if went_on else [one for one in processes if (one.joined_ns or one.began_ns or 0) > injected_ns]
     last = {one.rank: one.pid for one in sorted(processes, key=lambda one: one.joined_ns or one.began_ns or 0)}
     old = [one for one in processes if one not in new and not (finished and last[one.rank] == one.pid)]
     gone = [one.gone_ns for one in old if one.rank not in hit and one.gone_ns]
@@ -159,12 +161,20 @@ def phases(
     further = [_first_done_ns(recovering, rank, injected_ns, least=before) for rank in stepping(placed, ranks)]
     return Phases(
         window=window,
-        noticed_s=after(min((at for at in gone if at >= injected_ns), default=None)),
+        noticed_s=None if went_on else after(min((at for at in gone if at >= injected_ns), default=None)),
         restarted_s=after(min((at for one in new if (at := one.loaded_ns) and at >= injected_ns), default=None)),
         joined_s=after(_last(joined)) if new else None,
         first_step_s=after(_last(first)),
         caught_up_s=after(_last(further)),
     )
+
+
+def _went_on(processes: Sequence[RankProcess], placed: Sequence[Placed], ranks: int, injected_ns: int, next_ns: int) -> bool:
+    """Whether between two faults no process ended, and each rank did a step in the process that it had at the first one."""
+    ended = any(one.gone_ns is not None and injected_ns <= one.gone_ns < next_ns for one in processes)
+    old = [one for one in placed if (one.process.began_ns or 0) <= injected_ns]
+    first_ns = _last([_first_done_ns(old, rank, injected_ns) for rank in stepping(placed, ranks)])
+    return not ended and first_ns is not None and first_ns < next_ns
 
 
 def _first_done_ns(placed: Sequence[Placed], rank: int, from_ns: int, least: int | None = None) -> int | None:

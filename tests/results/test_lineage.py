@@ -7,35 +7,7 @@ import pytest
 from harness.model.rank_process import DoneStep, RankProcess
 from results.analysis.goodput import measure, phases
 from results.analysis.lineage import first_difference, place, rollbacks, standing
-
-MS = 1_000_000
-
-
-def process(
-    rank: int,
-    pid: int,
-    begun_ms: int,
-    first: str,
-    after: list[str],
-    *,
-    world: int = 2,
-    step_ms: int = 10,
-    gone_ms: int | None = None,
-) -> RankProcess:
-    """A process that begins to train at `begun_ms` with parameters `first`, and has `after[n]` after its n-th step."""
-    steps = [
-        DoneStep(begun_ns=(begun_ms + n * step_ms) * MS, done_ns=(begun_ms + (n + 1) * step_ms) * MS, parameters=one)
-        for n, one in enumerate(after)
-    ]
-    return RankProcess(
-        pid=pid, rank=rank, world=world, backend="gloo", loaded_ns=(begun_ms - 20) * MS, joined_ns=(begun_ms - 10) * MS,
-        began_ns=begun_ms * MS, parameters=first, steps=steps, gone_ns=None if gone_ms is None else gone_ms * MS,
-    )  # fmt: skip
-
-
-def models(begin: int, end: int) -> list[str]:
-    """The fingerprints after steps `begin` to `end` - 1 of an undisturbed training."""
-    return [f"m{n + 1}" for n in range(begin, end)]
+from tests.helpers.ranks import MS, models, process
 
 
 def killed_at_30_back_at_20() -> list[RankProcess]:
@@ -232,3 +204,28 @@ def test_what_a_rank_does_after_a_fault_before_it_is_ended_and_started_again_is_
     assert back.joined_s == pytest.approx(1.095)
     assert back.first_step_s == pytest.approx(1.115)
     assert back.caught_up_s == pytest.approx((1500 + 100 - 395) / 1000)
+
+
+def slowed_and_then_killed() -> list[RankProcess]:
+    """Two ranks that do 30 steps of 10 ms each until one is killed, and restart from their state after step 20."""
+    return [
+        *(process(rank, 10 + rank, 100, "m0", models(0, 30), gone_ms=410 - 10 * rank) for rank in (0, 1)),
+        *(process(rank, 20 + rank, 1400, "m20", models(20, 40)) for rank in (0, 1)),
+    ]
+
+
+def test_a_restart_after_a_later_fault_is_no_part_of_an_earlier_ones_recovery() -> None:
+    """The first fault slowed a link: the ranks went on. The second one, 150 ms later, killed a rank."""
+    found = slowed_and_then_killed()
+    slowed = phases("w0", 245 * MS, found, place(found), 2, [], None, finished=True, next_ns=395 * MS)
+    assert (slowed.noticed_s, slowed.restarted_s, slowed.joined_s) == (None, None, None)
+    assert slowed.first_step_s == slowed.caught_up_s == pytest.approx(0.015)
+    killed = phases("w1", 395 * MS, found, place(found), 2, [1], None, finished=True)
+    assert (killed.noticed_s, killed.first_step_s) == (pytest.approx(0.015), pytest.approx(1.015))
+
+
+def test_a_recovery_that_a_later_fault_interrupts_lasts_until_after_the_restart() -> None:
+    found = slowed_and_then_killed()
+    for next_ms in (396, 1000):  # before the others noticed, and while all restart
+        killed = phases("w0", 395 * MS, found, place(found), 2, [1], None, finished=True, next_ns=next_ms * MS)
+        assert (killed.noticed_s, killed.first_step_s) == (pytest.approx(0.015), pytest.approx(1.015))

@@ -1,0 +1,60 @@
+"""Judging a training script from the record of its run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from harness.model.environment import LinkCounters
+from harness.model.fault_window import FaultWindow
+from harness.model.rank_process import RankProcess
+from harness.run.script_judging import conclude
+from harness.run.script_spec import ScriptRecord, ScriptSpec
+from results.record.train_result import TrainResult
+from tests.helpers.ranks import MS, models, process
+
+FIRST_MS = 100
+"""When the first step began."""
+
+
+def concluded(
+    processes: Sequence[RankProcess],
+    *windows: FaultWindow,
+    slos: tuple[str, ...] = (),
+    ranks: int = 2,
+    links: dict[str, int] | None = None,
+    exit_code: int = 0,
+) -> TrainResult:
+    """The result of a script that ended by itself. `links` are the bytes that each sent."""
+    end_ns = max(step.done_ns for one in processes for step in one.steps)
+    spec = ScriptSpec(
+        command=("torchrun", "train.py"), faults=(), fault_texts=(), slos=slos, seed=1, plane="embedded"
+    )  # fmt: skip
+    counted = {name: LinkCounters(sent_bytes={"upstream": sent}, connections=1) for name, sent in (links or {}).items()}
+    record = ScriptRecord(
+        ranks=ranks, processes=processes, windows=windows, links=counted, started_ns=0, first_ns=FIRST_MS * MS,
+        ended_ns=end_ns, ended="by itself", exit_code=exit_code, launcher_gone_ns=end_ns, orphans=(), cause="",
+        aborted_at_exit=False,
+    )  # fmt: skip
+    return conclude(spec, record, datetime(2026, 1, 1, tzinfo=UTC), 1.0)
+
+
+def window(label: str, kind: str, target: str, at_ms: int, healed_ms: int) -> FaultWindow:
+    """A fault that acted."""
+    injected_s, healed_s = (at_ms - FIRST_MS) / 1000, (healed_ms - FIRST_MS) / 1000
+    return FaultWindow(
+        kind=kind, label=label, selector=target, targets=(target,), from_s=injected_s, to_s=healed_s, injected_s=injected_s,
+        healed_s=healed_s, acted=True,
+    )  # fmt: skip
+
+
+def test_a_restart_after_a_later_fault_is_no_late_recovery_from_an_earlier_one() -> None:
+    """A link is slow for 50 ms, in which the ranks go on; much later one is killed, and they are back after two seconds."""
+    found = [
+        *(process(rank, 10 + rank, 100, "m0", models(0, 900), gone_ms=9110 - 10 * rank) for rank in (0, 1)),
+        *(process(rank, 20 + rank, 11_000, "m880", models(880, 1000)) for rank in (0, 1)),
+    ]
+    faults = (window("w0", "Latency", "rank0>rank1", 245, 295), window("w1", "Kill", "rank1", 9095, 9096))
+    result = concluded(found, *faults, slos=("recovery < 3s",))
+    assert [slo.ok for slo in result.slos] == [True], result.why
+    assert [round(one.seconds, 3) for one in result.recoveries] == [0.015, 1.915]
