@@ -127,9 +127,9 @@ def _no_orphans(record: ScriptRecord) -> CheckResult:
 
 def _replicas_agree(record: ScriptRecord, placed: Sequence[Placed]) -> CheckResult | None:
     """Ranks whose models are equal at first must stay equal. None if one rank steps, or if each holds a part of the model."""
-    name, beginning = "replicas_agree", [one.process.parameters for one in placed[: record.ranks]]
+    name, beginning = "replicas_agree", {one.process.rank: one.process.parameters for one in reversed(placed)}
     ranks, difference = stepping(placed, record.ranks), first_difference(placed, record.ranks)
-    if len(ranks) < 2 or len(set(beginning)) > 1 or (difference and difference[0] == 0):
+    if len(ranks) < 2 or len(set(beginning.values())) > 1 or (difference and difference[0] == 0):
         return None
     if difference is None:
         return CheckResult(name=name, valid=True, why="after every step, judged by a sample of the parameters")

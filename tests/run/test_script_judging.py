@@ -58,3 +58,25 @@ def test_a_restart_after_a_later_fault_is_no_late_recovery_from_an_earlier_one()
     result = concluded(found, *faults, slos=("recovery < 3s",))
     assert [slo.ok for slo in result.slos] == [True], result.why
     assert [round(one.seconds, 3) for one in result.recoveries] == [0.015, 1.915]
+
+
+def check(result: TrainResult, name: str) -> tuple[bool | None, str]:
+    [found] = [one for one in result.checks if one.name == name]
+    return found.valid, found.why
+
+
+def test_ranks_that_come_to_differ_after_a_restart_fail_although_one_has_no_optimizer() -> None:
+    found = [
+        *(process(rank, 10 + rank, 100, "m0", models(0, 30), world=3) for rank in (0, 1)),
+        process(0, 20, 1400, "m20", models(20, 40), world=3),
+        process(1, 21, 1400, "m20", [*models(20, 34), *(["x"] * 6)], world=3),
+        RankProcess(pid=12, rank=2, world=3, joined_ns=1, backend="gloo"),
+    ]
+    assert check(concluded(found, ranks=3), "replicas_agree") == (
+        False, "after step 34 the parameters differ: the ranks from each other"
+    )  # fmt: skip
+
+
+def test_ranks_that_each_hold_a_part_of_the_model_are_not_compared() -> None:
+    parts = [process(rank, 10 + rank, 100, f"{rank}0", [f"{rank}{n}" for n in range(1, 9)]) for rank in (0, 1)]
+    assert "replicas_agree" not in {one.name for one in concluded(parts).checks}
