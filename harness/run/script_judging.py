@@ -48,7 +48,7 @@ def conclude(spec: ScriptSpec, record: ScriptRecord, started: datetime, duration
         started_ns=record.started_ns,
         ended_ns=record.ended_ns,
         finished=record.exit_code == 0,
-        sent_bytes=sum(one.sent_bytes for one in links if not {STORE, LAUNCHER} & set(one.link.split(">"))),
+        sent_bytes=_sent_bytes(spec, record, links),
     )
     found = tuple(_phases(record, placed, one, injected) for one in injected)
     recoveries = tuple(map(_recovery, found, _watched_s(record, injected)))
@@ -90,6 +90,13 @@ def rerun(spec: ScriptSpec) -> str:
     words += ["--fault-plane", spec.plane] if spec.plane != "embedded" else []
     words += ["--namespaces"] if spec.namespaces else []
     return shlex.join([*words, "--", *spec.command])
+
+
+def _sent_bytes(spec: ScriptSpec, record: ScriptRecord, links: Sequence[LinkResult]) -> int | None:
+    """What the ranks sent each other; None if it was not counted, since it did not all cross the fault plane or the router."""
+    between = [one.sent_bytes for one in links if not {STORE, LAUNCHER} & set(one.link.split(">"))]
+    unseen = any(one.not_led or (one.backend and "gloo" not in one.backend) for one in record.processes)
+    return sum(between) if between and (spec.namespaces or not unseen) else None
 
 
 def _checks(record: ScriptRecord, placed: Sequence[Placed]) -> tuple[CheckResult, ...]:

@@ -46,7 +46,7 @@ class TrainMetrics(msgspec.Struct, frozen=True, kw_only=True):
     replayed_equal: int
     """Replayed steps that left the parameters as they were the first time, as far as a sample of them shows."""
     bytes_per_step: float | None
-    """Bytes that the ranks sent each other, over all links, for each step done."""
+    """Bytes that the ranks sent each other, over all links, for each step done; None if they were not counted."""
     longest_stall_s: float | None
     """The longest time without a step."""
 
@@ -69,7 +69,7 @@ class Phases(msgspec.Struct, frozen=True, kw_only=True):
 
 def measure(
     placed: Sequence[Placed], ranks: int, *, first_fault_ns: int | None, started_ns: int, ended_ns: int, finished: bool,
-    sent_bytes: int,
+    sent_bytes: int | None,
 ) -> TrainMetrics:  # fmt: skip
     """The figures of a training whose command ran from `started_ns` to `ended_ns` and either `finished` or was stopped."""
     each = [standing(placed, rank) for rank in stepping(placed, ranks)]
@@ -97,7 +97,7 @@ def measure(
         lost_steps=_worst(lost, ranks, "lost"),
         replayed_steps=_worst(lost, ranks, "replayed"),
         replayed_equal=_worst(lost, ranks, "equal"),
-        bytes_per_step=sent_bytes / max(done) if any(done) else None,
+        bytes_per_step=sent_bytes / max(done) if any(done) and sent_bytes is not None else None,
         longest_stall_s=_longest_stall_s(all_steps, done_ns),
     )
 

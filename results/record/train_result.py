@@ -91,9 +91,15 @@ def judged(slo: SLO, metrics: TrainMetrics, recoveries: tuple[Recovery, ...], st
     }
     value = known[slo.metric]
     if value is None:
-        why = f"too few clean steps ({metrics.clean_steps}) before the first fault" if slo.metric == "goodput" else "not known"
-        return undecided(slo, why)
+        return undecided(slo, _unknown(slo.metric, metrics))
     return observed(slo, value)
+
+
+def _unknown(metric: str, metrics: TrainMetrics) -> str:
+    """Why a figure has no value."""
+    if metric == "goodput" and metrics.clean_step_ms is None:
+        return f"too few clean steps ({metrics.clean_steps}) before the first fault"
+    return "the bytes between the ranks were not counted" if metric == "bytes_per_step" else "not known"
 
 
 def _judged_recovery(slo: SLO, recoveries: tuple[Recovery, ...]) -> SLOResult:

@@ -50,6 +50,8 @@ def test_a_recovery_that_was_not_seen_to_end_counts_as_long_as_it_was_watched(
         ("p99 < 100ms", {}, None, "no step stands"),
         ("max < 100ms", {}, None, "not known"),
         ("goodput >= 90%", {"clean_steps": 3}, None, "too few clean steps (3) before the first fault"),
+        ("goodput >= 90%", {"clean_steps": 30, "clean_step_ms": 5.0}, None, "not known"),
+        ("bytes_per_step < 1MB", {}, None, "the bytes between the ranks were not counted"),
     ],
 )
 def test_values_are_told_as_those_of_drills_are(text: str, found: dict[str, float], ok: bool | None, why: str) -> None:

@@ -60,6 +60,19 @@ def test_a_restart_after_a_later_fault_is_no_late_recovery_from_an_earlier_one()
     assert [round(one.seconds, 3) for one in result.recoveries] == [0.015, 1.915]
 
 
+def test_bytes_that_did_not_cross_the_fault_plane_are_not_known_to_be_none() -> None:
+    """Of NCCL, a lone rank, and a connection that does not go over its link."""
+    gloo, nccl, unled = ([process(rank, 10 + rank, 100, "m0", models(0, 30)) for rank in (0, 1)] for _ in range(3))
+    for one in nccl:
+        one.backend = "nccl"
+    unled[1].not_led.append("the store did not answer")
+    between, alone = {"rank0>rank1": 30_000, "rank1>store": 70}, {"rank0>store": 70}
+    assert concluded(gloo, links=between).metrics.bytes_per_step == 1000
+    for found, links in ((nccl, between), (unled, between), (gloo[:1], alone)):
+        result = concluded(found, ranks=len(found), links=links, slos=("bytes_per_step < 1MB",))
+        assert (result.metrics.bytes_per_step, result.verdict) == (None, "unknown")
+
+
 def check(result: TrainResult, name: str) -> tuple[bool | None, str]:
     [found] = [one for one in result.checks if one.name == name]
     return found.valid, found.why
