@@ -182,7 +182,7 @@ def _phases(record: ScriptRecord, placed: Sequence[Placed], window: FaultWindow,
     begun_ns = _injected_ns(record, window)
     return phases(
         window.label, begun_ns, record.processes, placed, record.ranks, hit,
-        record.launcher_gone_ns, finished=record.exit_code == 0,
+        None if LAUNCHER in window.targets else record.launcher_gone_ns, finished=record.exit_code == 0,
         next_ns=min((at_ns for one in injected if (at_ns := _injected_ns(record, one)) > begun_ns), default=None),
     )  # fmt: skip
 

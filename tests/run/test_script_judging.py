@@ -24,6 +24,7 @@ def concluded(
     ranks: int = 2,
     links: dict[str, int] | None = None,
     exit_code: int = 0,
+    launcher_gone_ms: int | None = None,
 ) -> TrainResult:
     """The result of a script that ended by itself. `links` are the bytes that each sent."""
     end_ns = max(step.done_ns for one in processes for step in one.steps)
@@ -33,7 +34,8 @@ def concluded(
     counted = {name: LinkCounters(sent_bytes={"upstream": sent}, connections=1) for name, sent in (links or {}).items()}
     record = ScriptRecord(
         ranks=ranks, processes=processes, windows=windows, links=counted, started_ns=0, first_ns=FIRST_MS * MS,
-        ended_ns=end_ns, ended="by itself", exit_code=exit_code, launcher_gone_ns=end_ns, orphans=(), cause="",
+        ended_ns=end_ns, ended="by itself", exit_code=exit_code,
+        launcher_gone_ns=end_ns if launcher_gone_ms is None else launcher_gone_ms * MS, orphans=(), cause="",
         aborted_at_exit=False,
     )  # fmt: skip
     return conclude(spec, record, datetime(2026, 1, 1, tzinfo=UTC), 1.0)
@@ -58,6 +60,15 @@ def test_a_restart_after_a_later_fault_is_no_late_recovery_from_an_earlier_one()
     result = concluded(found, *faults, slos=("recovery < 3s",))
     assert [slo.ok for slo in result.slos] == [True], result.why
     assert [round(one.seconds, 3) for one in result.recoveries] == [0.015, 1.915]
+
+
+def test_a_launcher_that_is_killed_has_not_noticed_that() -> None:
+    found = [process(rank, 10 + rank, 100, "m0", models(0, 30), gone_ms=1400 + rank) for rank in (0, 1)]
+    killed = window("w0", "Kill", "launcher", 300, 301)
+    [phases] = concluded(found, killed, exit_code=-9, launcher_gone_ms=305).phases
+    assert phases.noticed_s == 1.1
+    [phases] = concluded(found, window("w0", "Kill", "rank0", 300, 301), exit_code=1, launcher_gone_ms=1350).phases
+    assert phases.noticed_s == 1.05
 
 
 def test_bytes_that_did_not_cross_the_fault_plane_are_not_known_to_be_none() -> None:
