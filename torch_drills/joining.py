@@ -19,9 +19,9 @@ def join(folder: str, file: str, journal: Journal, rank: int, world: int) -> Any
 
     Raises `TimeoutError` if it writes nothing, `ValueError` if there are more ranks than it knows, or takes.
     """
+    journal.write("joining", rank=rank, world=world)
     if world > MOST_RANKS:
         raise ValueError(f"{world} ranks; the harness takes {MOST_RANKS} at most")
-    journal.write("joining", rank=rank, world=world)
     deadline_s = time.monotonic() + _WAIT_S
     while (found := _read(Path(folder) / file)) is None:
         if time.monotonic() > deadline_s:

@@ -19,6 +19,7 @@ from torch.distributed.tensor import Shard, distribute_tensor
 from torch.optim import optimizer as optimizers
 
 import torch_drills
+from harness.cluster.script.journals import Journals
 from torch_drills.fingerprint import Fingerprint
 from torch_drills.gates import Gates
 from torch_drills.joining import MOST_RANKS
@@ -69,6 +70,14 @@ def test_a_group_that_grows_is_not_made_to_wait_for_links(tmp_path: Path) -> Non
     with pytest.raises(ValueError, match="2 ranks; there were 1 when the harness answered"):
         Links(str(tmp_path), Journal(str(tmp_path)), rank=0, world=2)
     assert time.monotonic() - began_s < 5
+
+
+def test_more_ranks_than_the_harness_takes_are_told_with_their_number(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="65 ranks; the harness takes 64 at most"):
+        Links(str(tmp_path), Journal(str(tmp_path)), rank=3, world=MOST_RANKS + 1)
+    journals = Journals(tmp_path)
+    journals.read()
+    assert journals.world == MOST_RANKS + 1
 
 
 def model(seed: int) -> torch.nn.Module:
