@@ -201,6 +201,7 @@ def _result(
     search = found(tried) if tried else None
     if search is not None:
         why = search.why if verdict == "pass" or why in search.why else f"{search.why}. {why}"
+        verdict = "unknown" if verdict == "pass" and search.rate_per_s is None else verdict
     if measured.interrupted and verdict != "fail":
         verdict, why = "unknown", "interrupted; these are the figures so far"
     best = None if search is None else search.rate_per_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import re
 import signal
@@ -258,6 +259,23 @@ def test_the_figures_of_a_search_are_those_of_the_rate_that_it_found(load: Loads
     )
     assert (code, result.max_rate_per_s, result.asked_per_s) == (0, 1000, 1000)
     assert result.metrics.requests == 1000
+
+
+def test_a_search_in_which_the_queue_grew_at_every_rate_does_not_pass(load: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
+    def measured(_task: EngineTask, _processes: int, _watch: Watch) -> Measured:
+        """Calls take 1 ms in the first half and 9 ms in the second one."""
+        half, second = counted(100, 1.0), counted(100, 9.0)
+        half.latency.merge(second.latency)
+        whole = dataclasses.replace(second, seconds=2.0, due=200, ok=200, latency=half.latency)
+        return Measured(whole=whole, half=counted(100, 1.0), series=(), interrupted=False)
+
+    monkeypatch.setattr(load_command, "measure", measured)
+    code, out, result = load.result_of(
+        "http://127.0.0.1:9/", "--find-max", "--rate", "2", "--seconds", "1", "--slo", "max < 10ms"
+    )
+    assert {step.outcome for step in result.steps} == {"unsteady"}
+    assert (code, result.verdict, result.max_rate_per_s) == (4, "unknown", None)
+    assert "no rate held; at 1/s the limit was the server: the queue kept growing" in out
 
 
 @pytest.mark.slow
