@@ -16,7 +16,7 @@ from results.analysis.staleness import Integers, staleness_by_read
 class Convergence:
     """How long convergence took after one fault window, in seconds from its healing.
 
-    `censored`: a key that lagged was never read up to date again; convergence took at least `seconds`.
+    `censored`: a key that lagged was not read up to date again before the next window; convergence took at least `seconds`.
     """
 
     window: str
@@ -38,9 +38,9 @@ def convergences(history: History) -> tuple[Convergence, ...]:
     for label, healed_ns in zip(windows["label"], windows["healed_ns"].astype("int64").tolist(), strict=True):
         horizon_ns = min((start_ns for start_ns in starts_ns if start_ns > healed_ns), default=None)
         after, behind = sent_ns > healed_ns, replaced_ns < healed_ns
-        watched = after & in_load
         if horizon_ns is not None:
-            watched &= sent_ns < horizon_ns
+            after &= sent_ns < horizon_ns
+        watched = after & in_load
         if not watched.any():
             continue
         late = watched & behind

@@ -100,6 +100,16 @@ def test_the_next_window_ends_the_watch_even_if_it_was_never_healed() -> None:
     assert [(one.window, one.seconds, one.censored) for one in found] == [("w0", 0.05, False)]
 
 
+def test_a_key_that_was_not_up_to_date_again_before_the_next_window_gives_a_lower_bound() -> None:
+    found = convergences(
+        history(
+            op("write", "1", 10), op("write", "2", 120), op("read", "1", 250), op("read", "1", 350), op("read", "2", 400),
+            windows=[window(100, 200), window(300, 380, "w1")],
+        )
+    )  # fmt: skip
+    assert [(one.window, one.seconds, one.censored) for one in found] == [("w0", 0.05, True), ("w1", 0.0, False)]
+
+
 @pytest.mark.parametrize(("text", "ok"), [("convergence < 40ms", True), ("convergence < 20ms", False)])
 def test_it_is_an_slo(text: str, ok: bool) -> None:
     found = history(op("write", "1", 10), op("write", "2", 120), op("read", "1", 230), op("read", "2", 240))
