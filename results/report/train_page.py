@@ -71,7 +71,7 @@ def _view(result: TrainResult, processes: Sequence[RankProcess], log: Path) -> R
             columns=tuple(Column(name=name, number=name != "link") for name in ("link", "connections", "received", "sent")),
             rows=tuple(links),
         ),
-        logs=page_sections.log_ends([log], _LOG_CHARACTERS),
+        logs=page_sections.log_ends([log] if log.is_file() else [], _LOG_CHARACTERS),
         facts=page_sections.facts(result),
         plot=compressed(plot.item.encode()),
         plot_height=plot.height,

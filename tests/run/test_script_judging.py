@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
+import pytest
+
+from harness.cli import main
 from harness.model.environment import LinkCounters
 from harness.model.fault_window import FaultWindow
 from harness.model.rank_process import RankProcess
 from harness.run.script_judging import conclude
 from harness.run.script_spec import ScriptRecord, ScriptSpec
-from results.record.train_result import TrainResult
+from results.record.train_result import TRAIN_RESULT, TrainResult, encode
 from tests.helpers.ranks import MS, models, process
 
 FIRST_MS = 100
@@ -104,3 +108,19 @@ def test_ranks_that_come_to_differ_after_a_restart_fail_although_one_has_no_opti
 def test_ranks_that_each_hold_a_part_of_the_model_are_not_compared() -> None:
     parts = [process(rank, 10 + rank, 100, f"{rank}0", [f"{rank}{n}" for n in range(1, 9)]) for rank in (0, 1)]
     assert "replicas_agree" not in {one.name for one in concluded(parts).checks}
+
+
+def test_the_page_of_a_kept_run_needs_no_output_and_no_journals(tmp_path: Path) -> None:
+    (tmp_path / TRAIN_RESULT).write_bytes(encode(concluded([process(0, 10, 100, "m0", models(0, 30))], ranks=1)))
+    assert main.run(["report", str(tmp_path), "--out", str(tmp_path / "report.html")]) == 0
+    assert "1 ranks, 30 steps that stand" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize("line", ["junk", '{"kind":"step","pid":9}'])
+def test_a_broken_journal_of_a_kept_run_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str) -> None:
+    (tmp_path / TRAIN_RESULT).write_bytes(encode(concluded([process(0, 10, 100, "m0", models(0, 30))], ranks=1)))
+    (tmp_path / "ranks").mkdir()
+    (tmp_path / "ranks" / "9.jsonl").write_text(f"{line}\n")
+    assert main.run(["report", str(tmp_path), "--out", str(tmp_path / "report.html")]) == 2
+    said = capsys.readouterr().err
+    assert (said.count("\n"), "9.jsonl is not the journal of a rank: " in said) == (1, True), said

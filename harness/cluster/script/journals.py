@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from harness.model.errors import UsageError
 from harness.model.rank_process import DoneStep, RankProcess
 
 
@@ -37,14 +38,17 @@ class Journals:
         """The processes that have joined a group or done a step, by pid."""
 
     def read(self) -> None:
-        """Read new lines, and note which processes have ended."""
+        """Read new lines, and note which processes have ended. Raises `UsageError` if a file is no journal."""
         for file in self._folder.glob("*.jsonl"):
             with file.open("rb") as journal:
                 journal.seek(self._read_bytes.get(file, 0))
                 lines, _, rest = journal.read().rpartition(b"\n")
                 self._read_bytes[file] = journal.tell() - len(rest)
-            for text in lines.splitlines():
-                self._take(self._decode(text))
+            try:
+                for text in lines.splitlines():
+                    self._take(self._decode(text))
+            except msgspec.DecodeError as error:
+                raise UsageError(f"{file} is not the journal of a rank: {error}.") from error
         for process in self.processes.values():
             if process.gone_ns is None and not _runs(process.pid):
                 process.gone_ns = time.monotonic_ns()
