@@ -26,6 +26,11 @@ class Fingerprint:
         self._at: list[int] = []
         self._views: list[torch.Tensor] = []
 
+    @property
+    def of_a_part(self) -> bool:
+        """Whether this process holds only a part of the model, as with FSDP2."""
+        return any(_held(one).numel() < one.numel() for one in self._parameters)
+
     def take(self) -> str:
         """The current fingerprint. Waits for the devices that the parameters are on: once, if it is one."""
         held = [_held(one) for one in self._parameters]

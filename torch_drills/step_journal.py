@@ -74,6 +74,7 @@ class StepJournal:
             world=world,
             backend=_backend(optimizer) if _joined() else "",
             parameters=self._fingerprint.take(),
+            part=self._fingerprint.of_a_part,
         )
         self._gates.ask()
         self._begun_ns = time.monotonic_ns()

@@ -32,6 +32,8 @@ class RankProcess:
     """When it was about to begin its first step."""
     parameters: str = ""
     """The fingerprint of its model at that time."""
+    part: bool = False
+    """Whether it held only a part of the model, as far as torch knows: one of DTensors."""
     steps: list[DoneStep] = field(default_factory=list)
     gone_ns: int | None = None
     """When it was first seen to have ended."""

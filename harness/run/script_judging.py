@@ -15,7 +15,7 @@ from harness.run import provenance
 from harness.run.script_spec import LIMIT_S, ORPHANS_S, STALL_S, START_S, ScriptRecord, ScriptSpec
 from results.analysis.goodput import Phases, measure, phases, step_times_ms
 from results.analysis.judge import SLOResult
-from results.analysis.lineage import Placed, first_difference, place, stepping
+from results.analysis.lineage import Placed, ever_agree, first_difference, place, stepping
 from results.analysis.recovery import Recovery
 from results.record.result import CheckResult, verdict_of
 from results.record.train_result import LinkResult, TrainResult, judged
@@ -133,14 +133,21 @@ def _no_orphans(record: ScriptRecord) -> CheckResult:
 
 
 def _replicas_agree(record: ScriptRecord, placed: Sequence[Placed]) -> CheckResult | None:
-    """Ranks whose models are equal at first must stay equal. None if one rank steps, or if each holds a part of the model."""
+    """Ranks whose models are equal at first must stay equal.
+
+    None if one rank steps, if each holds a part of the model, or if they differ from the first step on and are equal again
+    later, as ranks that exchange parameters now and then are.
+    """
     name, beginning = "replicas_agree", {one.process.rank: one.process.parameters for one in reversed(placed)}
     ranks, difference = stepping(placed, record.ranks), first_difference(placed, record.ranks)
-    if len(ranks) < 2 or len(set(beginning.values())) > 1 or (difference and difference[0] == 0):
+    if len(ranks) < 2 or len(set(beginning.values())) > 1 or any(one.process.part for one in placed):
         return None
     if difference is None:
         return CheckResult(name=name, valid=True, why="after every step, judged by a sample of the parameters")
     step, fingerprints = difference
+    if step == 0:
+        why = "the parameters differ from the first step on: each rank holds a part of the model, or trains by itself"
+        return None if ever_agree(placed, record.ranks) else CheckResult(name=name, valid=None, why=why)
     odd = [
         f"rank{rank}" for rank, one in zip(ranks, fingerprints, strict=True) if fingerprints.count(one) * 2 < len(fingerprints)
     ]

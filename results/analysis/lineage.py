@@ -159,9 +159,16 @@ def _done_again(placed: Iterable[Placed], rank: int) -> dict[int, DoneStep]:
 
 def first_difference(placed: Sequence[Placed], ranks: int) -> tuple[int, list[str]] | None:
     """The first step after which the ranks' models differed, with each rank's fingerprint; None if there is none."""
+    each = enumerate(_fingerprints(placed, ranks))
+    return next(((number, fingerprints) for number, fingerprints in each if len(set(fingerprints)) > 1), None)
+
+
+def ever_agree(placed: Sequence[Placed], ranks: int) -> bool:
+    """Whether there is a step after which the ranks' models were equal."""
+    return any(len(set(fingerprints)) == 1 for fingerprints in _fingerprints(placed, ranks))
+
+
+def _fingerprints(placed: Sequence[Placed], ranks: int) -> list[list[str]]:
+    """Those of all ranks after each step that stands."""
     each = [standing(placed, rank) for rank in stepping(placed, ranks)]
-    for number, steps in enumerate(zip(*each, strict=False)):
-        fingerprints = [step.parameters for step in steps]
-        if len(set(fingerprints)) > 1:
-            return number, fingerprints
-    return None
+    return [[step.parameters for step in steps] for steps in zip(*each, strict=False)]

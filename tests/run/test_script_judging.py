@@ -110,6 +110,28 @@ def test_ranks_that_each_hold_a_part_of_the_model_are_not_compared() -> None:
     assert "replicas_agree" not in {one.name for one in concluded(parts).checks}
 
 
+def by_themselves(*, agree_at: int | None = None, part: bool = False) -> list[RankProcess]:
+    """Two ranks with one model at first, of which each does its own steps, but for one step after which they agree."""
+    each = [[f"{rank}{n}" if n != agree_at else "mean" for n in range(9)] for rank in (0, 1)]
+    found = [process(rank, 10 + rank, 100, "m0", after) for rank, after in enumerate(each)]
+    for one in found:
+        one.part = part
+    return found
+
+
+def test_ranks_that_never_heard_of_each_other_are_not_known_to_be_right() -> None:
+    """As of a script that forgot DistributedDataParallel."""
+    result = concluded(by_themselves())
+    assert result.verdict == "unknown"
+    assert "each rank holds a part of the model, or trains by itself" in check(result, "replicas_agree")[1]
+
+
+def test_ranks_that_average_now_and_then_or_hold_parts_are_not_compared() -> None:
+    for found in (by_themselves(agree_at=5), by_themselves(part=True)):
+        result = concluded(found)
+        assert (result.verdict, "replicas_agree" in {one.name for one in result.checks}) == ("pass", False)
+
+
 def test_the_page_of_a_kept_run_needs_no_output_and_no_journals(tmp_path: Path) -> None:
     (tmp_path / TRAIN_RESULT).write_bytes(encode(concluded([process(0, 10, 100, "m0", models(0, 30))], ranks=1)))
     assert main.run(["report", str(tmp_path), "--out", str(tmp_path / "report.html")]) == 0

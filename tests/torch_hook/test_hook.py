@@ -15,7 +15,7 @@ import torch
 from torch import distributed
 from torch._C._distributed_c10d import HashStore
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.tensor import Shard, distribute_tensor
+from torch.distributed.tensor import DTensor, Shard, distribute_tensor
 from torch.optim import optimizer as optimizers
 
 import torch_drills
@@ -121,6 +121,9 @@ def test_a_shard_of_a_parameter_has_a_fingerprint() -> None:
         parameter.grad = torch.ones_like(parameter)
         optimizer.step()
         assert fingerprint.take() not in {"", whole.take()}
+        assert not fingerprint.of_a_part
+        half = DTensor.from_local(torch.ones(2, 3), mesh, [Shard(0)], shape=torch.Size((4, 3)), stride=(3, 1))
+        assert Fingerprint(torch.optim.SGD([torch.nn.Parameter(half)], 0.1)).of_a_part
     finally:
         distributed.destroy_process_group()
 

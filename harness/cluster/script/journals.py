@@ -21,6 +21,7 @@ class _Line(msgspec.Struct, frozen=True, kw_only=True):
     world: int = 1
     backend: str = ""
     parameters: str = ""
+    part: bool = False
     step: int = 0
     begun_ns: int = 0
     why: str = ""
@@ -89,7 +90,7 @@ class Journals:
                 process.rank, process.world, process.joined_ns = line.rank, line.world, line.at_ns
             case "began":
                 process.rank, process.world, process.backend = line.rank, line.world, line.backend
-                process.began_ns, process.parameters = line.at_ns, line.parameters
+                process.began_ns, process.parameters, process.part = line.at_ns, line.parameters, line.part
             case "step":
                 process.steps.append(DoneStep(begun_ns=line.begun_ns, done_ns=line.at_ns, parameters=line.parameters))
             case "not counted":
