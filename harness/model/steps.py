@@ -20,6 +20,8 @@ class Steps:
     """… or this many seconds after it began."""
 
     def __post_init__(self) -> None:
+        if not all(isinstance(step, int | None) for step in (self.begin, self.end)):
+            raise UsageError(f"A fault at {self}: needs whole numbers of steps.")
         if self.begin < 0 or (self.end is not None and self.end <= self.begin):
             raise UsageError(f"A fault at {self}: needs a first step of at least 0, and a later step to end at.")
         if self.for_s is not None and not 0.001 <= self.for_s < math.inf:

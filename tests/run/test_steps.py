@@ -149,6 +149,8 @@ def test_a_schedule_by_steps_reads_back_as_it_was_written(tmp_path: Path) -> Non
 MISTAKES: list[tuple[Callable[[], object], str]] = [
     (lambda: Kill("one").between_steps(8, 8), "a later step to end at"),
     (lambda: Kill("one").at_step(-1), "a first step of at least 0"),
+    (lambda: Kill("one").at_step(3.5), r"step 3\.5 for 1 s: needs whole numbers of steps"),  # type: ignore[arg-type]
+    (lambda: Kill("one").between_steps(3, 9.5), r"steps 3–9\.5: needs whole numbers of steps"),  # type: ignore[arg-type]
     (lambda: Kill("one").at_step(1, for_s=0), "needs for_s >= 0.001"),
     (lambda: Kill("one").at_random_steps(5, 5, mean_steps=2), "from_step < to_step"),
     (lambda: Kill("one").at_random(5, 9, mean_s=0), "at least 0.001"),
