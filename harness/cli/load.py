@@ -13,7 +13,7 @@ import msgspec
 from rich.console import Console
 
 from harness.cli.console import new_console
-from harness.cli.find_max import found, steady, steps
+from harness.cli.find_max import Found, found, steady, steps
 from harness.cli.load_measuring import Measured, measure
 from harness.cli.load_options import add_options as add_options
 from harness.cli.load_options import command_line
@@ -24,7 +24,7 @@ from harness.model.errors import UsageError
 from harness.model.load import Load
 from harness.model.shapes import Shape
 from harness.model.slo import SLO
-from harness.model.verdict import EXIT_CODES
+from harness.model.verdict import EXIT_CODES, RunVerdict
 from harness.run import provenance
 from harness.run.spec import SEED_BITS
 from results.analysis.judge import undecidable
@@ -180,11 +180,22 @@ def _step(rate: float, measured: Measured, slos: Sequence[SLO]) -> LoadStep:
         service_p99_ms=percentile_ms(counted.service, 99) if counted.ok else None,
         availability=metrics.availability,
         busy_share=_share_of(counted.busy_s, counted),
+        wrong=counted.wrong,
     )
 
 
 def _share_of(seconds: float, counted: Snapshot) -> float:
     return min(seconds / counted.seconds, 1.0) if counted.seconds else 0.0
+
+
+def _searched(search: Found, tried: Sequence[LoadStep], verdict: RunVerdict, why: str) -> tuple[RunVerdict, str]:
+    """The verdict of a search, from that of its best rate. Wrong answers at any rate are a failure."""
+    wrong = next((step for step in tried if step.wrong), None)
+    if wrong is not None and verdict != "fail":
+        return "fail", f"{wrong.wrong:,} answers were not as expected at {wrong.rate_per_s:,.0f}/s. {search.why}"
+    if verdict == "pass":
+        return "unknown" if search.rate_per_s is None else "pass", search.why
+    return verdict, search.why if why in search.why else f"{search.why}. {why}"
 
 
 def _result(
@@ -200,8 +211,7 @@ def _result(
     verdict, why = verdict_of(counted, outcomes)
     search = found(tried) if tried else None
     if search is not None:
-        why = search.why if verdict == "pass" or why in search.why else f"{search.why}. {why}"
-        verdict = "unknown" if verdict == "pass" and search.rate_per_s is None else verdict
+        verdict, why = _searched(search, tried, verdict, why)
     if measured.interrupted and verdict != "fail":
         verdict, why = "unknown", "interrupted; these are the figures so far"
     best = None if search is None else search.rate_per_s

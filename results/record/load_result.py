@@ -47,6 +47,8 @@ class LoadStep(msgspec.Struct, frozen=True, kw_only=True):
     availability: float | None
     busy_share: float
     """The share of the time in which the generator had work, 0 to 1; close to 1 it is the bottleneck."""
+    wrong: int = 0
+    """Answers that were not as expected."""
 
 
 class LoadResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -261,6 +261,23 @@ def test_the_figures_of_a_search_are_those_of_the_rate_that_it_found(load: Loads
     assert result.metrics.requests == 1000
 
 
+def test_wrong_answers_fail_a_search_although_a_lower_rate_held(load: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
+    def measured(task: EngineTask, _processes: int, _watch: Watch) -> Measured:
+        """Above 1000 a second, some clients get the answers to others' requests."""
+        whole = counted(round(task.load.rate), 1.0)
+        if task.load.rate > 1000:
+            whole = dataclasses.replace(whole, ok=whole.ok - 3, wrong=3)
+        return Measured(whole=whole, half=counted(0, 1.0), series=(), interrupted=False)
+
+    monkeypatch.setattr(load_command, "measure", measured)
+    code, _, result = load.result_of(
+        "http://127.0.0.1:9/", "--find-max", "--rate", "1000", "--seconds", "1", "--slo", "max < 10ms"
+    )
+    assert (code, result.verdict, result.max_rate_per_s) == (1, "fail", 1000)
+    assert {step.wrong for step in result.steps} == {0, 3}
+    assert result.why.startswith("3 answers were not as expected at 2,000/s. 1,000/s held; at 1,0")
+
+
 def test_a_search_in_which_the_queue_grew_at_every_rate_does_not_pass(load: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
     def measured(_task: EngineTask, _processes: int, _watch: Watch) -> Measured:
         """Calls take 1 ms in the first half and 9 ms in the second one."""
