@@ -54,6 +54,8 @@ def execute(arguments: argparse.Namespace) -> int:
         raise UsageError("--slo staleness, versions_behind: a load has no reads and writes of registers. Use a drill.")
     if arguments.find_max and (not slos or arguments.shape):
         raise UsageError("--find-max needs at least one --slo, such as --slo 'p99 < 100ms', and no --shape.")
+    if arguments.find_max and any(slo.metric in ("rate", "requests") for slo in slos):
+        raise UsageError("--slo rate, requests: a search asks for low rates, too, which no server can raise. Leave them out.")
     task = _task(arguments)
     check_engine(task, arguments.processes)
     started = datetime.now(UTC)

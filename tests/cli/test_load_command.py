@@ -310,6 +310,10 @@ def test_a_search_ends_at_once_if_nothing_works(load: Loads) -> None:
         (("--rate", "1000", "--seconds", "100000h"), "This load may take"),
         (("--processes", "100000", "--connections", "100000"), "This load may take"),
         (("--connections", "1000000"), "connections"),
+        (
+            ("--find-max", "--slo", "p99 < 1s", "--slo", "rate >= 1k/s"),
+            "--slo rate, requests: a search asks for low",
+        ),
         (("--rate", "fast"), "'fast' is not a rate, such as 500 or 10k"),
         (("--seconds", "1m30s"), "'1m30s' is not a time above 0, such as 30, 1.5s, 500ms or 1m"),
     ],
