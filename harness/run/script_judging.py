@@ -115,6 +115,9 @@ def _finished(record: ScriptRecord) -> CheckResult:
     match record.ended:
         case "stalled":
             valid, why = False, "no rank made any more steps and the command did not end, so the harness ended it"
+        case "held up":
+            valid = None
+            why = "no rank made any more steps while a fault held, so the harness ended it. Shorten the fault, or raise --stall"
         case "too long":
             valid, why = None, "it did not end in time, so the harness ended it. Raise --limit"
         case _ if record.exit_code == 0:

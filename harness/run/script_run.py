@@ -42,6 +42,8 @@ class ScriptRun:
         self._gates = Gatekeeper(journals_folder(run_dir))
         self._planned: Sequence[PlannedWindow] = ()
         self._placed: set[int] = set()
+        self._holding: set[str] = set()
+        """The labels of the windows that hold now."""
         self._exit_code: int | None = None
         self._gone_ns: int | None = None
         self._lost: HarnessError | None = None
@@ -123,7 +125,7 @@ class ScriptRun:
                 stepped_ns = now_ns
             counted = not any(one.not_counted for one in self._journals.processes.values())
             if counted and now_ns - stepped_ns > self._spec.stall_s * 1e9:
-                return "stalled"
+                return "held up" if self._holding else "stalled"
             if now_ns > limit_ns:
                 return "too long"
             await asyncio.sleep(LOOK_S)
@@ -140,6 +142,10 @@ class ScriptRun:
 
     def on_window(self, record: FaultWindow) -> None:
         """Open the gate of a window that begins or ends, and pass the window on."""
+        if record.injected_s is not None and record.healed_s is None:
+            self._holding.add(record.label)
+        else:
+            self._holding.discard(record.label)
         self._gates.passed(record.label)
         self._watcher.on_window(record)
 

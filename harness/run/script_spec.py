@@ -19,7 +19,8 @@ LIMIT_S: Final = 3600.0
 ORPHANS_S: Final = 3.0
 """How long to watch ranks that still run after their launcher has ended."""
 
-Ended = Literal["by itself", "stalled", "too long"]
+Ended = Literal["by itself", "stalled", "held up", "too long"]
+"""Held up: it made no more steps while a fault held."""
 
 
 @dataclass(frozen=True, kw_only=True)

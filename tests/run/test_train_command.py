@@ -177,6 +177,13 @@ def test_a_training_that_stands_still_is_ended(train: Callable[..., Trained]) ->
     assert "no rank made any more steps" in run.check("finished")[1]
 
 
+def test_a_training_that_a_fault_still_keeps_from_going_on_is_not_known_to_stand_still(train: Callable[..., Trained]) -> None:
+    run = train("--stall", "0.5", "--fault", 'Pause("all").at_step(20, for_s=60)', command=(*FAKE, "2", "80"))
+    assert run.code == 4, run.said
+    valid, why = run.check("finished")
+    assert (valid, "no rank made any more steps while a fault held" in why) == (None, True), why
+
+
 def test_a_pause_is_seen_and_ends(train: Callable[..., Trained]) -> None:
     run = train("--fault", 'Pause("rank1").at_step(20, for_s=0.3)', command=(*FAKE, "2", "80"))
     assert run.code == 0, run.said
