@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from harness.model.history import History
 from harness.model.node_events import BrokenEvent, told
 from harness.model.partition_events import Copied, ToldMap, ToldPartition
 
-_BITS = 64
+_BITS: Final = 64
+_DIGITS: Final = _BITS // 4
+_HEX: Final = re.compile("[0-9a-fA-F]*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +54,7 @@ class Division:
 
 
 def division(history: History) -> Division | None:
-    """The first and the last map; None if none was reported, or if an event cannot be read."""
+    """The first and the last map; None if none was reported, if an event cannot be read, or if a place has no owner."""
     try:
         maps = told(history, {"map": ToldMap})
         copies = told(history, {"copied": Copied})
@@ -66,19 +70,26 @@ def division(history: History) -> Division | None:
         now.update({partition.low: partition for partition in each.event.partitions})
         if first is None:
             first = _ownership(each.event, each.at_ns, now)
+    last = _ownership(maps[-1].event, maps[-1].at_ns, now)
+    if first is None or last is None or min(first.lows) > min(last.lows):
+        return None
     copied: Counter[str] = Counter()
     for copy in copies:
         copied[copy.node] += copy.event.taken_bytes
-    last = _ownership(maps[-1].event, maps[-1].at_ns, now)
-    return None if first is None else Division(before=first, after=last, copied_bytes=copied, epochs=len(maps))
+    return Division(before=first, after=last, copied_bytes=copied, epochs=len(maps))
 
 
-def _ownership(event: ToldMap, at_ns: int, now: Mapping[str, ToldPartition]) -> Ownership:
+def _ownership(event: ToldMap, at_ns: int, now: Mapping[str, ToldPartition]) -> Ownership | None:
+    """What a map says; None if it has no partitions, one without an owner, or one of which it is not known where it begins."""
     lows = sorted(now)
+    if not lows or not all(now[low].owners for low in lows):
+        return None
+    if event.method != "range" and not all(_HEX.fullmatch(low[:_DIGITS]) for low in lows):
+        return None
     if event.method == "range":  # how many keys lie between two boundaries is not known: all ranges are drawn alike
         begins = [number / len(lows) for number in range(len(lows))]
     else:
-        begins = [int(low.ljust(16, "0")[:16], 16) / (1 << _BITS) if low else 0.0 for low in lows]
+        begins = [int(low.ljust(_DIGITS, "0")[:_DIGITS], 16) / (1 << _BITS) for low in lows]
     return Ownership(
         epoch=event.epoch,
         at_ns=at_ns,

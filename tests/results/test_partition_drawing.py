@@ -78,3 +78,18 @@ def test_a_single_partition_is_a_whole_ring() -> None:
 def test_runs_of_other_systems_have_none() -> None:
     assert partition_drawing(history(CALLS)) is None
     assert partition_drawing(told(("coordinator", "map", {"epoch": "one"}))) is None
+
+
+@pytest.mark.parametrize(
+    ("method", "maps"),
+    [
+        ("slots", (mapped(1, True),)),
+        ("slots", (mapped(1, True, ("", ["n1"])), mapped(2, False, ("", [])))),  # its last owner has gone
+        ("slots", (mapped(1, True, ("", ["n1"]), ("orders", ["n2"])),)),
+        ("range", (mapped(1, True, ("m", ["n1"])), mapped(2, True, ("", ["n1"])))),
+    ],
+)
+def test_a_map_that_cannot_be_drawn_leaves_the_rest_of_the_page(
+    method: str, maps: tuple[tuple[str, str, dict[str, object]], ...]
+) -> None:
+    assert partition_drawing(told(*maps, method=method)) is None
