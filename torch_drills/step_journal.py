@@ -20,7 +20,8 @@ class StepJournal:
     """Records when each step began and ended, and the model's fingerprint after it.
 
     A step is one call of an optimizer's `step`. With several optimizers, the first one counts, until another is called twice
-    without it; both these calls count if it trains the same parameters. A step begins when the previous one ends; the first
+    without it; both these calls count if it trains the same parameters. Calls of one after another without it count, too, if
+    all train the same, such as those of an optimizer made for each step. A step begins when the previous one ends; the first
     begins when the optimizer is called.
     """
 
@@ -54,8 +55,10 @@ class StepJournal:
         try:
             if optimizer is not self._counted:
                 if optimizer is not self._rival:
-                    self._rival = optimizer
-                    self._uncounted = self._now() if _train_the_same(optimizer, self._counted) else None
+                    now = self._now() if _train_the_same(optimizer, self._counted) else None
+                    if now is not None and self._uncounted is not None:
+                        self._record(*self._uncounted)
+                    self._rival, self._uncounted = optimizer, now
                     return
                 if self._uncounted is not None:
                     self._record(*self._uncounted)

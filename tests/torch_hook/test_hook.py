@@ -201,6 +201,21 @@ def test_an_optimizer_that_is_made_anew_loses_no_step(tmp_path: Path, monkeypatc
     assert [line["begun_ns"] for line in steps[1:]] == ends[:-1]
 
 
+def test_an_optimizer_that_is_made_anew_for_every_step_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optimizers, "_global_optimizer_pre_hooks", type(optimizers._global_optimizer_pre_hooks)())
+    monkeypatch.setattr(optimizers, "_global_optimizer_post_hooks", type(optimizers._global_optimizer_post_hooks)())
+    StepJournal(Journal(str(tmp_path)), Gates(str(tmp_path)))
+    trained = model(1)
+    for parameter in trained.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    for _ in range(9):
+        torch.optim.SGD(trained.parameters(), 0.1).step()
+    lines = [json.loads(line) for line in (tmp_path / f"{os.getpid()}.jsonl").read_text().splitlines()]
+    steps = [line for line in lines if line["kind"] == "step"]
+    assert [line["step"] for line in steps] == list(range(8)), "whether the ninth counts is known with the tenth"
+    assert len({line["parameters"] for line in steps}) == 8
+
+
 @pytest.mark.parametrize("asked", [None, "gloo", "cpu:gloo"])
 def test_the_backend_is_that_of_the_parameters_device(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str | None
