@@ -348,7 +348,7 @@ class Network:
             self._hand_over(wire, data)
 
     def _hand_over(self, wire: Wire, data: bytes | None) -> None:
-        sender, receiver = wire.sender, wire.receiver
+        receiver = wire.receiver
         self.world.mix(wire.target.number, zlib.crc32(data) if data else -1 if data is None else -2)
         if data is None:
             receiver.receive_reset()
@@ -357,8 +357,15 @@ class Network:
         elif receiver.receive(data):
             if wire.under_way:
                 wire.under_way.pop(0).arrived_s = self.world.now
-        elif wire.target.powered:  # the target does not know this connection
-            self._packet(wire.target, wire.source, sender.receive_reset)
+        elif wire.target.powered:
+            self._refuse(wire)
+
+    def _refuse(self, wire: Wire) -> None:
+        """Let the target's kernel say that it does not know this connection."""
+        if wire.opposite.holds_end:
+            wire.opposite.send_end()
+        else:
+            self._packet(wire.target, wire.source, wire.sender.receive_reset)
 
     def _packet(self, source: Host, target: Host, act: Callable[..., None], *args: Any) -> None:
         """Carry a packet outside of connections: cuts hold it, and it has no order."""

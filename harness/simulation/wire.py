@@ -138,6 +138,11 @@ class Wire:
         else:
             self.send_end()
 
+    @property
+    def holds_end(self) -> bool:
+        """Whether there are, or were, toxics that the end of the stream has not passed: a reset is an end to them."""
+        return self._link is not None and not self._has_ended
+
     def acknowledge(self, length: int) -> None:
         self.receiver.acknowledge(length)
 

@@ -98,6 +98,7 @@ def test_half_open_hides_the_end_until_it_is_removed(proxy: ProxyHandle, upstrea
     server.sendall(b"last words")
     server.close()
     assert receive(client, 10) == b"last words"
+    client.sendall(b"still there?")
     assert silent(client)
     proxy.remove("half_open_downstream")
     assert closed_how(client) == "end"

@@ -30,15 +30,28 @@ class Ear(asyncio.Protocol):
         self._heard.append("ended" if error is None else "reset")
 
 
-def heard(dies: Callable[[Host], object], *, seed: int, latency_ms: int = 0) -> list[Heard]:
-    """What n2 hears if n1 says something over a link, and `dies` is called with it 50 ms later."""
-    world, told = World(seed), list[Heard]()
+def pair(world: World) -> tuple[Host, Host, NamedLink]:
+    """Two hosts, and the link from the first to the second."""
     network = Network(world)
     n1, n2 = (Host(world, network, number, f"n{number}", (f"10.0.0.{number}", 7000)) for number in (1, 2))
     link = NamedLink(world, "n1>n2")
     network.add(n1)
     network.add(n2)
     network.add_link(LINK, link, n2)
+    return n1, n2, link
+
+
+def run(world: World) -> None:
+    """Let a second pass."""
+    world.at(BEGIN_S + 1, setattr, world, "over", True)
+    with running_in(world):
+        world.run(BEGIN_S + 2)
+
+
+def heard(dies: Callable[[Host], object], *, seed: int, latency_ms: int = 0) -> list[Heard]:
+    """What n2 hears if n1 says something over a link, and `dies` is called with it 50 ms later."""
+    world, told = World(seed), list[Heard]()
+    n1, n2, link = pair(world)
     if latency_ms:
         link.add_toxic("late", kind="latency", stream="upstream", attributes={"latency": latency_ms}, toxicity=1.0)
 
@@ -55,9 +68,7 @@ def heard(dies: Callable[[Host], object], *, seed: int, latency_ms: int = 0) -> 
     n2.start(listen)
     n1.start(say)
     world.at(BEGIN_S + 0.06, dies, n1)
-    world.at(BEGIN_S + 1, setattr, world, "over", True)
-    with running_in(world):
-        world.run(BEGIN_S + 2)
+    run(world)
     return told
 
 
@@ -83,13 +94,49 @@ def test_a_machine_that_loses_power_says_nothing_more_and_what_it_has_said_arriv
     assert heard(Host.cut_power, seed=1, latency_ms=200) == ["said"]
 
 
+@pytest.mark.parametrize("kind", ["half_open", "latency"])
+def test_toxics_hold_back_the_reset_that_answers_what_arrives_at_a_dead_process(kind: str) -> None:
+    """n2 greets whoever connects, and dies; n1 goes on sending, which must not end what HalfOpen keeps half open."""
+    world, told = World(1), list[tuple[object, bool]]()
+    n1, n2, link = pair(world)
+    attributes = {"latency": 300} if kind == "latency" else {}
+    link.add_toxic("held", kind=kind, stream="downstream", attributes=attributes, toxicity=1.0)
+
+    class Hears(asyncio.Protocol):
+        def data_received(self, data: bytes) -> None:
+            told.append((data, world.now > BEGIN_S + 0.3))
+
+        def connection_lost(self, error: Exception | None) -> None:
+            told.append((error, world.now > BEGIN_S + 0.3))
+
+    class Greets(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            assert isinstance(transport, asyncio.Transport)
+            transport.write(b"welcome")
+
+    async def listen() -> None:
+        async with await asyncio.get_running_loop().create_server(Greets, *n2.address) as server:
+            await server.serve_forever()
+
+    async def say() -> None:
+        await asyncio.sleep(0.01)
+        transport, _ = await asyncio.get_running_loop().create_connection(Hears, *LINK)
+        await asyncio.sleep(0.1)
+        transport.write(b"something")
+        await asyncio.sleep(10)
+
+    n2.start(listen)
+    n1.start(say)
+    world.at(BEGIN_S + 0.06, n2.kill)
+    world.at(BEGIN_S + 0.7, link.remove_toxic, "held")
+    run(world)
+    assert told == [(b"welcome", kind == "latency"), (None, True)]
+
+
 def test_streams_of_asyncio_work_as_on_a_real_loop() -> None:
     """A system of a user's own may speak any protocol: half-closed connections, addresses, a server that is closed."""
     world, told = World(1), list[object]()
-    network = Network(world)
-    n1, n2 = (Host(world, network, number, f"n{number}", (f"10.0.0.{number}", 7000)) for number in (1, 2))
-    network.add(n1)
-    network.add(n2)
+    n1, n2, _ = pair(world)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         told.append(writer.get_extra_info("peername")[0])
@@ -120,7 +167,5 @@ def test_streams_of_asyncio_work_as_on_a_real_loop() -> None:
 
     n2.start(listen)
     n1.start(say)
-    world.at(BEGIN_S + 1, setattr, world, "over", True)
-    with running_in(world):
-        world.run(BEGIN_S + 2)
+    run(world)
     assert told == ["10.0.0.1", b"heard something", ("10.0.0.2", 7000), "closed"]
