@@ -200,6 +200,8 @@ class Network:
             if (wire := self._ends.get(loop, {}).pop(end, None)) is not None:
                 wire.send_reset()
             raise
+        if end.lost:  # it was reset before this process heard that it is open
+            raise ConnectionResetError(errno.ECONNRESET, f"Connect call failed {address}")
         protocol = factory()
         end.open(cast(asyncio.Protocol, protocol))
         return end, protocol

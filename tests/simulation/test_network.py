@@ -133,6 +133,36 @@ def test_toxics_hold_back_the_reset_that_answers_what_arrives_at_a_dead_process(
     assert told == [(b"welcome", kind == "latency"), (None, True)]
 
 
+def test_a_connection_that_is_reset_before_its_opener_hears_that_it_is_open_is_told_to_be_lost() -> None:
+    def reads(seed: int) -> str:
+        """What n1 reads from n2, if n1 is stopped as it connects, and n2 dies meanwhile."""
+        world, told = World(seed), ["nothing, for ever"]
+        n1, n2, _ = pair(world)
+
+        async def listen() -> None:
+            async with await asyncio.get_running_loop().create_server(asyncio.Protocol, *n2.address) as server:
+                await server.serve_forever()
+
+        async def ask() -> None:
+            await asyncio.sleep(0.01)
+            try:
+                reader, _ = await asyncio.open_connection(*n2.address)
+                told[0] = "the end" if await reader.read() == b"" else "something"
+            except ConnectionResetError:
+                told[0] = "reset"
+
+        n2.start(listen)
+        n1.start(ask)
+        assert n1.loop is not None
+        world.at(BEGIN_S + 0.0101, n1.loop.stop_running)
+        world.at(BEGIN_S + 0.06, n2.kill)
+        world.at(BEGIN_S + 0.1, n1.loop.go_on)
+        run(world)
+        return told[0]
+
+    assert {reads(seed) for seed in range(1, 11)} == {"the end", "reset"}
+
+
 def test_streams_of_asyncio_work_as_on_a_real_loop() -> None:
     """A system of a user's own may speak any protocol: half-closed connections, addresses, a server that is closed."""
     world, told = World(1), list[object]()
