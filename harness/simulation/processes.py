@@ -12,8 +12,7 @@ from typing import Final
 from harness.cluster.holds import Holds
 from harness.cluster.limits import Limits
 from harness.cluster.probe import ASK_AGAIN_S, PROBE_TIMEOUT_S, Probe
-from harness.http.message import TransportError
-from harness.model.errors import FaultError, NodeDown
+from harness.model.errors import FaultError, HarnessError, NodeDown
 from harness.model.system import START_TIMEOUT_S, Node
 from harness.simulation.host import SIGKILL, Host, Main
 
@@ -224,16 +223,19 @@ class SimulatedProcesses:
 
     async def _answering(self, name: str, pid: int, exited: asyncio.Future[int]) -> None:
         host, loop = self._hosts[name], asyncio.get_running_loop()
-        deadline_s, why = loop.time() + START_TIMEOUT_S, ""
+        limit_s = self._nodes[name].starts_within_s if name in self._nodes else START_TIMEOUT_S
+        deadline_s, why = loop.time() + limit_s, ""
         while not exited.done():
             try:
                 async with asyncio.timeout(PROBE_TIMEOUT_S):
-                    if await self._probe.ask(name, host.address) == pid:
+                    if await self._probe.ask(name, host.address) in (pid, None):  # None: a probe of the system's own
                         return
-            except (OSError, TransportError) as error:  # not yet
+            except HarnessError:
+                raise
+            except Exception as error:  # not ready yet; a probe is user code and may raise anything
                 why = f"{type(error).__name__}: {error}"
             if loop.time() > deadline_s:
-                raise NodeDown(f"{name} did not answer within {START_TIMEOUT_S:g} s of its start ({why})")
+                raise NodeDown(f"{name} did not answer within {limit_s:g} s of its start ({why})")
             await asyncio.sleep(ASK_AGAIN_S)
         said = host.log[-1] if host.log else "(nothing was logged)"
         raise NodeDown(f"{name} did not start: it ended with code {exited.result()}. Its log ends: {said}")

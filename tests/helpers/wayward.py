@@ -20,6 +20,9 @@ from harness.http.message import Request, Response
 from harness.model.system import Address, Answer, Call, Client, Node
 from harness.node.context import NodeContext
 
+LATE_S = 40.0
+"""How long it takes to start late: longer than nodes may that set no limit of their own."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Wayward:
@@ -100,6 +103,8 @@ async def main(node: NodeContext) -> None:
     does = str(node.config(dict[str, str])["does"])
     if does == "clock at once":
         time.time()
+    if does == "start late":
+        await asyncio.sleep(LATE_S)
 
     async def spin() -> None:
         while True:
