@@ -172,7 +172,20 @@ class Host:
         error = None if main.cancelled() else main.exception()
         if error is not None:
             self.complain(f"the node's main ended: {_named(error)}")
-        self._end(1 if error is not None else 0, self.loop.time())
+        loop, code = self.loop, 1 if error is not None else 0
+        left = sorted(asyncio.all_tasks(loop), key=hash)  # in the order in which they began: see `tasks`
+        for task in left:
+            task.cancel()
+
+        async def end() -> None:
+            """End as `asyncio.run` does: when all other tasks are over."""
+            await asyncio.gather(*left, return_exceptions=True)
+            self._end(code, loop.time())
+
+        if left:
+            loop.create_task(end())
+        else:
+            self._end(code, loop.time())
 
     def _end(self, code: int, died_s: float) -> None:
         """End the process, which may be ahead of the world: what it did after its death at `died_s` did not happen."""

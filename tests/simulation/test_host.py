@@ -50,3 +50,36 @@ def test_what_a_process_recorded_before_the_operation_that_it_died_in_is_kept() 
 
 def test_what_a_process_would_have_recorded_after_its_announced_death_is_not() -> None:
     assert recorded(lambda host: host.doom(0.05), dies_at_s=BEGUN_S) == b"begun "
+
+
+def told_to_stop(closes_s: float) -> tuple[bytes, bool]:
+    """What a task of a process, other than its main one, leaves in the journal once the process is told to stop; and whether
+    the process runs half a second later. The task takes some time to close."""
+    world = World(1)
+    host = Host(world, Network(world), 1, "n1", ("10.0.0.1", 7000))
+
+    async def work() -> None:
+        journal = HostMachine(host).journal(Path("n1"))
+        try:
+            await asyncio.sleep(10)
+        finally:
+            journal.append(b"closing ")
+            await asyncio.sleep(closes_s)
+            journal.append(b"closed")
+
+    async def main() -> None:
+        working = asyncio.create_task(work())
+        await asyncio.sleep(10)
+        await working
+
+    host.start(main)
+    world.at(BEGIN_S + 0.1, host.terminate)
+    world.at(BEGIN_S + 0.6, setattr, world, "over", True)
+    with running_in(world):
+        world.run(BEGIN_S + 2)
+    return host.journal.read_at(0, host.journal.size()), host.runs
+
+
+def test_a_process_that_is_told_to_stop_ends_when_all_its_tasks_are_over_as_a_real_one() -> None:
+    assert told_to_stop(closes_s=0.2) == (b"closing closed", False)
+    assert told_to_stop(closes_s=2.0) == (b"closing ", True)
