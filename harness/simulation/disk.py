@@ -46,6 +46,12 @@ class MemoryFile:
         self.damaged = True
         self.data[offset : offset + len(data)] = data
 
+    def append(self, data: bytes) -> None:
+        try:
+            self.data += data
+        except BufferError:  # it is mapped: what is mapped keeps its length
+            self.data = self.data + data
+
     def truncate(self, length: int) -> None:
         if length < self.synced_bytes and self.synced is None:
             self.synced = bytes(self.data[: self.synced_bytes])
@@ -157,7 +163,8 @@ class HostFiles:
         file = self._disk.folder(self._folder).get(name)
         if file is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
-        return memoryview(file.data)  # deliberately pins its size: a file that is being served is replaced, never truncated
+        # It pins the content's size: a file that is being served is replaced, never truncated.
+        return memoryview(file.data).toreadonly()
 
     def size(self, name: str) -> int | None:
         file = self._disk.folder(self._folder).get(name)
@@ -168,9 +175,9 @@ class HostFiles:
         try:
             self._begin(f"append {name}", _OPERATION_S)
         except HostDied:
-            file.data += self._disk.part_of(data)
+            file.append(self._disk.part_of(data))
             raise
-        file.data += data
+        file.append(data)
         if self._rewriting is not None and not name.endswith(PARTIAL):
             self._rewriting.appended(name, len(data))
 
