@@ -20,7 +20,7 @@ from harness.cli.seeds import Tally, count_seeds, fresh_seeds, new_seed, replay,
 from harness.cli.written import STDOUT, check_writable, put
 from harness.cluster.cluster import prepare
 from harness.cluster.interrupts import run_to_its_end
-from harness.model.errors import HarnessError, UsageError
+from harness.model.errors import FaultError, HarnessError, NodeDown, UsageError
 from harness.model.verdict import EXIT_CODES, RunVerdict, gravest
 from harness.run.catalog import NamedDrill
 from harness.simulation.code_version import CodeVersion
@@ -30,6 +30,7 @@ from harness.simulation.shrinking import shrink
 from harness.simulation.swarm import Swarm
 from harness.simulation.sweep import twice
 from harness.simulation.worker import Task
+from harness.simulation.world import SimulationError
 from results.report.sequence_page import SEQUENCE
 from results.report.terminal import print_result
 from results.report.terminal_text import print_to_copy
@@ -168,14 +169,19 @@ def _shrunk(named: NamedDrill, outcome: Outcome, arguments: argparse.Namespace, 
 def _replay(
     named: NamedDrill, seed: int, arguments: argparse.Namespace, console: Console, swarm: Swarm | None = None
 ) -> RunVerdict:
-    """Run a seed with everything recorded, store it like a run, show it, and return its verdict."""
+    """Run a seed with everything recorded, store it like a run, show it, and return its verdict; say why it has none."""
     file = arguments.swarm
     if swarm is None and file is not None:
         swarm = kept = read_swarm(file)
         changed = None if kept.code is None else kept.code.differs_from(CodeVersion.of(named.drill))
         if changed is not None:
             console.print(f"? {file}: {changed}", style="yellow", markup=False, soft_wrap=True, highlight=False)
-    shown = replay(named, seed, arguments.settings, arguments.runs, swarm)
+    try:
+        shown = replay(named, seed, arguments.settings, arguments.runs, swarm)
+    except (SimulationError, NodeDown, FaultError) as error:
+        told = f"? unknown: {named.name}: seed {seed}: {type(error).__name__}: {error}"
+        console.print(told, style="yellow", markup=False, soft_wrap=True, highlight=False)
+        return "unknown"
     if shown.swarm.disturbances:
         console.print()
         console.print("Beyond the drill")

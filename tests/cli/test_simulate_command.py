@@ -48,6 +48,22 @@ def test_a_seed_that_is_unknown_did_not_hold_and_one_that_failed_outweighs_it(tm
     assert "every check held" not in chart.read_text()
 
 
+ASKS_THE_CLOCK = """
+from tests.helpers.wayward import Wayward
+
+drill = Drill(system=Wayward(does="clock"), workload=Numbers(), load=Load(rate=20, seconds=0.5))
+"""
+
+
+def test_a_seed_that_cannot_be_judged_is_unknown_and_does_not_keep_the_next_drill_from_being_looked_at(tmp_path: Path) -> None:
+    write_drill(tmp_path, "told/broken", ASKS_THE_CLOCK)
+    write_drill(tmp_path, "told/right", JUDGED_SO.format(valid=True))
+    done = harness(tmp_path, "simulate", "told/broken", "told/right", "--seed", "1", PYTHONHASHSEED=ALREADY)
+    assert done.returncode == 4, done.stderr
+    assert "? unknown: told/broken: seed 1: Fenced: What runs in a simulation asks the machine's clock" in done.stdout
+    assert (tmp_path / "runs" / "told" / "right").is_dir()
+
+
 def test_no_seed_at_all_is_unknown(tmp_path: Path) -> None:
     done = harness(tmp_path, "simulate", "quorum/isolated", "--minutes", "0.000001", PYTHONHASHSEED=ALREADY)
     assert done.returncode == 4, done.stderr
