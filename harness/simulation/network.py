@@ -358,7 +358,7 @@ class Network:
             receiver.receive_end()
         elif receiver.receive(data):
             if wire.under_way:
-                wire.under_way.pop(0).arrived_s = self.world.now
+                wire.arrived(len(data))
         elif wire.target.powered:
             self._refuse(wire)
 

@@ -6,6 +6,7 @@ toxics, bytes go straight to the network.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from math import inf
 from typing import Final, Protocol
@@ -99,8 +100,9 @@ class Wire:
         self.last_s = 0.0
         """The arrival time of the last segment: none overtakes another."""
         self.write: Callable[[bytes], None] = self._write
-        self.under_way: list[Message] = []
-        """Messages recorded as sent but not yet as arrived, the oldest first."""
+        self.under_way: deque[tuple[int, Message]] = deque()
+        """Messages recorded as sent but not yet as arrived, the oldest first, each with the place of its end in the stream."""
+        self._sent_bytes = self._arrived_bytes = 0
         self.backlog: list[bytes | None] | None = None
         """What a cut holds, in order; None if it holds nothing."""
         self._network = network
@@ -116,13 +118,20 @@ class Wire:
         """Send bytes at the sender's own time, which may be ahead of the world's."""
         network = self._network
         if network.world.happenings is not None:
-            self.under_way.append(network.record(self, data))
+            self._sent_bytes += len(data)
+            self.under_way.append((self._sent_bytes, network.record(self, data)))
         self._counter.received += len(data)
         sent_s = self.sender.loop.time()
         if self._link is None:
             network.carry(self, data, sent_s, sent_s)
         else:
             network.world.at(sent_s, self._forward, data)
+
+    def arrived(self, length: int) -> None:
+        """So many bytes have arrived: record which messages are complete."""
+        self._arrived_bytes += length
+        while self.under_way and self.under_way[0][0] <= self._arrived_bytes:
+            self.under_way.popleft()[1].arrived_s = self._network.world.now
 
     def send_end(self) -> None:
         self._network.world.at(self.sender.loop.time(), self._end)

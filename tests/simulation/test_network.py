@@ -163,6 +163,32 @@ def test_a_connection_that_is_reset_before_its_opener_hears_that_it_is_open_is_t
     assert {reads(seed) for seed in range(1, 11)} == {"the end", "reset"}
 
 
+def test_a_message_has_arrived_when_all_of_it_has_and_none_that_a_cut_holds() -> None:
+    world = World(1, record=True)
+    n1, n2, _ = pair(world)
+    network = n1.network
+    assert isinstance(network, Network)
+    network.delay_s, network.split_share = (0.01, 0.01), 1.0
+
+    async def listen() -> None:
+        async with await asyncio.get_running_loop().create_server(asyncio.Protocol, *n2.address) as server:
+            await server.serve_forever()
+
+    async def say() -> None:
+        transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, *n2.address)
+        for said in (b"one", b"two", b"three"):
+            transport.write(said)
+            await asyncio.sleep(0.008)
+        await asyncio.sleep(10)
+
+    n2.start(listen)
+    world.at(BEGIN_S + 0.1, n1.start, say)
+    world.at(BEGIN_S + 0.141, network.cut, "n1", "n2")
+    run(world)
+    took_s = {one.text: None if one.arrived_s is None else round(one.arrived_s - one.sent_s, 4) for one in network.messages}
+    assert took_s == {"one": 0.01, "two": 0.01, "three": None}
+
+
 def test_streams_of_asyncio_work_as_on_a_real_loop() -> None:
     """A system of a user's own may speak any protocol: half-closed connections, addresses, a server that is closed."""
     world, told = World(1), list[object]()
