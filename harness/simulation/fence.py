@@ -17,9 +17,10 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import numpy as np
@@ -55,6 +56,8 @@ _AUDITED: Final = {
 _WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
 _TORCH_SEED: Final = 67280421310721
 """The seed of PyTorch's default stream in a new process."""
+_PYTHONS: Final = str(Path(os.__file__).parent)
+_INSTALLED: Final = ("site-packages", "dist-packages")
 _INSIDE: Final = tuple(map(os.path.dirname, (__file__, asyncio.__file__)))  # compared with the names that frames carry
 
 _offences: list[Fenced] = []
@@ -93,6 +96,7 @@ def fence() -> Iterator[None]:
     replace(os, "urandom", "draws from the machine's entropy (os.urandom); nodes have `node.random`")
     replace(random, "_urandom", "draws from the machine's entropy (secrets, random.SystemRandom); nodes have `node.random`")
     replace(os, "_exit", "ends its process (os._exit), which all nodes share; nodes raise SystemExit")
+    replaced += _replaced_in_modules({id(was): getattr(owner, name) for owner, name, was in replaced})
     plain_init = random.Random.__init__
 
     def seeded(self: random.Random, x: Any = None) -> None:
@@ -112,6 +116,21 @@ def fence() -> Iterator[None]:
         _up = False
         for owner, name, was in replaced:
             setattr(owner, name, was)
+
+
+def _replaced_in_modules(refusing: Mapping[int, object]) -> list[tuple[Any, str, Any]]:
+    """Replace what modules have taken by name, as in `from time import monotonic`; returns each module, name and value.
+
+    `refusing`: what to put in the place of each function, by its `id`. Python's own modules and installed ones are left alone.
+    """
+    found = []
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None) or _PYTHONS
+        if not file.startswith(_PYTHONS) and not any(folder in file for folder in _INSTALLED):
+            found += [(module, name, value) for name, value in vars(module).items() if id(value) in refusing]
+    for module, name, value in found:
+        setattr(module, name, refusing[id(value)])
+    return found
 
 
 @contextmanager

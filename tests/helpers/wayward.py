@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from random import shuffle
+from time import monotonic
 
 import numpy as np
 
@@ -64,6 +66,10 @@ def _misbehave(does: str) -> None:
             Path("/tmp/never-written").write_text("")  # noqa: S108 - it never is
         case "clock":
             time.time()
+        case "imported clock":
+            monotonic()
+        case "imported draw":
+            shuffle([])
         case "processor time":
             time.process_time()
         case "local time":

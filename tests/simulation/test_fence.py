@@ -36,6 +36,8 @@ REFUSED = [
     ("file", "writes a real file", "pathlib"),
     ("clock", "asks the machine's clock (time.time)", "time.time()"),
     ("clock at once", "asks the machine's clock (time.time)", "time.time()"),
+    ("imported clock", "asks the machine's clock (time.monotonic)", "monotonic()"),
+    ("imported draw", "draws from a shared random stream (random.shuffle)", "shuffle([])"),
     ("processor time", "asks the machine's clock (time.process_time)", "time.process_time()"),
     ("local time", "asks the machine's clock (time.localtime without a time)", "time.localtime()"),
     ("spelled time", "asks the machine's clock (time.strftime without a time)", 'time.strftime("%H:%M")'),
@@ -49,7 +51,7 @@ REFUSED = [
     ("other thread", "hands <built-in function print> to n1's loop from another thread", "call_soon_threadsafe(print)"),
     ("secret", "draws from the machine's entropy (secrets, random.SystemRandom)", "random.py"),
 ]
-QUICK = ("thread", "socket", "file", "clock", "random", "exit", "executor")
+QUICK = ("thread", "socket", "file", "clock", "imported clock", "random", "exit", "executor")
 """One of each kind; the others are left to CI."""
 
 
