@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 from contextvars import Context, copy_context
@@ -29,7 +30,6 @@ from harness.simulation.thread import NORMAL_CALLBACK_S, SimulatedThread
 from harness.simulation.world import BEGIN_S, EPOCH_S, World
 
 SIGKILL: Final = -9
-SIGTERM: Final = -15
 
 Main = Callable[[], Coroutine[Any, Any, None]]
 Exited = Callable[[str, int, int], None]
@@ -135,9 +135,10 @@ class Host:
             self.died_by_itself()
 
     def terminate(self) -> None:
-        """Cancel the node's main task, like SIGTERM."""
+        """SIGTERM: cancel the node's main task, unless the node handles it itself."""
         if self.loop is not None and self._main is not None:
-            self.loop.deliver(self._main.cancel)
+            callback, arguments = self.loop.on_signal.get(signal.SIGTERM, (self._main.cancel, ()))
+            self.loop.deliver(callback, *arguments)
 
     def _stops_itself(self) -> None:
         """Stop the process at the point of its own work at which a fault begins."""

@@ -126,6 +126,8 @@ class HostLoop(asyncio.AbstractEventLoop):
         self.world = world
         self.host = host
         self.dead = False
+        self.on_signal: dict[int, tuple[Callable[..., object], tuple[Any, ...]]] = {}
+        """What the process itself does at a signal, by its number."""
         self.running: SimulatedThread | None = None
         """The thread that runs now, instead of the loop."""
         self.dies_at_s = inf
@@ -345,7 +347,10 @@ class HostLoop(asyncio.AbstractEventLoop):
     def add_signal_handler(  # type: ignore[override]
         self, sig: int, callback: Callable[..., object], *args: Any
     ) -> None:
-        """Signals reach the host through `Host.terminate`."""
+        self.on_signal[sig] = callback, args
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        return self.on_signal.pop(sig, None) is not None
 
     async def create_server(
         self, protocol_factory: Callable[[], asyncio.BaseProtocol], host: Any = None, port: Any = None, **options: Any

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -78,6 +79,25 @@ def told_to_stop(closes_s: float) -> tuple[bytes, bool]:
     with running_in(world):
         world.run(BEGIN_S + 2)
     return host.journal.read_at(0, host.journal.size()), host.runs
+
+
+def test_a_process_may_handle_being_told_to_stop_itself() -> None:
+    world = World(1)
+    host = Host(world, Network(world), 1, "n1", ("10.0.0.1", 7000))
+
+    async def main() -> None:
+        told = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
+        await told.wait()
+        await asyncio.sleep(0.1)
+        HostMachine(host).journal(Path("n1")).append(b"drained")
+
+    host.start(main)
+    world.at(BEGIN_S + 0.1, host.terminate)
+    world.at(BEGIN_S + 1, setattr, world, "over", True)
+    with running_in(world):
+        world.run(BEGIN_S + 2)
+    assert (host.journal.read_at(0, host.journal.size()), host.runs) == (b"drained", False)
 
 
 def test_a_process_that_is_told_to_stop_ends_when_all_its_tasks_are_over_as_a_real_one() -> None:
