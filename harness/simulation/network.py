@@ -32,6 +32,9 @@ _CONNECT_AGAIN_S: Final = (1.0, 3.0, 7.0, 15.0)
 _AGAIN_S: Final = 0.4
 """What a cut held arrives at most this long after it heals: TCP has been doubling its timeout meanwhile."""
 
+_EVERYWHERE: Final = ("0.0.0.0", "", None)  # noqa: S104 - nothing is bound
+"""Hosts that stand for every address of a machine that listens."""
+
 _FIRST_PORT: Final = 32768
 _PORTS: Final = 28232
 """The ports from which connections are made, as on Linux."""
@@ -115,6 +118,8 @@ class Network:
         self._routes[address] = target, link
 
     def listen(self, loop: HostLoop, address: Address, factory: Callable[[], asyncio.BaseProtocol]) -> Server:
+        if address[0] in _EVERYWHERE:
+            address = self._host(loop).address[0], address[1]
         if address in self._listening:
             raise OSError(errno.EADDRINUSE, f"error while attempting to bind on address {address}: address already in use")
         self._listening[address] = loop, factory

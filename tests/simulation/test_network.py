@@ -189,6 +189,28 @@ def test_a_message_has_arrived_when_all_of_it_has_and_none_that_a_cut_holds() ->
     assert took_s == {"one": 0.01, "two": 0.01, "three": None}
 
 
+def test_each_host_may_listen_at_all_of_its_addresses() -> None:
+    world, told = World(1), list[bytes]()
+    n1, n2, _ = pair(world)
+
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"welcome")
+        writer.close()
+
+    async def meet(other: Host) -> None:
+        async with await asyncio.start_server(greet, "0.0.0.0", 7000):  # noqa: S104 - nothing is bound
+            await asyncio.sleep(0.1)
+            reader, writer = await asyncio.open_connection(*other.address)
+            told.append(await reader.read())
+            writer.close()
+            await asyncio.sleep(10)
+
+    n1.start(lambda: meet(n2))
+    n2.start(lambda: meet(n1))
+    run(world)
+    assert told == [b"welcome", b"welcome"]
+
+
 def test_streams_of_asyncio_work_as_on_a_real_loop() -> None:
     """A system of a user's own may speak any protocol: half-closed connections, addresses, a server that is closed."""
     world, told = World(1), list[object]()
