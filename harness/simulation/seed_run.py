@@ -13,6 +13,7 @@ from harness.checkers.checkpoints_valid import checkpoints_valid
 from harness.checkers.corruption_contained import corruption_contained
 from harness.checkers.deposed_leaders_refused import deposed_leaders_refused
 from harness.checkers.faults_acted import faults_acted
+from harness.checkers.guard_held import guard_held
 from harness.checkers.leader_completeness import leader_completeness
 from harness.checkers.leader_undisturbed import leader_undisturbed
 from harness.checkers.locals_unharmed import locals_unharmed
@@ -154,7 +155,8 @@ def judge_run(
 def _checks(drill: Drill, swarm: Swarm, recorded: Recorded) -> tuple[CheckResult, ...]:
     """The drill's checks and those of every run; with a swarm, without the checks of the drill's own faults."""
     left_out = () if swarm.plain else tuple(one.__name__ for one in OF_THE_FAULTS)
-    wanted = [one for one in (*drill.checks, *beside(drill, recorded.history)) if one.__name__ not in left_out]
+    guard = [guard_held] if drill.guard else []
+    wanted = [one for one in (*guard, *drill.checks, *beside(drill, recorded.history)) if one.__name__ not in left_out]
     found = check(recorded.history, dict.fromkeys(wanted))
     if not swarm.plain:
         may_lack = {one.__name__ for one in OF_AN_OCCASION}

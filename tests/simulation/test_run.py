@@ -13,6 +13,7 @@ from random import Random
 
 import pytest
 
+from faults.pause import Pause
 from harness.model.drill import Drill
 from harness.model.load import Load
 from harness.model.system import Call
@@ -21,6 +22,7 @@ from harness.run.judging import ALWAYS, check
 from harness.run.schedule import plan
 from harness.simulation.record import Recorded, SimulatedRun
 from harness.simulation.seed_run import run_seed
+from harness.simulation.swarm import PLAIN
 from tests.helpers.echo import Echo, Numbers
 from tests.helpers.effort import left_to_ci
 
@@ -96,6 +98,15 @@ def test_answers_are_compared_with_what_the_workload_expects_if_the_drill_has_no
     drill = Drill(system=Echo(replicas=1), workload=Misled(), load=Load(rate=100, seconds=0.5), checks=[])
     outcome = run_seed("test/misled", drill, 1).outcome
     assert (outcome.verdict, outcome.found) == ("fail", ("answers_expected",))
+
+
+def test_a_seed_whose_drill_was_stopped_by_its_guard_is_unknown() -> None:
+    load = Load(rate=100, seconds=6, timeout_ms=200)
+    faults = [Pause("n1").between(1, 4)]
+    drill = Drill(system=Echo(), workload=Numbers(), load=load, faults=faults, checks=[], guard="availability < 90% for 1s")
+    outcome = run_seed("test/guarded", drill, 1, swarm=PLAIN).outcome
+    assert outcome.verdict == "unknown"
+    assert outcome.why.startswith("guard_held: the drill was stopped after ")
 
 
 def test_times_are_simulated_and_not_this_machines() -> None:
