@@ -43,6 +43,8 @@ class SimulatedProcesses:
         self._callback_s: dict[str, float] = {}
         self._killed: set[int] = set()
         """The processes that were killed, or may have been."""
+        self._worked_s: dict[int, float] = {}
+        """How long each process worked that has ended."""
         self._starting: set[str] = set()
         self._exits: dict[str, asyncio.Future[int]] = {}
         self.forgiven: Callable[[str], bool] = lambda name: False
@@ -187,8 +189,8 @@ class SimulatedProcesses:
         self._slow(name, self._limits.take(name, label, share, before=1.0))
 
     def throttled(self, name: str, pid: int) -> int:
-        """The number of milliseconds in which it has worked: it waited for its CPU share in each of them."""
-        return int(self._hosts[name].ran_s * 1e3)
+        """The number of milliseconds in which the process has worked: it waited for its CPU share in each of them."""
+        return int(self._worked_s.get(pid, self._hosts[name].ran_s) * 1e3)
 
     def unlimit_cpu(self, label: str) -> None:
         for name, share in self._limits.release(label).items():
@@ -242,6 +244,7 @@ class SimulatedProcesses:
 
     def _exited(self, name: str, pid: int, code: int) -> None:
         """Handle the end of a process. The world calls this, outside the harness's own loop."""
+        self._worked_s[pid] = self._hosts[name].ran_s
         exited = self._exits[name]
         if not exited.done():
             exited.set_result(code)

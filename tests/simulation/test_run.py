@@ -13,7 +13,9 @@ from random import Random
 
 import pytest
 
+from faults.kill import Kill
 from faults.pause import Pause
+from faults.slow_cpu import SlowCpu
 from harness.model.drill import Drill
 from harness.model.load import Load
 from harness.model.system import Call
@@ -107,6 +109,14 @@ def test_a_seed_whose_drill_was_stopped_by_its_guard_is_unknown() -> None:
     outcome = run_seed("test/guarded", drill, 1, swarm=PLAIN).outcome
     assert outcome.verdict == "unknown"
     assert outcome.why.startswith("guard_held: the drill was stopped after ")
+
+
+def test_a_process_that_was_slowed_is_judged_by_its_own_work_although_it_was_killed_meanwhile() -> None:
+    faults = [SlowCpu("n1", share=0.5).between(2, 2.6), Kill("n1").between(2.3, 2.4)]
+    drill = Drill(system=Echo(), workload=Numbers(), load=Load(rate=100, seconds=3), faults=faults, checks=[])
+    judged = run_seed("test/slowed", drill, 1, swarm=PLAIN)
+    assert [window.acted for window in judged.recorded.history.fault_windows] == [True, True]
+    assert judged.outcome.verdict == "pass", judged.outcome.why
 
 
 def test_times_are_simulated_and_not_this_machines() -> None:
