@@ -118,6 +118,16 @@ class ControlPage:
         """Every file on the page."""
         return [TrackedFile(self._words, at).seen(os.fsdecode(name)) for at, name in self._entries()]
 
+    def kept_files(self) -> Callable[[], None]:
+        """Keep a copy of what it says of every file. Returns a function that puts it back."""
+        place = slice(_FILES_AT * _WORD, _MOMENTS_AT * _WORD)
+        kept = self._map[place]
+
+        def put_back() -> None:
+            self._map[place] = kept
+
+        return put_back
+
     def _entries(self) -> Iterator[tuple[int, bytes]]:
         for at in range(_FILES_AT, _MOMENTS_AT, _FILE_WORDS):
             if not self._words[at]:

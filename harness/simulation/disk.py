@@ -6,6 +6,7 @@ in a real run, or by `lose_power` here, which knows more than a fault can know f
 
 from __future__ import annotations
 
+import copy
 import errno
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -81,6 +82,15 @@ class MemoryDisk:
         """The files whose names match, sorted, without half-written ones."""
         found = self.folder(folder)
         return {name: found[name] for name in sorted(found) if fnmatchcase(name, pattern) and not name.endswith(PARTIAL)}
+
+    def kept(self) -> Callable[[], None]:
+        """Keep a copy of everything. Returns a function that puts it back."""
+        kept = copy.deepcopy((self._folders, self._durable))
+
+        def put_back() -> None:
+            self._folders, self._durable = kept
+
+        return put_back
 
     def sync_folder(self, name: str) -> None:
         self._durable[name] = dict(self.folder(name))

@@ -102,6 +102,11 @@ class Host:
     def runs(self) -> bool:
         return self.loop is not None
 
+    @property
+    def halted(self) -> bool:
+        """Whether its process has stopped itself, and may be ahead of what has happened."""
+        return self.loop is not None and self.loop.halted
+
     def kill(self) -> None:
         """Kill the process, like SIGKILL: the kernel resets or ends its connections."""
         self._end(SIGKILL, self.world.now)
@@ -143,7 +148,13 @@ class Host:
     def _stops_itself(self) -> None:
         """Stop the process at the point of its own work at which a fault begins."""
         if self.loop is not None:
-            self.loop.stop_running()
+            files, told_of_files = self.disk.kept(), self.control.kept_files()
+
+            def undo() -> None:
+                files()
+                told_of_files()
+
+            self.loop.stop_running(undo)
 
     def died_by_itself(self) -> None:
         """The process has died as announced."""
@@ -196,7 +207,7 @@ class Host:
         self.crashes.imagine(loop.time() - BEGIN_S)
         self.crashes.end()
         loop.drop(died_s)
-        died_ns = round(died_s * 1e9)
+        died_ns = round(loop.dies_at_s * 1e9)
         while self.events and self.events[-1][0] > died_ns:
             self.events.pop()
         self.journal.forget_after(died_ns)

@@ -138,6 +138,10 @@ class HostLoop(asyncio.AbstractEventLoop):
         """Whether a turn is due, or under way."""
         self._stopped = False
         self._stopped_s = inf
+        self._undo: Callable[[], None] | None = None
+        """Takes back what the process has done since it stopped itself; None if it goes on, or something else stopped it."""
+        self._held: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
+        """What others will see of that once it goes on."""
 
     # ------------------------------------------------------------------------------------------------------------ time
 
@@ -267,12 +271,14 @@ class HostLoop(asyncio.AbstractEventLoop):
 
     # ------------------------------------------------------------------------------------------------------- from outside
 
-    def stop_running(self) -> None:
+    def stop_running(self, undo: Callable[[], None] | None = None) -> None:
         """Stop, like SIGSTOP: nothing runs, and everything queues up.
 
-        A callback under way finishes. If the process dies before it continues, nothing that it sends from now on arrives.
+        A process that stops itself gives `undo`. Its callback under way finishes, but nothing of the rest is seen before the
+        process continues: what is sent waits, and if the process dies before, `undo` takes back what else it did.
         """
         if not self._stopped:
+            self._undo = undo
             self._stopped, self._stopped_s = True, self.time()
             self._local_s = self._stopped_s + _INSTANT_S
 
@@ -282,7 +288,10 @@ class HostLoop(asyncio.AbstractEventLoop):
         Real loops take what has arrived first, and then the timers that are due. This one does so or keeps the order in which
         all of it came, as if it had woken up in between.
         """
-        self._stopped, self._stopped_s = False, inf
+        self._stopped, self._stopped_s, self._undo = False, inf, None
+        held, self._held = self._held, []
+        for act, args in held:
+            act(*args)
         if len(self._ready) > 1 and self.host.reads_first():
             came = sorted(self._ready, key=lambda handle: isinstance(handle, Timer))
             self._ready.clear()
@@ -295,11 +304,25 @@ class HostLoop(asyncio.AbstractEventLoop):
     def stopped(self) -> bool:
         return self._stopped
 
+    @property
+    def halted(self) -> bool:
+        """Whether the process has stopped itself: it may be ahead of what has happened."""
+        return self._undo is not None
+
+    def tell(self, act: Callable[..., object], *args: Any) -> None:
+        """Do something that others see: now, or if the process has just stopped itself, once it goes on."""
+        if self._stopped:
+            self._held.append((act, args))
+        else:
+            act(*args)
+
     def drop(self, died_s: float) -> None:
         """The life is over since `died_s`."""
         self.dead = True
         self.dies_at_s = min(self._stopped_s, died_s)
         self._ready.clear()
+        if self._undo is not None:
+            self._undo()
 
     # ----------------------------------------------------------------------------------- what asyncio's own code asks of a loop
 

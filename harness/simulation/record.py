@@ -227,7 +227,9 @@ class SimulatedRun:
             return None
 
     def _states(self) -> dict[str, object]:
-        return {name: host.shown() for name, host in self.cluster.hosts.items() if host.shown is not None}
+        """What nodes show, without those that have stopped themselves."""
+        hosts = self.cluster.hosts.items()
+        return {name: host.shown() for name, host in hosts if host.shown is not None and not host.halted}
 
     def _forgotten(self) -> str | None:
         return _first({name: host.crashes.forgotten for name, host in self.cluster.hosts.items()})

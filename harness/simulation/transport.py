@@ -104,7 +104,7 @@ class End(asyncio.Transport):
             return
         data = bytes(data)
         self._unacknowledged += len(data)
-        self._out.send(data)
+        loop.tell(self._out.send, data)
         loop.host.count("send")
         if self._unacknowledged > _HIGH_BYTES and not self._paused and self._protocol is not None:
             self._paused = True
@@ -117,7 +117,7 @@ class End(asyncio.Transport):
         """Say that no more will be sent, and go on reading."""
         if not self._closing and not self.lost and not self._eof_written and self._out is not None:
             self._eof_written = True
-            self._out.send_end()
+            self.loop.tell(self._out.send_end)
 
     def is_closing(self) -> bool:
         return self._closing or self.lost
@@ -127,7 +127,7 @@ class End(asyncio.Transport):
         if not self._closing and not self.lost and not self.loop.dead:
             self._closing = True
             if self._out is not None:
-                self._out.send_end()
+                self.loop.tell(self._out.send_end)
             self.loop.call_soon(self._lose, None)
 
     def abort(self) -> None:

@@ -7,6 +7,10 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from harness.model.moment import Moment
+from harness.node.disk import Disk
 from harness.simulation.host import Host, HostMachine
 from harness.simulation.network import Network
 from harness.simulation.running import running_in
@@ -51,6 +55,56 @@ def test_what_a_process_recorded_before_the_operation_that_it_died_in_is_kept() 
 
 def test_what_a_process_would_have_recorded_after_its_announced_death_is_not() -> None:
     assert recorded(lambda host: host.doom(0.05), dies_at_s=BEGUN_S) == b"begun "
+
+
+def left(by: Callable[[Disk], None], at: Moment, *, goes_on: bool) -> tuple[bytes | None, bytes, int]:
+    """What a process leaves that stops itself at a moment of its work and is killed, after it went on or before: what is in
+    its log, what of that is on the disk, and how much of it the control page calls durable."""
+    world = World(1)
+    host = Host(world, Network(world), 1, "n1", ("10.0.0.1", 7000))
+
+    async def main() -> None:
+        disk = Disk(HostMachine(host).files(Path("data")))
+        disk.append("log", b"old")
+        disk.sync("log")
+        host.control.moments.arm(at)
+        by(disk)
+        await asyncio.sleep(10)
+
+    host.start(main)
+    if goes_on:
+        world.at(BEGIN_S + 0.2, lambda: host.loop and host.loop.go_on())
+    world.at(BEGIN_S + 0.3, host.kill)
+    world.at(BEGIN_S + 0.4, setattr, world, "over", True)
+    with running_in(world):
+        world.run(BEGIN_S + 2)
+    [tracked] = [one for one in host.control.tracked() if one.name == "log"]
+    log = host.disk.files("data", "log")["log"]
+    return log.read_at(0, 99), log.on_disk(), min(tracked.synced_bytes, log.size())
+
+
+def appends(disk: Disk) -> None:
+    disk.append("log", b" new")
+    disk.sync("log")
+
+
+def replaces(disk: Disk) -> None:
+    disk.replace("log", b"replaced")
+
+
+@pytest.mark.parametrize(
+    ("by", "at", "before", "after"),
+    [
+        (appends, Moment(event="syncing"), (b"old new", b"old", 3), (b"old new", b"old new", 7)),
+        (appends, Moment(event="synced"), (b"old new", b"old new", 7), (b"old new", b"old new", 7)),
+        (replaces, Moment(event="renaming"), (b"old", b"old", 3), (b"replaced", b"replaced", 8)),
+    ],
+)
+def test_a_process_that_is_killed_where_it_has_stopped_itself_does_nothing_beyond_that(
+    by: Callable[[Disk], None], at: Moment, before: tuple[bytes, bytes, int], after: tuple[bytes, bytes, int]
+) -> None:
+    assert left(by, at, goes_on=False) == before
+    assert left(by, at, goes_on=True) == after
 
 
 def told_to_stop(closes_s: float) -> tuple[bytes, bool]:

@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 import pytest
 
+from harness.model.moment import Event, Moment
 from harness.simulation.host import Host
 from harness.simulation.link import NamedLink
 from harness.simulation.network import Network
@@ -161,6 +162,35 @@ def test_a_connection_that_is_reset_before_its_opener_hears_that_it_is_open_is_t
         return told[0]
 
     assert {reads(seed) for seed in range(1, 11)} == {"the end", "reset"}
+
+
+@pytest.mark.parametrize(("goes_on", "then"), [(True, b"before after"), (False, b"before ")])
+def test_what_a_process_sends_after_it_has_stopped_itself_leaves_when_it_goes_on(goes_on: bool, then: bytes) -> None:
+    world, received, as_stopped = World(1), bytearray(), list[bytes]()
+    n1, n2, _ = pair(world)
+
+    class Listens(asyncio.Protocol):
+        def data_received(self, data: bytes) -> None:
+            received.extend(data)
+
+    async def listen() -> None:
+        async with await asyncio.get_running_loop().create_server(Listens, *n2.address) as server:
+            await server.serve_forever()
+
+    async def say() -> None:
+        transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, *n2.address)
+        transport.write(b"before ")
+        n1.control.moments.passes(Event.SENT, "/replica")
+        transport.write(b"after")
+        await asyncio.sleep(10)
+
+    n1.control.moments.arm(Moment(event="sent"))
+    n2.start(listen)
+    world.at(BEGIN_S + 0.1, n1.start, say)
+    world.at(BEGIN_S + 0.2, lambda: as_stopped.append(bytes(received)))
+    world.at(BEGIN_S + 0.3, lambda: n1.loop and n1.loop.go_on() if goes_on else n1.kill())
+    run(world)
+    assert (as_stopped, bytes(received)) == ([b"before "], then)
 
 
 def test_a_message_has_arrived_when_all_of_it_has_and_none_that_a_cut_holds() -> None:
