@@ -26,8 +26,8 @@ from harness.simulation.world import World
 _UNACKNOWLEDGED_S: Final = 0.2
 """TCP continues to send for this long without acknowledgements; then it only retransmits (its least timeout on Linux)."""
 
-_CONNECT_AGAIN_S: Final = (1.0, 3.0, 7.0, 15.0)
-"""When a connection request is sent again, after the first time (RFC 6298: one second, doubled)."""
+_CONNECT_AGAIN_S: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+"""How long a connection request waits before it is sent again (RFC 6298: one second, doubled; on Linux, six times)."""
 
 _AGAIN_S: Final = 0.4
 """What a cut held arrives at most this long after it heals: TCP has been doubling its timeout meanwhile."""

@@ -241,6 +241,30 @@ def test_each_host_may_listen_at_all_of_its_addresses() -> None:
     assert told == [b"welcome", b"welcome"]
 
 
+@pytest.mark.parametrize(("down_s", "joined_s"), [(0.5, 1), (2.5, 3), (5.0, 7), (12.0, 15), (20.0, 31)])
+def test_a_connection_request_that_is_not_answered_is_sent_again_when_linux_does(down_s: float, joined_s: float) -> None:
+    world, joined = World(1), list[float]()
+    n1, n2, _ = pair(world)
+
+    async def listen() -> None:
+        async with await asyncio.get_running_loop().create_server(asyncio.Protocol, *n2.address) as server:
+            await server.serve_forever()
+
+    async def ask() -> None:
+        await asyncio.sleep(1)
+        await asyncio.get_running_loop().create_connection(asyncio.Protocol, *n2.address)
+        joined.append(round(world.now - BEGIN_S - 1, 2))
+        world.over = True
+        await asyncio.sleep(10)
+
+    n1.start(ask)
+    n2.cut_power()
+    world.at(BEGIN_S + 1 + down_s, n2.start, listen)
+    with running_in(world):
+        world.run(BEGIN_S + 99)
+    assert joined == [joined_s]
+
+
 def test_streams_of_asyncio_work_as_on_a_real_loop() -> None:
     """A system of a user's own may speak any protocol: half-closed connections, addresses, a server that is closed."""
     world, told = World(1), list[object]()
