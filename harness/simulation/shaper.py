@@ -8,10 +8,12 @@ CableEnd = Literal["out", "in"]
 ENDS: Final[tuple[CableEnd, CableEnd]] = ("out", "in")
 
 _BURST_S: Final = 0.01
-"""The burst, as the time that it takes at the limited rate; it passes at once."""
+"""The burst, as the time that it takes at the limited rate; it passes at once …"""
+_LEAST_BURST_BYTES: Final = 4096
+"""… and the least that it is: see `harness.cluster.network_namespaces`."""
 
 _QUEUE_S: Final = 0.2
-"""Packets that would wait longer than this in the queue are lost."""
+"""The queue holds what passes in this time, and one burst more, as tc reckons it. Other packets are lost."""
 
 _AGAIN_S: Final = 0.2
 """Lost packets are sent again after this: TCP's least retransmission timeout on Linux."""
@@ -31,10 +33,12 @@ class Shaper:
 
     def passed_s(self, at_s: float, size: int) -> float:
         """The time when `size` bytes have passed that arrive at `at_s`."""
-        while self._free_s - at_s > _QUEUE_S:
+        burst_s = max(_BURST_S, _LEAST_BURST_BYTES / self.bytes_per_s)
+        while self._free_s - burst_s - at_s > _QUEUE_S + burst_s:
             self.drops += 1
             at_s += _AGAIN_S
-        self.overlimits += self._free_s - at_s > _BURST_S
         self.bytes += size
         self._free_s = max(self._free_s, at_s) + size / self.bytes_per_s
-        return max(at_s, self._free_s - _BURST_S)
+        waits_s = self._free_s - burst_s - at_s
+        self.overlimits += waits_s > 0
+        return at_s + max(0.0, waits_s)
