@@ -31,8 +31,8 @@ from harness.simulation.processes import SimulatedProcesses
 from harness.simulation.world import BEGIN_S, EPOCH_S, World
 
 GENERATOR: Final = "workloads.load.generator"
-HARNESS: Final = "harness"
-"""The host of the harness's own part of a run: windows, requests, looks at nodes."""
+HARNESS: Final = "(harness)"
+"""The host of the harness's own part of a run: windows, requests, looks at nodes. No node can have this name."""
 
 _PORT: Final = 7000
 _DATA: Final = "data"

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -18,7 +18,7 @@ from faults.pause import Pause
 from faults.slow_cpu import SlowCpu
 from harness.model.drill import Drill
 from harness.model.load import Load
-from harness.model.system import Call
+from harness.model.system import Call, Node
 from harness.run import catalog
 from harness.run.judging import ALWAYS, check
 from harness.run.schedule import plan
@@ -117,6 +117,19 @@ def test_a_process_that_was_slowed_is_judged_by_its_own_work_although_it_was_kil
     judged = run_seed("test/slowed", drill, 1, swarm=PLAIN)
     assert [window.acted for window in judged.recorded.history.fault_windows] == [True, True]
     assert judged.outcome.verdict == "pass", judged.outcome.why
+
+
+@dataclass(frozen=True, kw_only=True)
+class Namesake(Echo):
+    """Its node has a name that might be thought to be the harness's own."""
+
+    def nodes(self) -> Sequence[Node]:
+        return [replace(node, name="harness") for node in super().nodes()]
+
+
+def test_a_node_may_be_called_harness() -> None:
+    drill = Drill(system=Namesake(), workload=Numbers(), load=Load(rate=100, seconds=0.5), checks=[])
+    assert run_seed("test/namesake", drill, 1).outcome.verdict == "pass"
 
 
 def test_times_are_simulated_and_not_this_machines() -> None:
