@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 import traceback
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -35,10 +36,12 @@ _CALENDAR: Final = {"localtime": 0, "gmtime": 0, "ctime": 0, "asctime": 0, "strf
 """Functions of `time` that ask the clock if they are given no time, and the place of that among their arguments."""
 _NOW: Final = ("now", "utcnow")
 """Methods of `datetime` that ask the clock by themselves. The others, and `date.today`, call `time.time`."""
-_DRAWS: Final = (
-    "random", "uniform", "randint", "randrange", "choice", "choices", "shuffle", "sample", "getrandbits", "gauss",
-    "normalvariate", "expovariate", "randbytes", "triangular", "betavariate", "seed",
-)  # fmt: skip
+_DRAWS: Final = tuple(
+    name
+    for name in random.__all__
+    if getattr(getattr(random, name), "__self__", None) is random.random.__self__  # type: ignore[attr-defined]
+)
+"""The functions of `random` that use its one global stream."""
 _AUDITED: Final = {
     "socket.__new__": "opens a socket",
     "socket.connect": "opens a socket",
@@ -94,6 +97,8 @@ def fence() -> Iterator[None]:
         replace(np.random, name, f"draws from a shared random stream (numpy.random.{name}); nodes have `node.random`")
     replace(threading.Thread, "start", "starts a thread; nodes use none")
     replace(os, "urandom", "draws from the machine's entropy (os.urandom); nodes have `node.random`")
+    replace(os, "getrandom", "draws from the machine's entropy (os.getrandom); nodes have `node.random`")
+    replace(uuid, "uuid1", "asks the machine's clock (uuid.uuid1); nodes ask their loop, or `node`")
     replace(random, "_urandom", "draws from the machine's entropy (secrets, random.SystemRandom); nodes have `node.random`")
     replace(os, "_exit", "ends its process (os._exit), which all nodes share; nodes raise SystemExit")
     replaced += _replaced_in_modules({id(was): getattr(owner, name) for owner, name, was in replaced})

@@ -9,6 +9,7 @@ import secrets
 import socket
 import threading
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -86,6 +87,10 @@ def _misbehave(does: str) -> None:
             datetime.strptime("2024-01-01", "%Y-%m-%d").replace(tzinfo=UTC)
         case "random":
             random.random()
+        case "long tail":
+            random.lognormvariate(0, 1)
+        case "identifier":
+            uuid.uuid1()
         case "stream":
             random.Random()
         case "secret":

@@ -44,6 +44,8 @@ REFUSED = [
     ("datetime", "asks the machine's clock (datetime.now)", "datetime.now(UTC)"),
     ("date", "asks the machine's clock (time.time)", "date.today()"),
     ("random", "draws from a shared random stream (random.random)", "random.random()"),
+    ("long tail", "draws from a shared random stream (random.lognormvariate)", "random.lognormvariate(0, 1)"),
+    ("identifier", "asks the machine's clock (uuid.uuid1)", "uuid.uuid1()"),
     ("stream", "makes a random stream without a seed", "random.Random()"),
     ("numpy", "draws from a shared random stream (numpy.random.normal)", "np.random.normal()"),
     ("exit", "ends its process (os._exit)", "os._exit(1)"),
