@@ -73,7 +73,8 @@ def left(by: Callable[[Disk], None], at: Moment, *, goes_on: bool) -> tuple[byte
 
     host.start(main)
     if goes_on:
-        world.at(BEGIN_S + 0.2, lambda: host.loop and host.loop.go_on())
+        assert host.loop is not None
+        world.at(BEGIN_S + 0.2, host.loop.go_on)
     world.at(BEGIN_S + 0.3, host.kill)
     world.at(BEGIN_S + 0.4, setattr, world, "over", True)
     with running_in(world):

@@ -73,6 +73,11 @@ def heard(dies: Callable[[Host], object], *, seed: int, latency_ms: int = 0) -> 
     return told
 
 
+def go_on(host: Host) -> None:
+    assert host.loop is not None
+    host.loop.go_on()
+
+
 def stopped_and_killed(host: Host) -> None:
     assert host.loop is not None
     host.loop.stop_running()
@@ -188,7 +193,7 @@ def test_what_a_process_sends_after_it_has_stopped_itself_leaves_when_it_goes_on
     n2.start(listen)
     world.at(BEGIN_S + 0.1, n1.start, say)
     world.at(BEGIN_S + 0.2, lambda: as_stopped.append(bytes(received)))
-    world.at(BEGIN_S + 0.3, lambda: n1.loop and n1.loop.go_on() if goes_on else n1.kill())
+    world.at(BEGIN_S + 0.3, go_on if goes_on else Host.kill, n1)
     run(world)
     assert (as_stopped, bytes(received)) == ([b"before "], then)
 
