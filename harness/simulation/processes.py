@@ -41,6 +41,8 @@ class SimulatedProcesses:
         self._stopped = Holds()
         self._limits: Limits[str] = Limits()
         self._callback_s: dict[str, float] = {}
+        self._told_to_end: set[int] = set()
+        """The processes that something has killed, will kill, or has asked to end."""
         self._killed: set[int] = set()
         """The processes that were killed, or may have been."""
         self._worked_s: dict[int, float] = {}
@@ -72,7 +74,7 @@ class SimulatedProcesses:
         return pid
 
     async def kill(self, name: str, label: str) -> int:
-        self.pid(name)
+        self._told_to_end.add(self.pid(name))
         self._down.take(name, label)
         exited = self._exits[name]
         self._hosts[name].kill()
@@ -83,14 +85,14 @@ class SimulatedProcesses:
 
         Returns when it is dead.
         """
-        self.pid(name)
+        self._told_to_end.add(self.pid(name))
         self._down.take(name, label)
         self._hosts[name].dies_with_power = power
         self._hosts[name].doom(within_s)
         await self._exits[name]
 
     def expect_death(self, name: str, label: str) -> None:
-        """Count the next death of a node, at a point of its own work, as a kill, until `restart`."""
+        """Count the next death of a node, at a point of its own work, as a kill, until `restart`; but not if it ends itself."""
         self._down.take(name, label)
 
     async def death_within(self, name: str, seconds: float) -> bool:
@@ -102,7 +104,7 @@ class SimulatedProcesses:
         return exited.done()
 
     async def terminate(self, name: str, label: str, grace_s: float) -> int:
-        self.pid(name)
+        self._told_to_end.add(self.pid(name))
         self._down.take(name, label)
         host, exited = self._hosts[name], self._exits[name]
         host.terminate()
@@ -249,7 +251,7 @@ class SimulatedProcesses:
         if not exited.done():
             exited.set_result(code)
         how = f"pid {pid}, {'SIGKILL' if code == SIGKILL else f'exit code {code}'}"
-        if self._down.holds(name):
+        if self._down.holds(name) and (code == SIGKILL or pid in self._told_to_end):
             self._killed.add(pid)
             self._note(name, "killed", how)
         elif self.forgiven(name):

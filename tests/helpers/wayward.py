@@ -7,6 +7,7 @@ import os
 import random
 import secrets
 import socket
+import sys
 import threading
 import time
 import uuid
@@ -114,6 +115,9 @@ async def main(node: NodeContext) -> None:
     does = str(node.config(dict[str, str])["does"])
     if does == "clock at once":
         time.time()
+    if does == "end once" and not node.disk.names():
+        node.disk.replace("started", b"")
+        asyncio.get_running_loop().call_later(0.8, sys.exit, 7)
     if does == "start late":
         await asyncio.sleep(LATE_S)
 

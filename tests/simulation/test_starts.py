@@ -1,4 +1,4 @@
-"""When a simulated node counts as started: as a real one does."""
+"""When a simulated node counts as started, and as dead by itself: as a real one does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from harness.model.errors import NodeDown
 from harness.model.history import History
 from harness.model.load import Load
 from harness.model.system import Address, Node
+from harness.simulation.disturbance import Disturbance
 from harness.simulation.record import SimulatedRun
+from harness.simulation.seed_run import run_seed
+from harness.simulation.swarm import Swarm
 from tests.helpers.wayward import LATE_S, Wayward
 from workloads.registers import Registers
 
@@ -60,3 +63,12 @@ def test_a_node_may_take_as_long_to_start_as_its_own_limit_says() -> None:
 
 def test_a_system_may_have_its_own_probe() -> None:
     assert "n1" in started(simulated(Probed()))
+
+
+@pytest.mark.parametrize("disturbances", [(), (Disturbance(kind="die at rename", at_s=0.1, for_s=0.8, node="n1", nth=99),)])
+def test_a_node_that_ends_itself_has_died_even_if_it_was_to_be_killed_at_some_point_of_its_work(
+    disturbances: tuple[Disturbance, ...],
+) -> None:
+    drill = Drill(system=Wayward(does="end once"), workload=Registers(keys=1), load=Load(rate=5, seconds=1))
+    outcome = run_seed("test/ends", drill, 1, swarm=Swarm(plain=False, disturbances=disturbances)).outcome
+    assert "nodes_stayed_up" in outcome.found, outcome.why
