@@ -6,12 +6,14 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
 import pandas as pd
 
 from harness.model.system import CLIENT
 from harness.simulation.cluster import HARNESS
 from harness.simulation.messages import Message
 from harness.simulation.seed_run import Judged
+from harness.simulation.world import Happening
 from results.record.result import Result
 from results.record.sequence import ChartedCall, HostEvent, SentMessage, SequenceChart
 
@@ -43,12 +45,6 @@ def chart(judged: Judged, result: Result) -> SequenceChart:
         if from_s <= message.sent_s - start_s <= to_s and HARNESS not in (message.source, message.target)
     ]
     kept = (sent if marked.empty else _about(sent, [str(key) for key in marked["key"].unique()]))[:_MOST]
-    happenings = judged.run.world.happenings or []
-    events = [
-        HostEvent(at_s=round(one.at_s - start_s, 6), host=one.host, kind=one.kind, detail=one.detail)
-        for one in happenings
-        if from_s <= one.at_s - start_s <= to_s and one.host != HARNESS
-    ]
     return SequenceChart(
         title=f"{result.drill}, seed {result.seed}",
         verdict="; ".join(check.why for check in judged.checks if check.valid is False)
@@ -56,10 +52,29 @@ def chart(judged: Judged, result: Result) -> SequenceChart:
         or "every check held",
         hosts=(CLIENT, *judged.recorded.cluster.nodes),
         messages=tuple(_sent(message, start_s) for message in kept),
-        events=tuple(events[:_MOST_EVENTS]),
+        events=_events(judged.run.world.happenings or (), start_s, from_s, to_s),
         calls=_calls(ops, marked, from_s, to_s),
         left_out=len(sent) - len(kept),
     )
+
+
+def _events(happenings: Sequence[Happening], start_s: float, from_s: float, to_s: float) -> tuple[HostEvent, ...]:
+    """What hosts did in the time shown: every death and start, and no more of the rest than fits.
+
+    A host that is down as that time begins dies then.
+    """
+    lives, others, last = list[HostEvent](), list[HostEvent](), dict[str, HostEvent]()
+    for one in happenings:
+        event = HostEvent(at_s=round(one.at_s - start_s, 6), host=one.host, kind=one.kind, detail=one.detail)
+        of_a_life = event.kind in ("start", "end")
+        if event.host == HARNESS or event.at_s > to_s:
+            continue
+        if event.at_s >= from_s:
+            (lives if of_a_life else others).append(event)
+        elif of_a_life:
+            last[event.host] = msgspec.structs.replace(event, at_s=round(from_s, 6))
+    lives += [event for event in last.values() if event.kind == "end"]
+    return tuple(sorted([*lives, *others[:_MOST_EVENTS]], key=lambda event: event.at_s))
 
 
 def _about(messages: Sequence[Message], keys: Sequence[str]) -> list[Message]:
