@@ -175,10 +175,13 @@ class Network:
                     found += 1
         return found
 
-    def sockets(self, loop: HostLoop) -> int:
-        """The number of open sockets of a process, including listening ones."""
-        listening = sum(listener is loop for listener, _ in self._listening.values())
-        return len(self._ends.get(loop, ())) + listening
+    def sockets(self, loop: HostLoop) -> tuple[int, int]:
+        """The number of open sockets of a process, including listening ones; and how many of them it has accepted, and has not
+        closed although the other side has."""
+        listening = [address for address, (listener, _) in self._listening.items() if listener is loop]
+        ends = self._ends.get(loop, {})
+        abandoned = sum(end.ended and end.get_extra_info("sockname") in listening for end in ends)
+        return len(ends) + len(listening), abandoned
 
     def calm(self) -> None:
         """Let no packet be late from now on."""
@@ -227,14 +230,8 @@ class Network:
         if (loop.host.name, target.name) in self._unacknowledged:
             return  # the answer is lost, so the request comes again: see `_ask`
         if target.address not in self._listening:
-            self._packet(
-                target,
-                self._host(loop),
-                self._answer,
-                loop,
-                joined,
-                ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed"),
-            )
+            refused = ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed")
+            self._packet(target, self._host(loop), self._answer, loop, joined, refused)
             return
         if joined.done():
             return

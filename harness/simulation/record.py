@@ -26,7 +26,7 @@ from harness.model.fault_window import FaultWindow
 from harness.model.guard import Guard
 from harness.model.history import History
 from harness.model.simulated import Agrees, HasInvariant
-from harness.model.system import CLIENT
+from harness.model.system import CLIENT, HasProbe
 from harness.node.context import NODE_PATH, NodePage
 from harness.run.driver import LOOK_EVERY_S, drive
 from harness.run.first_error import first_of
@@ -40,6 +40,7 @@ from harness.run.training import trained
 from harness.simulation.cluster import HARNESS, SimulatedCluster
 from harness.simulation.disturbance import Disturbances
 from harness.simulation.fence import fence, take_offence
+from harness.simulation.host import Host
 from harness.simulation.liveness import not_agreed, unanswered
 from harness.simulation.running import running_in
 from harness.simulation.swarm import PLAIN, Swarm
@@ -261,24 +262,31 @@ class SimulatedRun:
         for name in self.cluster.nodes:
             if self.cluster.processes.runs(name) and self.cluster.processes.pid(name) not in seen:
                 row = await self._held_by(name, "start")
-                if row.tasks is not None:
+                if row.tasks is not None or row.abandoned is not None:
                     self._usage.append(row)
 
     async def _held_by(self, name: str, moment: str) -> Usage:
         host = self.cluster.hosts[name]
-        client = HttpClient(host.address)
         found = Usage(at_ns=self.world.monotonic_ns, node=name, pid=host.pid, moment=moment)
         found.ran_ns, found.waited_ns = round(host.ran_s * 1e9), 0
+        if isinstance(self._drill.system, HasProbe) and name != CLIENT:  # it does not report about itself
+            return self._with_sockets(found, host, abandoned=True)
+        client = HttpClient(host.address)
         try:
             page = (await client.request("GET", NODE_PATH, timeout_s=_ANSWER_S)).decode(NodePage)
         except (TransportError, msgspec.MsgspecError):
             return found
         finally:
             client.close()
-        if host.loop is not None:
-            found.sockets = self.cluster.network.sockets(host.loop)
-            found.descriptors = found.sockets + _DESCRIPTORS
         found.take(page)
+        return self._with_sockets(found, host)
+
+    def _with_sockets(self, found: Usage, host: Host, *, abandoned: bool = False) -> Usage:
+        """Add a process's open sockets; with `abandoned`, also how many of them the other side has closed."""
+        if host.loop is not None:
+            found.sockets, closed = self.cluster.network.sockets(host.loop)
+            found.descriptors = found.sockets + _DESCRIPTORS
+            found.abandoned = closed if abandoned else None
         return found
 
     def _history(

@@ -45,7 +45,8 @@ class End(asyncio.Transport):
         self._protocol: asyncio.Protocol | None = None
         self._closing = False
         self._unread: list[bytes] = []
-        self._ended = False
+        self.ended = False
+        """Whether the other end has said that it sends no more."""
         self._reading = True
         self._read_due = False
         self._unacknowledged = 0
@@ -73,8 +74,8 @@ class End(asyncio.Transport):
 
     def receive_end(self) -> None:
         """The other end sends no more."""
-        if not self.lost and not self._ended:
-            self._ended = True
+        if not self.lost and not self.ended:
+            self.ended = True
             self._read_soon()
 
     def receive_reset(self) -> None:
@@ -155,7 +156,7 @@ class End(asyncio.Transport):
     # ------------------------------------------------------------------------------------------------------------- reading
 
     def _read_soon(self) -> None:
-        if not self._read_due and self._reading and self._protocol is not None and (self._unread or self._ended):
+        if not self._read_due and self._reading and self._protocol is not None and (self._unread or self.ended):
             self._read_due = True
             self.loop.deliver(self._read)
 
@@ -170,10 +171,10 @@ class End(asyncio.Transport):
             if self._out is not None:
                 self._out.acknowledge(len(data))
             protocol.data_received(data)
-            if self._ended:
+            if self.ended:
                 self._read_soon()
             return
-        if self._ended and not protocol.eof_received():  # asyncio closes the transport unless the protocol says to keep it
+        if self.ended and not protocol.eof_received():  # asyncio closes the transport unless the protocol says to keep it
             self.close()
 
     def _lose(self, error: Exception | None) -> None:

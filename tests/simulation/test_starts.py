@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,11 +11,13 @@ from harness.model.drill import Drill
 from harness.model.errors import NodeDown
 from harness.model.history import History
 from harness.model.load import Load
-from harness.model.system import Address, Node
+from harness.model.system import Node
 from harness.simulation.disturbance import Disturbance
 from harness.simulation.record import SimulatedRun
 from harness.simulation.seed_run import run_seed
-from harness.simulation.swarm import Swarm
+from harness.simulation.swarm import PLAIN, Swarm
+from tests.helpers.echo import Numbers
+from tests.helpers.lines import Lines
 from tests.helpers.wayward import LATE_S, Wayward
 from workloads.registers import Registers
 
@@ -32,21 +33,7 @@ class Slow(Wayward):
         return [replace(node, starts_within_s=self.within_s) for node in super().nodes()]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Probed(Wayward):
-    """It has its own way to see whether a node answers, which fails in its own way."""
-
-    does: str = "nothing"
-
-    async def probe(self, address: Address) -> None:
-        try:
-            _, writer = await asyncio.open_connection(*address)
-        except OSError as error:
-            raise ValueError("not yet") from error
-        writer.close()
-
-
-def simulated(system: Wayward) -> History:
+def simulated(system: Slow) -> History:
     drill = Drill(system=system, workload=Registers(keys=1), load=Load(rate=5, seconds=1))
     return SimulatedRun(drill, [], 1).carry_out().history
 
@@ -61,8 +48,11 @@ def test_a_node_may_take_as_long_to_start_as_its_own_limit_says() -> None:
         simulated(Slow(within_s=LATE_S - 1))
 
 
-def test_a_system_may_have_its_own_probe() -> None:
-    assert "n1" in started(simulated(Probed()))
+@pytest.mark.parametrize(("careless", "verdict"), [(False, "pass"), (True, "fail")])
+def test_a_system_with_a_probe_of_its_own_is_looked_at_from_outside(careless: bool, verdict: str) -> None:
+    drill = Drill(system=Lines(careless=careless), workload=Numbers(), load=Load(rate=200, seconds=1), checks=[])
+    outcome = run_seed("test/lines", drill, 1, swarm=PLAIN).outcome
+    assert (outcome.verdict, outcome.found) == (verdict, ("nothing_leaked",) if careless else ()), outcome.why
 
 
 @pytest.mark.parametrize("disturbances", [(), (Disturbance(kind="die at rename", at_s=0.1, for_s=0.8, node="n1", nth=99),)])
