@@ -204,7 +204,9 @@ class Host:
         loop, self.loop, self.shown = self.loop, None, None
         if loop is None:
             return
+        running, self.world.turning = self.world.turning, loop  # what it is asked may want its loop
         self.crashes.imagine(loop.time() - BEGIN_S)
+        self.world.turning = running
         self.crashes.end()
         loop.drop(died_s)
         died_ns = round(loop.dies_at_s * 1e9)

@@ -108,6 +108,29 @@ def test_a_process_that_is_killed_where_it_has_stopped_itself_does_nothing_beyon
     assert left(by, at, goes_on=True) == after
 
 
+@pytest.mark.parametrize("dies", [Host.kill, lambda host: host.doom(0.05), Host.terminate])
+def test_a_process_is_asked_what_it_would_have_forgotten_as_in_its_own_loop(dies: Callable[[Host], object]) -> None:
+    world, asked = World(1), list[object]()
+    host = Host(world, Network(world), 1, "n1", ("10.0.0.1", 7000))
+
+    def forgotten(_: Disk) -> None:
+        asked.append(asyncio.get_running_loop())
+
+    async def main() -> None:
+        HostMachine(host).must_recover(Path("data"), forgotten)
+        Disk(HostMachine(host).files(Path("data"))).append("log", b"something")
+        await asyncio.sleep(10)
+
+    host.start(main)
+    loop = host.loop
+    world.at(BEGIN_S + 0.1, dies, host)
+    world.at(BEGIN_S + 0.4, setattr, world, "over", True)
+    with running_in(world):
+        world.run(BEGIN_S + 2)
+    assert host.crashes.forgotten is None
+    assert set(asked) == {loop}
+
+
 def told_to_stop(closes_s: float) -> tuple[bytes, bool]:
     """What a task of a process, other than its main one, leaves in the journal once the process is told to stop; and whether
     the process runs half a second later. The task takes some time to close."""
