@@ -47,7 +47,8 @@ class SimulatedThread(Executor):
         done: Future[Any] = Future()
 
         def work() -> None:
-            done.set_running_or_notify_cancel()
+            if not done.set_running_or_notify_cancel():
+                return
             try:
                 result = fn(*args, **kwargs)
             except Exception as error:

@@ -84,6 +84,23 @@ def test_what_is_submitted_runs_in_order_and_an_error_is_that_of_its_future() ->
     assert happened == ["one", "fails", "no", 3, False]
 
 
+def test_what_is_cancelled_before_its_turn_does_not_happen() -> None:
+    happened: list[str] = []
+
+    async def main(machine: HostMachine) -> None:
+        thread = machine.thread()
+        written, waits = thread.submit(replacing(machine, "one")), thread.submit(happened.append, "cancelled")
+        await asyncio.sleep(SYNC_S)
+        assert waits.cancel()
+        assert not written.cancel(), "it is under way"
+        thread.submit(happened.append, "the next")
+        await asyncio.sleep(0.5)
+
+    host = carried_out(main)
+    assert happened == ["the next"]
+    assert (sorted(host.disk.files("data", "*")), host.raised) == (["one"], None)
+
+
 def test_to_shut_it_down_blocks_the_loop_until_all_is_done() -> None:
     took_s: list[float] = []
 
