@@ -277,6 +277,7 @@ class HostMachine:
         return self._host.journal.of(self.monotonic_ns)
 
     def thread(self) -> Executor:
+        self._loop.has_thread = True
         thread = SimulatedThread(self._loop)
         self._host.world.hold(thread)
         return thread

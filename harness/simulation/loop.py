@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from math import inf
-from typing import Any, Final, NoReturn, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -128,6 +128,8 @@ class HostLoop(asyncio.AbstractEventLoop):
         self.dead = False
         self.on_signal: dict[int, tuple[Callable[..., object], tuple[Any, ...]]] = {}
         """What the process itself does at a signal, by its number."""
+        self.has_thread = False
+        """Whether the process has a thread beside this loop."""
         self.running: SimulatedThread | None = None
         """The thread that runs now, instead of the loop."""
         self.dies_at_s = inf
@@ -175,8 +177,11 @@ class HostLoop(asyncio.AbstractEventLoop):
 
     def call_soon_threadsafe(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> NoReturn:
-        refuse(f"hands {callback!r} to {self.host.name}'s loop from another thread; nodes use none")
+    ) -> Callback:
+        """Only for a node with a thread from `node.thread`."""
+        if not self.has_thread:
+            refuse(f"hands {callback!r} to {self.host.name}'s loop from another thread; nodes have `node.thread`")
+        return self.call_soon(callback, *args, context=context)
 
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
@@ -357,9 +362,11 @@ class HostLoop(asyncio.AbstractEventLoop):
     def run_in_executor(  # type: ignore[override]
         self, executor: object, func: Callable[..., object], *args: Any
     ) -> asyncio.Future[Any]:
-        """Run a function at once; only the harness's own host may use threads. It takes no time."""
+        """Run a function in a thread of `node.thread`. The harness's own host may use others: there it takes no time."""
+        if isinstance(executor, SimulatedThread):
+            return asyncio.wrap_future(executor.submit(func, *args), loop=self)
         if not self.host.threads:
-            refuse(f"runs {func!r} in a thread of {self.host.name}; nodes use none")
+            refuse(f"runs {func!r} in a thread of {self.host.name}; nodes have `node.thread`")
         done = self.create_future()
         try:
             done.set_result(func(*args))

@@ -84,6 +84,20 @@ def test_what_is_submitted_runs_in_order_and_an_error_is_that_of_its_future() ->
     assert happened == ["one", "fails", "no", 3, False]
 
 
+def test_what_it_does_can_be_awaited() -> None:
+    answers: list[object] = []
+
+    async def main(machine: HostMachine) -> None:
+        thread, loop = machine.thread(), asyncio.get_running_loop()
+        answers.append(await loop.run_in_executor(thread, replacing(machine, "one")))
+        first = thread.submit(len, "abc")
+        answers.append(await asyncio.wrap_future(first))
+        answers.append(await asyncio.wrap_future(first))
+
+    carried_out(main)
+    assert answers == ["written", 3, 3]
+
+
 def test_what_is_cancelled_before_its_turn_does_not_happen() -> None:
     happened: list[str] = []
 
