@@ -190,11 +190,14 @@ class Host:
             task.cancel()
 
         async def end() -> None:
-            """End as `asyncio.run` does: when all other tasks are over."""
-            await asyncio.gather(*left, return_exceptions=True)
+            """End as `asyncio.run` and the interpreter do: when all other tasks are over, and what the threads have to do."""
+            if left:
+                await asyncio.gather(*left, return_exceptions=True)
+            for thread in loop.threads:
+                thread.shutdown()
             self._end(code, loop.time())
 
-        if left:
+        if left or loop.threads:
             loop.create_task(end())
         else:
             self._end(code, loop.time())
@@ -277,8 +280,8 @@ class HostMachine:
         return self._host.journal.of(self.monotonic_ns)
 
     def thread(self) -> Executor:
-        self._loop.has_thread = True
         thread = SimulatedThread(self._loop)
+        self._loop.threads.append(thread)
         self._host.world.hold(thread)
         return thread
 

@@ -128,8 +128,8 @@ class HostLoop(asyncio.AbstractEventLoop):
         self.dead = False
         self.on_signal: dict[int, tuple[Callable[..., object], tuple[Any, ...]]] = {}
         """What the process itself does at a signal, by its number."""
-        self.has_thread = False
-        """Whether the process has a thread beside this loop."""
+        self.threads: list[SimulatedThread] = []
+        """The process's threads beside this loop."""
         self.running: SimulatedThread | None = None
         """The thread that runs now, instead of the loop."""
         self.dies_at_s = inf
@@ -179,7 +179,7 @@ class HostLoop(asyncio.AbstractEventLoop):
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> Callback:
         """Only for a node with a thread from `node.thread`."""
-        if not self.has_thread:
+        if not self.threads:
             refuse(f"hands {callback!r} to {self.host.name}'s loop from another thread; nodes have `node.thread`")
         return self.call_soon(callback, *args, context=context)
 

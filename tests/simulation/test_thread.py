@@ -98,6 +98,15 @@ def test_what_it_does_can_be_awaited() -> None:
     assert answers == ["written", 3, 3]
 
 
+def test_a_process_that_ends_itself_waits_for_its_thread() -> None:
+    async def main(machine: HostMachine) -> None:
+        machine.thread().submit(replacing(machine, "one", "two"))
+
+    host = carried_out(main)
+    assert not host.runs
+    assert sorted(host.disk.files("data", "*")) == ["one", "two"]
+
+
 def test_what_is_cancelled_before_its_turn_does_not_happen() -> None:
     happened: list[str] = []
 
