@@ -1,7 +1,7 @@
 """Where modules come from: the harness's own packages from beside `harness`, a user's from beside their folder `drills`.
 
 A drill `/home/me/drills/mine.py` may import `/home/me/counter.py` as `counter` and `/home/me/systems/counter.py` as
-`systems.counter`: the packages `systems`, `workloads` and `faults` take in a user's folders of the same names, and
+`systems.counter`: the packages `systems`, `workloads`, `faults` and `drills` take in a user's folders of the same names, and
 `harness.checkers` takes in `checkers`. A user's folders never hide the harness's own, wherever they stand in `sys.path`.
 """
 
@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import Final
 
 DRILLS: Final = "drills"
-_OPEN: Final = {"systems": "systems", "workloads": "workloads", "faults": "faults", "harness.checkers": "checkers"}
+_OPEN: Final = {
+    "systems": "systems",
+    "workloads": "workloads",
+    "faults": "faults",
+    "harness.checkers": "checkers",
+    DRILLS: DRILLS,
+}
 """By package, the name of the user's folder that extends it."""
 
 _OWN: Final = ("systems", "workloads", "faults", "results", DRILLS)

@@ -74,7 +74,7 @@ def drill_files() -> dict[str, Path]:
 
 
 def _drill_roots() -> list[Path]:
-    return [Path.cwd() / DRILLS, *map(Path, shipped_drills.__path__)]
+    return [Path.cwd() / DRILLS, Path(shipped_drills.__path__[0])]  # after it come the folders of users that were added
 
 
 def _drill_file(name: str) -> Path | None:

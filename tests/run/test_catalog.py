@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import drills
 import faults
 import harness.checkers
 import systems
@@ -27,7 +28,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A user's folder. Modules imported from it are removed with it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    for package in (harness.checkers, systems, workloads, faults):
+    for package in (harness.checkers, systems, workloads, faults, drills):
         monkeypatch.setattr(package, "__path__", list(package.__path__))
     return tmp_path
 
@@ -64,6 +65,18 @@ def test_a_drill_imports_what_lies_beside_its_folder(here: Path) -> None:
     (here / "faults" / "__init__.py").write_text("1 / 0  # never run: it is the harness's own that counts")
     write_drill(here, "mine", "import mine_alone, systems.mine_too, faults.mine_as_well, harness.checkers.mine_judges\n" + GOOD)
     assert catalog.find_drill("mine").name == "mine"
+
+
+def test_drills_share_code_in_private_files_beside_them(here: Path) -> None:
+    (here / "drills" / "some").mkdir(parents=True)
+    (here / "drills" / "_rates.py").write_text("SLOW = 10\n")
+    (here / "drills" / "some" / "_times.py").write_text("SHORT = 5\n")
+    body = "drill = Drill(system=Echo(replicas=3), workload=Numbers(), load=Load(rate=SLOW, seconds=SHORT))\n"
+    write_drill(here, "some/mine", f"from drills._rates import SLOW\nfrom drills.some._times import SHORT\n{body}")
+    write_drill(here, "some/near", f"from .._rates import SLOW\nfrom ._times import SHORT\n{body}")
+    for name in ("some/mine", "some/near"):
+        found = catalog.find_drill(name)
+        assert (found.drill.load.rate, found.drill.load.seconds, found.again) == (10, 5, name)
 
 
 BROKEN_MODULES = {
