@@ -9,12 +9,14 @@
         steps.parquet     the steps of each rank; only for a training
         usage.parquet     the resources that each process held and got; older runs have none
         nodes/<name>.log  each node's log, written while it ran
+        nodes/<name>/     each node's own files
 
 The columns are those of `harness.model.history`. `result.json` is written last, so a folder that has one is complete.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -35,6 +37,9 @@ from results.record.training_sentences import typed
 
 RUNS: Final = Path("runs")
 RESULT: Final = "result.json"
+_NODES: Final = "nodes"
+_RUN: Final = re.compile(r"\d{8}T\d{6}Z-")
+"""How the name of a run's folder begins."""
 FRAMES: Final = ("ops", "windows", "events", "links")
 _TEXTS: Final = {kind: pd.StringDtype("pyarrow") for kind in (pyarrow.string(), pyarrow.large_string())}
 MAY_LACK: Final = ("steps", "usage")
@@ -53,7 +58,7 @@ def new_run_dir(root: Path, drill: str, seed: int, started: datetime) -> Path:
                 if path.is_dir():
                     continue
                 raise
-            (path / "nodes").mkdir()
+            (path / _NODES).mkdir()
             return path
     raise HarnessError(f"There are already 999 runs called {root / drill / stamp}. Remove some.")
 
@@ -145,8 +150,14 @@ def read_parquet(file: Path) -> pd.DataFrame:
 
 def run_dirs(root: Path = RUNS, results: Sequence[str] = (RESULT,)) -> list[Path]:
     """The folders of all complete runs, the oldest first: those of drills, or those with one of these result files."""
-    files = (file for name in results for file in root.glob(f"**/{name}"))
+    files = (file for name in results for file in root.glob(f"**/{name}") if not of_a_node(file, root))
     return sorted((file.parent for file in files), key=lambda path: (path.name, path))
+
+
+def of_a_node(file: Path, root: Path) -> bool:
+    """Whether a file below `root` is a node's own, in the folder of a run: nodes may give their files any names."""
+    folders = file.parents[: file.parents.index(root)]
+    return any(folder.name == _NODES and _RUN.match(folder.parent.name) for folder in folders)
 
 
 def latest(root: Path = RUNS, drill: str | None = None, results: Sequence[str] = (RESULT,)) -> Path:

@@ -14,6 +14,7 @@ from harness.model import training_events
 from harness.model.errors import HarnessError, UsageError
 from harness.model.history import History
 from harness.model.training_events import CheckpointRefused, Named, NotSaved, Resumed, Saved, TakenBack
+from harness.run.imports.files import found_in
 from harness.run.judging import check as check_again
 from results.record.result import VERSION
 from results.record.store import latest, load_frames, load_run, new_run_dir, run_dirs, save
@@ -126,6 +127,20 @@ def test_listing_is_by_time_and_leaves_out_unfinished_runs(tmp_path: Path) -> No
     assert [path.name[9:11] for path in run_dirs(tmp_path)] == ["03", "04", "05"]
     assert latest(tmp_path).name.startswith("20260102T05")
     assert latest(tmp_path, "serving/healthy").name.startswith("20260102T03")
+
+
+def test_a_file_of_a_node_is_no_run_whatever_its_name(tmp_path: Path) -> None:
+    history = crash()
+    run_dir = new_run_dir(tmp_path, "quorum/killed", 7, AT)
+    save(run_dir, concluded(history), history)
+    (run_dir / "nodes" / "n1").mkdir()
+    (run_dir / "nodes" / "n1" / "result.json").write_text("{}")
+    assert run_dirs(tmp_path) == [run_dir]
+    assert run_dirs(run_dir) == [run_dir]
+    assert [len(found.runs) for found in found_in([tmp_path])] == [1]
+    of_a_suite = new_run_dir(tmp_path, "nodes/killed", 7, AT.replace(hour=9))
+    save(of_a_suite, concluded(history, drill="nodes/killed"), history)
+    assert latest(tmp_path) == of_a_suite
 
 
 def test_no_runs_yet(tmp_path: Path) -> None:

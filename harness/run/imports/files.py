@@ -11,6 +11,7 @@ from typing import Protocol
 from harness.model.errors import UsageError
 from harness.run import imports
 from results.record.nights.importing import Found
+from results.record.store import of_a_node
 
 _SUFFIXES = (".json", ".csv")
 
@@ -43,11 +44,12 @@ def found_in(paths: Sequence[Path]) -> Iterator[Found]:
 
 
 def _files(path: Path) -> Iterator[Path]:
-    """The file itself, or all readable files of a folder in a stable order."""
+    """The file itself, or all readable files of a folder in a stable order, without those that the nodes of runs wrote."""
     if path.is_file():
         yield path
         return
-    yield from sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES and file.is_file())
+    files = (file for file in path.rglob("*") if file.suffix in _SUFFIXES and not of_a_node(file, path))
+    yield from sorted(file for file in files if file.is_file())
 
 
 def _importers() -> list[Importer]:
