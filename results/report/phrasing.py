@@ -114,11 +114,14 @@ def recovery_words(recovery: Recovery | None) -> str:
 
 
 def operation(kind: str, key: str, value: object, expected: object) -> str:
-    """An operation in short: "write k3 = 17", "read k3 = 16, not 17"; `value` and `expected` are strings or null."""
+    """An operation in short: "write k3 = 17", "read k3 = 16, expected 17"; `value` and `expected` are strings or null.
+
+    An answer of another text need not be wrong: more than one may be right, and checks compare numbers, not their digits.
+    """
     if not isinstance(value, str):
         return f"{kind} {_short(key)}"
-    wrong = isinstance(expected, str) and expected != value
-    return f"{kind} {_short(key)} = {_short(value)}" + (f", not {_short(str(expected))}" if wrong else "")
+    differs = isinstance(expected, str) and expected != value
+    return f"{kind} {_short(key)} = {_short(value)}" + (f", expected {_short(str(expected))}" if differs else "")
 
 
 def _short(text: str) -> str:

@@ -23,11 +23,13 @@ from tests.helpers.synthetic import concluded, crash
     [
         ("17", None, "read k3 = 17"),
         ("17", "17", "read k3 = 17"),
-        ("16", "17", "read k3 = 16, not 17"),
+        ("16", "17", "read k3 = 16, expected 17"),
+        ("16", '["16","17"]', 'read k3 = 16, expected ["16","17"]'),
+        ("1.0", "1", "read k3 = 1.0, expected 1"),
         (pd.NA, "17", "read k3"),
         (pd.NA, pd.NA, "read k3"),
         (None, None, "read k3"),
-        ("", "17", "read k3 = , not 17"),
+        ("", "17", "read k3 = , expected 17"),
         ("x" * 100, None, f"read k3 = {'x' * 39}…"),
     ],
 )
