@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from pathlib import Path
 from typing import Final, Protocol
@@ -17,10 +18,17 @@ class Journal(Protocol):
 
 
 class FileJournal:
-    """A journal in a real file, where it follows that of earlier starts."""
+    """A journal of lines in a real file, where it follows that of earlier starts.
+
+    A process that is killed while it writes may leave the beginning of a line, which the next start removes.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if os.fstat(self._file).st_size:
+            with mmap.mmap(self._file, 0, access=mmap.ACCESS_READ) as earlier:
+                whole = earlier.rfind(b"\n") + 1
+            os.ftruncate(self._file, whole)
 
     def append(self, data: bytes) -> None:
         """Write, and do not sync: the kernel has the data if the process is killed. Threads may write at once."""

@@ -58,3 +58,14 @@ def test_an_event_that_has_no_end_yet_is_left_out(tmp_path: Path) -> None:
     for end in range(len(whole) + 1):
         path.write_bytes(whole[:end])
         assert len(list(read_events(path))) == whole[:end].count(b"\n")
+
+
+def test_an_event_that_was_cut_off_does_not_spoil_those_of_the_next_start(tmp_path: Path) -> None:
+    path = tmp_path / "n1.events"
+    for number in range(2):
+        EventFile(path).write(number, "k", {"number": number})
+    whole = path.read_bytes()
+    for end in range(len(whole) + 1):
+        path.write_bytes(whole[:end])
+        EventFile(path).write(7, "k", {"number": 7})
+        assert [event.at_ns for event in read_events(path)] == [*range(whole[:end].count(b"\n")), 7]
