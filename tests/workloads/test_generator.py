@@ -14,12 +14,17 @@ import pytest
 import uvloop
 
 from harness.checkers.generator_kept_up import generator_kept_up
+from harness.cluster.ports import HOST, reserved
 from harness.model.codec import describe
+from harness.model.drill import Drill
+from harness.model.errors import HarnessError
 from harness.model.history import History
 from harness.model.load import NEVER_SENT, Load
 from harness.model.system import Address, Answer, Call, CallFailed, Node, OutcomeUnknown
 from harness.node.context import NodeContext as RunningNode
 from harness.node.context import NodeSpec
+from harness.run.generator_client import GeneratorClient
+from tests.helpers.engine import accepts
 from workloads.load import generator
 from workloads.load.generator import OPLOG, Generator, Progress, Task
 from workloads.load.oplog import read_oplog
@@ -202,6 +207,46 @@ class Numbered(Keys):
     def calls(self, random: Random) -> Iterator[Call]:
         while True:
             yield Call(kind="do", key=3)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumberedLast(Keys):
+    """A workload whose final calls have a number for a key."""
+
+    def final_calls(self) -> Iterable[Call]:
+        return [Call(kind="look", key=3)]  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shattered(Keys):
+    """A workload that breaks when it is told what a final call has brought."""
+
+    final: tuple[str, ...] = ("fine",)
+
+    def left_more(self, answer: Answer) -> bool:
+        raise KeyError("left")
+
+
+@pytest.mark.parametrize(
+    ("workload", "told"),
+    [(NumberedLast(), r"ValueError: the workload makes Call\(.*key=3.*must be texts"), (Shattered(), "KeyError: 'left'")],
+)
+def test_the_runner_is_told_what_is_wrong_with_final_calls(tmp_path: Path, workload: Keys, told: str) -> None:
+    async def main() -> None:
+        with reserved(1) as [port]:
+            spec = NodeSpec(name="client", start=0, host=HOST, port=port, data=str(tmp_path), log="", seed=1)
+            serving = asyncio.create_task(generator.main(RunningNode(spec)))
+            while not accepts(port):
+                await asyncio.sleep(0.001)
+            runner = GeneratorClient((HOST, port), asyncio.get_running_loop().create_future)
+            drill = Drill(system=Moody(), workload=workload, load=Load(rate=10, seconds=0.1, arrivals="constant"))
+            await runner.start(drill, 1)
+            with pytest.raises(HarnessError, match=rf"^The load generator refused POST /final: {told}"):
+                await runner.finish(drill.system, asking=True)
+            serving.cancel()
+            await asyncio.wait([serving])
+
+    uvloop.run(main())
 
 
 def test_the_seed_decides_what_is_asked_and_when(tmp_path: Path) -> None:

@@ -88,8 +88,7 @@ class Generator:
         self._calls = list(islice(self._workload.calls(stream(task.seed, "calls")), len(self._due)))
         if len(self._calls) < len(self._due):
             raise ValueError(f"the workload ends after {len(self._calls)} calls; this load needs {len(self._due)}")
-        if (odd := next((call for call in self._calls if not _is_call(call)), None)) is not None:
-            raise ValueError(f"the workload makes {odd!r}; kind and key must be texts, and value and expected texts or None")
+        _check_calls(self._calls)
         load = task.load
         self._clients = [self._system.client(index, load.reached(index, node.peers)) for index in range(load.clients)]
         self._asking_again = [client if isinstance(client, HasAttempts) else None for client in self._clients]
@@ -128,6 +127,7 @@ class Generator:
         After the first deadline none is made again, and after the second one none at all.
         """
         calls = list(self._workload.final_calls()) if isinstance(self._workload, HasFinalCalls) else []
+        _check_calls(calls)
         give_up_s = self._node.clock() + FINAL_CALLS_DEADLINE_S
         end_s = self._node.clock() + FINAL_CALLS_END_S
 
@@ -262,8 +262,13 @@ class Generator:
                 self._recent_ms.append((times_ns[3] - times_ns[0]) / 1e6)
 
 
+def _check_calls(calls: Sequence[object]) -> None:
+    """Raise `ValueError` about a call that cannot be logged. A workload is user code, so its types are not to be relied on."""
+    if (odd := next((call for call in calls if not _is_call(call)), None)) is not None:
+        raise ValueError(f"the workload makes {odd!r}; kind and key must be texts, and value and expected texts or None")
+
+
 def _is_call(call: object) -> bool:
-    """Whether this is a call that can be logged. A workload is user code, so its types are not to be relied on."""
     return isinstance(call, Call) and _are_texts((call.kind, call.key), (call.value, call.expected))
 
 
@@ -285,19 +290,29 @@ def _where(error: BaseException) -> str:
     return f" ({PurePath(frames[0][0]).name}, line {line})"
 
 
+def _first(error: Exception) -> str:
+    """What the error says, or the first one of a group."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}"
+
+
 async def main(node: NodeContext) -> None:
     """Answer the runner's requests until the run is over."""
     generator: Generator | None = None
 
     async def handle(request: Request) -> Response:
+        try:
+            return await answer(request)
+        except Exception as error:  # the user's code: a system, a client, a workload
+            traceback.print_exc()
+            return Response(422, _first(error).encode())
+
+    async def answer(request: Request) -> Response:
         nonlocal generator
         match request.method, request.path:
             case "POST", "/prepare":
-                try:
-                    generator = Generator(node, request.decode(Task))
-                except Exception as error:  # the user's code: a system, a workload
-                    traceback.print_exc()
-                    return Response(422, f"{type(error).__name__}: {error}".encode())
+                generator = Generator(node, request.decode(Task))
                 return Response.json({})
             case _ if generator is None:
                 return Response(409, b"nothing is prepared: POST /prepare first")
