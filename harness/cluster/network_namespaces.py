@@ -268,7 +268,10 @@ def _tool(namespace: int | None, *arguments: str, text: str = "") -> str:
     """
 
     def run() -> subprocess.CompletedProcess[str]:
-        return subprocess.run(arguments, input=text, capture_output=True, text=True, check=False, timeout=_TOOL_TIMEOUT_S)
+        return subprocess.run(
+            arguments, input=text, capture_output=True, text=True, check=False, timeout=_TOOL_TIMEOUT_S,
+            start_new_session=True,  # Ctrl-C is for the harness alone: a tool that it ends would look broken
+        )  # fmt: skip
 
     try:
         done = run() if namespace is None else namespaces.within(namespace, run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -295,6 +296,37 @@ def test_nothing_is_left_of_a_run_that_was_killed(tmp_path: Path, victim: str) -
         until(lambda: nothing_left(tmp_path))
         until(lambda: links() == before)
         until(lambda: not kept_by(namespace))
+
+
+OPENED = """
+import asyncio
+from harness.cluster.interrupts import run_to_its_end
+from harness.cluster.network_namespaces import NetworkNamespaces
+
+async def main():
+    with NetworkNamespaces.opened(["a", "b"]):
+        await asyncio.get_running_loop().create_future()
+
+try:
+    run_to_its_end(main())
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_an_interrupt_while_a_tool_runs_is_not_taken_for_a_tool_that_fails(tmp_path: Path) -> None:
+    """The terminal sends it to the whole process group of the harness."""
+    need_hosts()
+    before, tool = links(), shutil.which("ip")
+    (tmp_path / "ip").write_text(f'#!/bin/sh\nmkdir {tmp_path}/once 2>/dev/null && kill -INT -$PPID\nexec {tool} "$@"\n')
+    (tmp_path / "ip").chmod(0o755)
+    settings = environment() | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    command = [sys.executable, "-c", OPENED]
+    done = subprocess.run(
+        command, env=settings, capture_output=True, text=True, check=False, timeout=60, start_new_session=True
+    )
+    assert (done.stdout, done.returncode) == ("interrupted\n", 0), done.stderr
+    until(lambda: links() == before)
 
 
 def test_too_many_machines_are_an_error() -> None:
