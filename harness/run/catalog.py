@@ -291,7 +291,7 @@ def _checker(name: str) -> Checker:
     module_name = f"{checkers_package.__name__}.{name}"
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # the module may be user code
+    except (Exception, SystemExit) as error:  # the module may be user code
         raise UsageError(f"The module {module_name} cannot be imported: {in_a_line(error)}") from error
     checker: Checker | None = getattr(module, name, None)
     if checker is None:

@@ -67,7 +67,7 @@ def find_classes(package: ModuleType, is_noun: Callable[[type], bool], *, method
     for name in _candidates(definitions, method, base):
         try:
             module = importlib.import_module(name)
-        except Exception as error:  # the module may be user code
+        except (Exception, SystemExit) as error:  # the module may be user code
             broken.append(BrokenModule(name=name, why=in_a_line(error)))
             continue
         classes += [kind for kind in _public_dataclasses(module) if is_noun(kind)]
@@ -144,6 +144,6 @@ def _public_dataclasses(module: ModuleType) -> Iterator[type]:
             yield value
 
 
-def in_a_line(error: Exception) -> str:
+def in_a_line(error: BaseException) -> str:
     """An error of user code, squeezed into one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())

@@ -82,6 +82,11 @@ def test_drills_share_code_in_private_files_beside_them(here: Path) -> None:
 BROKEN_MODULES = {
     "checkers/empty.py": ("x = 1", "checkers/empty.py defines no checker: it needs a function 'empty'"),
     "checkers/mine.py": ("import nosuch", "harness.checkers.mine cannot be imported: ModuleNotFoundError"),
+    "checkers/exits.py": ("raise SystemExit(7)", "harness.checkers.exits cannot be imported: SystemExit: 7"),
+    "systems/exits.py": (
+        "raise SystemExit(7)\n@dataclass\nclass Exits:\n    def nodes(self): ...",
+        r"systems.exits +\(cannot be imported: SystemExit: 7",
+    ),
     "faults/mine.py": ("x = (", r"faults.mine +\(cannot be imported: SyntaxError: '\(' was never closed"),
     "systems/mine.py": (
         "import nosuch\n@dataclass\nclass Mine:\n    def nodes(self): ...",

@@ -109,6 +109,7 @@ def test_the_list_shows_every_system_and_bug_and_imports_nothing_heavy(tmp_path:
         (tmp_path / f"{name}.py").write_text("raise SystemExit('imported')")
     done = harness(tmp_path, "list")
     assert done.returncode == 0, done.stderr
+    assert "cannot be imported" not in done.stdout
     for name in ("DeployedServing", "LimitedServing", "RetriedServing", "FlakyServing", "Redis", "Quorum read-one"):
         assert f"\n  {name} " in done.stdout
     assert "quorum/partitioned: linearizable" in done.stdout
