@@ -14,7 +14,7 @@ import msgspec
 
 from harness import roots
 from harness.cluster import warden
-from harness.cluster.forks import OUTER_PYTHONPATH
+from harness.cluster.forks import OUTER_PYTHONPATH, kill_group
 from harness.model.errors import HarnessError
 from harness.node.context import NodeSpec
 
@@ -130,6 +130,8 @@ class WardenClient:
         self._broken = HarnessError(
             f"The process that starts the nodes has ended, and all nodes with it. Its log ends: {last_lines(self._log, 3)}"
         )
+        for pid in () if self._closing else self._pids.values():
+            kill_group(pid)  # the kernel has killed the node itself, and not what it had started
         self._pids.clear()
         for future in (*self._started.values(), *self._exited.values()):
             if not future.done():

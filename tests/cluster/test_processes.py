@@ -227,6 +227,19 @@ def test_the_death_of_the_warden_reaches_all_that_wait_or_ask_later(tmp_path: Pa
     assert len(broken) == 1
 
 
+def test_what_a_program_has_started_ends_with_the_warden(tmp_path: Path) -> None:
+    started = tmp_path / "p" / "started"
+
+    async def scenario(processes: WardenClient) -> None:
+        await processes.start(spec(tmp_path, "sh", "-c", "sleep 600 & echo > started; wait"))
+        await until_async(started.exists)
+        [warden] = [one for one in psutil.Process().children() if "harness.cluster.warden" in one.cmdline()]
+        warden.kill()
+        await until_async(lambda: nothing_left(tmp_path))
+
+    run(tmp_path, scenario)
+
+
 def test_a_cancelled_start_does_not_confuse_the_reports(tmp_path: Path) -> None:
     async def scenario(processes: WardenClient) -> None:
         starting = asyncio.create_task(processes.start(python(tmp_path, SLEEP)))
