@@ -22,7 +22,7 @@ _LEAD_S: Final = 0.2
 """The time between "begin" and the first call, so that every part has received "begin"."""
 
 _REPLY_S: Final = 120.0
-"""How long to wait for a reply: the reply to "final" comes when all final calls are done."""
+"""How long to wait for a reply, besides a call's timeout: the reply to "final" comes when all final calls are done."""
 
 _CAUSE_S: Final = 1.0
 """If the generator does not answer, the cause may become known only a moment later: this is how long to wait for it."""
@@ -41,9 +41,11 @@ class GeneratorClient:
         self._client = HttpClient(address)
         self._lost = lost
         self._now_ns = now_ns
+        self._reply_s = _REPLY_S
 
     async def start(self, drill: Drill, seed: int) -> int:
         """Begin the load; returns when it begins, in nanoseconds of the monotonic clock."""
+        self._reply_s = _REPLY_S + drill.load.timeout_ms / 1e3
         system, workload = describe(drill.system), describe(drill.workload)
         await self._post("/prepare", Task(system=system, workload=workload, load=drill.load, seed=seed))
         start_ns = self._now_ns() + round(_LEAD_S * 1e9)
@@ -70,7 +72,7 @@ class GeneratorClient:
 
     async def _ask(self, method: str, path: str, body: bytes) -> Response:
         try:
-            response = await self._client.request(method, path, body, timeout_s=_REPLY_S)
+            response = await self._client.request(method, path, body, timeout_s=self._reply_s)
         except TransportError as error:
             with contextlib.suppress(TimeoutError):  # if it has ended, or was ended, the cause says more
                 await asyncio.wait_for(self._lost(), _CAUSE_S)

@@ -18,7 +18,7 @@ from harness.model.drill import Drill
 from harness.model.errors import HarnessError, broke_off
 from harness.model.guard import Guard
 from harness.model.history import History
-from harness.model.system import CLIENT
+from harness.model.system import CLIENT, START_TIMEOUT_S
 from harness.run import schedule_file
 from harness.run.driver import LOOK_EVERY_S, drive
 from harness.run.first_error import first_of
@@ -39,8 +39,8 @@ from workloads.load.generator import OPLOG
 from workloads.load.oplog import read_oplog
 
 _FULL_BYTES: Final = 4096
-_OVERTIME_S: Final = 120.0
-"""A run that takes this much longer than its load is stuck."""
+_OVERTIME_S: Final = 90.0
+"""The time for the final calls, which are over after a minute, and for everything else that has no limit of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +79,12 @@ def run(spec: RunSpec, *, runs: Path, observer: Observer | None = None) -> Compl
 
 
 def limit_s(drill: Drill) -> float:
-    """How long a run of a drill may take, from the start of its system to its end."""
-    return drill.load.seconds + _OVERTIME_S
+    """How long a run of a drill may take, from the start of its system to its end; then it is stuck.
+
+    Nodes may start late, and again after the last fault; a call may be given up late, of the load and of the final calls.
+    """
+    starts_s = max((node.starts_within_s for node in drill.system.nodes()), default=START_TIMEOUT_S)
+    return drill.load.seconds + 2 * (starts_s + drill.load.timeout_ms / 1e3) + _OVERTIME_S
 
 
 async def _record(spec: RunSpec, run_dir: Path, observer: Observer) -> History:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
@@ -25,15 +25,17 @@ from harness.model.fault import Fault, Window
 from harness.model.fault_window import FaultWindow
 from harness.model.history import History
 from harness.model.load import Load
-from harness.model.system import Call
+from harness.model.system import START_TIMEOUT_S, Call
 from harness.model.verdict import Verdict
 from harness.run.observer import NullObserver
-from harness.run.runner import CompletedRun, run
+from harness.run.runner import CompletedRun, limit_s, run
+from harness.run.settled import SETTLE_S
 from harness.run.spec import RunSpec
 from tests.helpers import echo
 from tests.helpers.echo import Echo, Led, Misread, Numbers
 from tests.helpers.effort import left_to_ci
 from tests.helpers.engine import node_process, nothing_left, run_drill
+from workloads.load.generator import FINAL_CALLS_END_S
 
 LOAD = Load(rate=100, seconds=1, timeout_ms=300)
 
@@ -73,6 +75,14 @@ def test_what_a_node_holds_is_known_if_a_fault_started_it_again_as_the_load_ende
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("timeout_ms", [300, 90_000])
+def test_a_run_whose_calls_hang_is_not_taken_for_stuck(timeout_ms: float) -> None:
+    """Each call may hang for as long as its timeout: the last ones of the load, then the last ones of the final calls."""
+    asked = drill(load=replace(LOAD, timeout_ms=timeout_ms))
+    hanging_s = asked.load.seconds + timeout_ms / 1e3 + FINAL_CALLS_END_S + timeout_ms / 1e3
+    assert limit_s(asked) > START_TIMEOUT_S + hanging_s + SETTLE_S
+
+
 def test_a_run_is_repeated_by_its_seed(tmp_path: Path) -> None:
     """The same calls at the same times, the same windows and targets; another seed changes them all."""
     either = RandomFaults(
