@@ -15,7 +15,7 @@ import msgspec
 from harness import roots
 from harness.cluster import warden
 from harness.cluster.forks import OUTER_PYTHONPATH, kill_group
-from harness.model.errors import HarnessError
+from harness.model.errors import HarnessError, UsageError
 from harness.node.context import NodeSpec
 
 END_TIMEOUT_S: Final = 10.0
@@ -83,7 +83,14 @@ class WardenClient:
             await reader
 
     async def start(self, spec: NodeSpec) -> int:
-        """Fork the node's process and return its pid. Does not wait until the node answers."""
+        """Fork the node's process and return its pid. Does not wait until the node answers.
+
+        Raises `UsageError` if its settings cannot be sent to it.
+        """
+        try:
+            msgspec.json.encode(spec.config)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"Node {spec.name!r}: its config= is not JSON: {error}.") from error
         self._started[spec.name] = asyncio.get_running_loop().create_future()
         self._exited[spec.name] = asyncio.get_running_loop().create_future()
         self._send(warden.Start(spec))

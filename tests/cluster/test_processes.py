@@ -17,7 +17,7 @@ import pytest
 
 from harness.cluster import fake_clocks
 from harness.cluster.warden_client import WardenClient, last_lines
-from harness.model.errors import HarnessError
+from harness.model.errors import HarnessError, UsageError
 from harness.node.context import NodeSpec
 from tests.helpers.engine import nothing_left, processes_in, until
 
@@ -76,6 +76,15 @@ def test_a_program_that_is_not_there_says_so_in_its_log(tmp_path: Path, program:
     run(tmp_path, scenario)
     data = spec(tmp_path, program).data
     assert said(tmp_path) == f"cannot run {program!r}: No such file or directory{advice.format(data=data)}\n"
+
+
+def test_settings_that_are_no_json_are_told_in_one_line(tmp_path: Path) -> None:
+    async def scenario(processes: WardenClient) -> None:
+        odd = msgspec.structs.replace(python(tmp_path, SLEEP), config={"where": tmp_path})
+        with pytest.raises(UsageError, match=r"^Node 'p': its config= is not JSON: .* type PosixPath is unsupported\.$"):
+            await processes.start(odd)
+
+    run(tmp_path, scenario)
 
 
 @pytest.mark.skipif(fake_clocks.missing() is not None, reason=str(fake_clocks.missing()))
