@@ -54,6 +54,11 @@ class Node:
     nodes to this one all have that same port, each on its own loopback address, `{peer_host:NAME}`."""
 
     def __post_init__(self) -> None:
+        for field_name, example in (("command", '("my-server", "--port", "{port}")'), ("peers", '("n2", "n3")')):
+            if isinstance(text := getattr(self, field_name), str):
+                raise UsageError(
+                    f"Node {self.name!r}: {field_name}={text!r} is one text. Give its parts, such as {field_name}={example}."
+                )
         if (self.code is None) == (not self.command):
             raise UsageError(
                 f"Node {self.name!r} needs either code= (a module with `async def main(node)`) or command= (an argument"

@@ -96,6 +96,8 @@ def test_a_drill_that_makes_none(changes: dict[str, object], message: str) -> No
         (lambda: Window(fault=Kill("one"), from_s=2, to_s=2), "needs 0 <= from_s < to_s"),
         (lambda: Kill("one").between(-1, 2), "needs 0 <= from_s < to_s"),
         (lambda: Kill("one").between(0, float("inf")), "needs 0 <= from_s < to_s"),
+        (lambda: Node(name="a", command="b {port}"), r"command='b \{port\}' is one text.*such as command=\("),  # type: ignore[arg-type]
+        (lambda: Node(name="a", code="b", peers="c"), r"peers='c' is one text.*such as peers=\("),  # type: ignore[arg-type]
         (lambda: Node(name="a"), "it has neither"),
         (lambda: Node(name="a", code="b", command=("c",)), "it has both"),
         (lambda: Node(name="a", command=("c", "{peer:b}")), r"'a': its command asks for the address of 'b', .* peers=\(\)"),
