@@ -10,6 +10,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
@@ -34,7 +35,7 @@ class Marked:
     process: psutil.Process
     run: str
     harness: int | None
-    """The pid of the run's harness; None if it has ended."""
+    """The pid of the run's harness; None if it has ended. In a container, its pid there: whether it has ended is not known."""
     toxiproxy_url: str
 
 
@@ -53,12 +54,22 @@ def marked() -> Iterator[Marked]:
 
 
 def _harness(process: psutil.Process, pid: int) -> int | None:
+    if _pids_of(process.pid) != _pids_of(os.getpid()):
+        return pid
     try:
         harness = psutil.Process(pid)
         alive = harness.status() != psutil.STATUS_ZOMBIE and harness.create_time() <= process.create_time()
     except psutil.NoSuchProcess:
         return None
     return pid if alive else None  # otherwise another process has its pid by now
+
+
+def _pids_of(pid: int) -> str:
+    """The namespace of a process's pid: a container has its own."""
+    try:
+        return str(Path(f"/proc/{pid}/ns/pid").readlink())
+    except OSError as error:  # it has just ended
+        raise psutil.NoSuchProcess(pid) from error
 
 
 def heal() -> Iterator[str]:

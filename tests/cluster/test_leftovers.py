@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import signal
+import subprocess
 from pathlib import Path
 
 import psutil
@@ -13,6 +15,7 @@ import requests
 
 from harness.cli import heal
 from harness.cluster import leftovers
+from harness.cluster.warden_client import HARNESS_PID, HARNESS_RUN
 from tests.helpers.engine import (
     harness,
     harness_running,
@@ -104,6 +107,22 @@ def test_a_run_that_goes_on_is_left_alone(tmp_path: Path) -> None:
         assert {process.pid for process in processes_in(tmp_path)} >= before
         run.send_signal(signal.SIGINT)
         run.communicate(timeout=60)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a namespace of pids")
+def test_a_run_in_a_container_is_left_alone(tmp_path: Path) -> None:
+    """Its harness has another pid there, so that it cannot be found by it."""
+    mark = [f"{HARNESS_RUN}={tmp_path}", f"{HARNESS_PID}=4194304"]
+    for contained, found in (((), [None]), (("unshare", "--pid", "--fork"), [4194304])):
+        process = subprocess.Popen([*contained, "env", *mark, "sleep", "600"])
+        try:
+            until(lambda: [one for one in leftovers.marked() if one.run == str(tmp_path)])
+            assert [one.harness for one in leftovers.marked() if one.run == str(tmp_path)] == found
+        finally:
+            for one in psutil.Process(process.pid).children(recursive=True):
+                one.kill()
+            process.kill()
+            process.wait()
 
 
 def test_links_are_deleted_from_a_toxiproxy_and_nothing_else_is(tmp_path: Path) -> None:
