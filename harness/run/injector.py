@@ -243,6 +243,8 @@ async def _leader(environment: Environment, label: str) -> Targets:
             leader = await system.leader(addresses)
     except Exception as error:  # a system's own code may raise anything
         raise FaultError(f"the system did not say who leads: {str(error) or type(error).__name__}") from error
+    if leader not in environment.nodes:
+        raise FaultError(f"the system says that {leader!r} leads, which is none of its nodes")
     return targets_of(system, label, leader)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -25,7 +25,7 @@ from harness.model.fault import Fault, Window
 from harness.model.fault_window import FaultWindow
 from harness.model.history import History
 from harness.model.load import Load
-from harness.model.system import START_TIMEOUT_S, Call
+from harness.model.system import START_TIMEOUT_S, Address, Call
 from harness.model.verdict import Verdict
 from harness.run.observer import NullObserver
 from harness.run.runner import CompletedRun, limit_s, run
@@ -152,10 +152,19 @@ def test_a_pause_that_something_else_ends_has_not_acted(tmp_path: Path) -> None:
     assert checks(done)["faults_acted"][0] is None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Leaderless(Led):
+    """A system that says that no node leads."""
+
+    async def leader(self, addresses: Mapping[str, Address]) -> str:
+        return None  # type: ignore[return-value]
+
+
 @pytest.mark.parametrize(
     ("fault", "system", "why"),
     [
         (Isolate("n1>n2"), Echo(replicas=2), "no bytes were stopped"),
+        (Kill("leader"), Leaderless(replicas=2), "the system says that None leads, which is none of its nodes"),
         left_to_ci(Kill("leader"), Led(replicas=2, broken=True), "the system did not say who leads: no node leads"),
     ],
 )
