@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -72,9 +73,11 @@ class Drill:
                 raise UsageError(f"Node {name!r}: that name is reserved. Use another one.")
             if names.count(name) > 1:
                 raise UsageError(f"Node {name!r}: there are {names.count(name)} nodes of that name. Names are unique.")
-        for link in links_of(self.system):
+        for link, times in Counter(links_of(self.system)).items():
             if link.target not in names:
                 raise UsageError(f"Link {link.name!r}: there is no node {link.target!r}. There are: {', '.join(names)}.")
+            if times > 1:
+                raise UsageError(f"Link {link.name!r}: the system names it {times} times. Once is enough.")
 
     def _check_faults(self, item: Composition) -> None:
         if isinstance(item, Fault):

@@ -72,6 +72,7 @@ def test_a_drill_that_makes_sense() -> None:
         ({"caught_by": linearizable}, r"is not among checks=\[…\]"),
         ({"system": Named(names=("a", "a"))}, "there are 2 nodes of that name"),
         ({"system": Named(names=("a",), peers=("b",))}, "there is no node 'b'. There are: a"),
+        ({"system": Named(names=("a",), peers=("a", "a"))}, "'a>a': the system names it 2 times. Once is enough"),
         ({"system": Named(names=("client",))}, "'client': that name is reserved"),
         ({"system": Named(names=("majority",))}, "'majority': that name is reserved"),
         *(
