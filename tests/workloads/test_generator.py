@@ -90,6 +90,10 @@ class MoodyClient:
                     return None  # type: ignore[return-value]
                 case "answer a number":
                     return Answer(7)  # type: ignore[arg-type]
+                case "answer half a letter":
+                    return Answer("\ud800")
+                case "refuse with half a letter":
+                    raise CallFailed("\ud800")
             return Answer(f"{call.key}!", node=f"c{self._index}")
         finally:
             self._busy = False
@@ -139,6 +143,7 @@ def generate(tmp_path: Path, system: Moody, workload: Keys, load: Load, seed: in
 FATES = {
     "fine": ("ok", None),
     "refuse": ("failed", "not now"),
+    "refuse with half a letter": ("failed", r"\ud800"),
     "break": ("unknown", "ConnectionResetError: gone"),
     "doubt": ("unknown", "whether it is settled is not known"),
     "hang": ("unknown", "no answer within 1500 ms"),
@@ -168,7 +173,14 @@ def test_every_call_is_made_once_and_its_fate_is_logged(tmp_path: Path) -> None:
     assert sum(len(progress.latencies_ms) for progress in seen) == (ops["outcome"] != "failed").sum()
 
 
-@pytest.mark.parametrize(("key", "returned"), [("forget to answer", "None"), ("answer a number", "Answer(value=7, node='')")])
+@pytest.mark.parametrize(
+    ("key", "returned"),
+    [
+        ("forget to answer", "None"),
+        ("answer a number", "Answer(value=7, node='')"),
+        ("answer half a letter", r"Answer(value='\ud800', node='')"),
+    ],
+)
 def test_a_client_that_returns_no_answer_is_told_so(tmp_path: Path, key: str, returned: str) -> None:
     ops, seen = generate(tmp_path, Moody(), Keys(keys=(key,)), Load(rate=100, seconds=0.1, arrivals="constant"))
     assert seen[-1].unknown == len(ops) == 10

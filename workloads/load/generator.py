@@ -251,7 +251,7 @@ class Generator:
             client=index,
             value=value,
             outcome=outcome,
-            error=error,
+            error=None if error is None else error.encode(errors="backslashreplace").decode(),
             node=answer.node,
             attempts=attempts,
             times_ns=times_ns,
@@ -278,7 +278,15 @@ def _is_answer(answer: object) -> bool:
 
 
 def _are_texts(texts: Sequence[object], or_none: Sequence[object]) -> bool:
-    return all(isinstance(one, str) for one in texts) and all(one is None or isinstance(one, str) for one in or_none)
+    return all(map(_is_text, texts)) and all(one is None or _is_text(one) for one in or_none)
+
+
+def _is_text(value: object) -> bool:
+    """Whether this is a text that can be written: one with half of a surrogate pair, which JSON may hold, cannot."""
+    try:
+        return isinstance(value, str) and (value.isascii() or bool(value.encode()))
+    except UnicodeEncodeError:
+        return False
 
 
 def _where(error: BaseException) -> str:
