@@ -30,8 +30,16 @@ def describe(value: object) -> Described:
             f"{kind.__name__} is defined where other processes cannot import it ({kind.__module__})."
             " Put it at the top level of a module of its own."
         )
-    fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(cast("type", kind))}
-    return Described(f"{kind.__module__}:{kind.__name__}", cast(dict[str, object], msgspec.to_builtins(fields)))
+    if not dataclasses.is_dataclass(kind):
+        raise UsageError(f"{kind.__name__} is no dataclass. Write @dataclass(frozen=True, kw_only=True) above it.")
+    fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(kind)}
+    try:
+        return Described(f"{kind.__module__}:{kind.__name__}", cast(dict[str, object], msgspec.to_builtins(fields)))
+    except TypeError as error:
+        raise UsageError(
+            f"{kind.__name__} has a field that cannot be sent to another process: {error}."
+            " Use texts, numbers, and dataclasses and sequences of these."
+        ) from error
 
 
 def restore(described: Described) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -42,6 +43,29 @@ def test_what_no_module_holds_is_refused() -> None:
     homeless: type = dataclass(frozen=True)(type("Homeless", (), {"__module__": "drills.no.such_file"}))
     with pytest.raises(UsageError, match=r"Homeless is defined where.*drills\.no\.such_file.*module of its own"):
         describe(homeless())
+
+
+class Plain:
+    """A class that is no dataclass."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Located:
+    """A value with a path in it."""
+
+    where: Path = Path("model.bin")
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (Plain(), r"^Plain is no dataclass\. Write @dataclass\(frozen=True, kw_only=True\) above it\.$"),
+        (Located(), r"^Located has a field that cannot be sent to another process: .*PosixPath is unsupported\. Use texts"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_in_one_line(value: object, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        describe(value)
 
 
 def test_fields_of_the_wrong_type_do_not_come_back() -> None:
