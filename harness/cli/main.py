@@ -51,6 +51,7 @@ def main() -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code. Errors are one line on standard error."""
+    parsed = None
     try:
         found = commands()
         asked = found.get(arguments[0]) if arguments else None
@@ -68,7 +69,9 @@ def run(arguments: Sequence[str]) -> int:
     except SystemExit as error:
         if isinstance(error.__context__, BrokenPipeError):  # rich turns it into this
             return _unread()
-        raise
+        if parsed is None:  # of the parser
+            raise
+        return _broke()
     except Exception as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             return _full(error)
@@ -77,9 +80,14 @@ def run(arguments: Sequence[str]) -> int:
                 f"error: {error.filename}: {error.strerror}. Change its permissions, or choose another place.", file=sys.stderr
             )
             return UsageError.exit_code
-        traceback.print_exc()
-        print("error: the harness broke; this is a bug in it, or in a module of yours named above", file=sys.stderr)
-        return HarnessError.exit_code
+        return _broke()
+
+
+def _broke() -> int:
+    """Show the error that nobody expected, and return the exit code. A module that ends the process has no verdict to give."""
+    traceback.print_exc()
+    print("error: the harness broke; this is a bug in it, or in a module of yours named above", file=sys.stderr)
+    return HarnessError.exit_code
 
 
 def _interrupted() -> int:

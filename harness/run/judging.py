@@ -73,7 +73,7 @@ def _verdict(checker: Checker, history: History) -> Verdict:
     verdict: object
     try:
         verdict = checker(history)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return _failed(raised(error))
     if not isinstance(verdict, Verdict):
         return _failed(f"it returned {verdict!r}, not a Verdict")
@@ -118,7 +118,7 @@ def _failed(why: str) -> Verdict:
     return Verdict(valid=None, why=f"the check itself failed: {why}")
 
 
-def raised(error: Exception) -> str:
+def raised(error: BaseException) -> str:
     """What an error of the user's code says, and its line, which is not in a package that the code uses, such as pandas."""
     frames = traceback.extract_tb(error.__traceback__)
     last = next((frame for frame in reversed(frames) if "site-packages" not in frame.filename), frames[-1])

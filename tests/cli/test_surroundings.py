@@ -63,3 +63,11 @@ def test_a_folder_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch, capsys: 
         "",
         "error: /home/other/drills: Permission denied. Change its permissions, or choose another place.\n",
     )
+
+
+def test_a_module_that_ends_the_process_gives_no_verdict(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(catalog, "drill_entries", sys.exit)  # as with code 0, which means that all held
+    assert run(["list"]) == 70
+    assert capsys.readouterr().err.endswith("or in a module of yours named above\n")

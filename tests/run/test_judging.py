@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -189,6 +190,15 @@ def test_a_check_that_returns_no_verdict_makes_the_run_unknown(returned: object,
     [found] = check(crash(), [lambda _: cast(Verdict, returned)])
     assert found.valid is None
     assert found.why.startswith(f"the check itself failed: {why}")
+
+
+def test_a_check_that_ends_the_process_makes_the_run_unknown() -> None:
+    def content(history: History) -> Verdict:
+        sys.exit()
+
+    [found] = check(crash(), [content])
+    assert found.valid is None
+    assert found.why.startswith("the check itself failed: SystemExit:  (test_judging.py, line ")
 
 
 def test_a_verdict_may_hold_numbers_of_numpy() -> None:
