@@ -114,10 +114,10 @@ async def _begin(environment: Environment, planned: PlannedWindow, targets: Targ
     """Inject. A node that stopped itself for this fault goes on once the fault has begun, if the fault lets it."""
     fault = planned.window.fault
     if planned.window.moment is None:
-        return await fault.inject(environment, targets)
+        return _evidence(fault, "inject", await fault.inject(environment, targets))
     waking = asyncio.get_running_loop().call_later(_STANDS_STILL_S, environment.moments.go_on, planned.label)
     try:
-        return await fault.inject(environment, targets)
+        return _evidence(fault, "inject", await fault.inject(environment, targets))
     finally:
         waking.cancel()
         environment.moments.go_on(planned.label)
@@ -151,8 +151,8 @@ async def _hold_on(
         if moved_to is None:
             ended = await _until_over(environment, window, start_ns, stopped)
             record.evidence = "; ".join(filter(None, [record.evidence, ended]))
-    except FaultError as error:
-        injected = Evidence(acted=False, text=f"{type(fault).__name__} did not act: {error}")
+    except (FaultError, TimeoutError) as error:
+        injected = Evidence(acted=False, text=f"{type(fault).__name__} did not act: {_said(error)}")
     except asyncio.CancelledError:
         limit_s = _HASTE_S
         raise
@@ -227,10 +227,22 @@ async def _heal(
 ) -> Evidence:
     try:
         async with asyncio.timeout(limit_s):
-            healed = await planned.window.fault.heal(environment, targets, injected)
+            fault = planned.window.fault
+            healed = _evidence(fault, "heal", await fault.heal(environment, targets, injected))
     except (FaultError, TimeoutError) as error:
-        return Evidence(acted=False, text=f"{injected.text} could not be healed or measured: {error}".strip())
+        return Evidence(acted=False, text=f"{injected.text} could not be healed or measured: {_said(error)}".strip())
     return injected if injected.acted is False else healed
+
+
+def _evidence(fault: Fault, method: str, found: object) -> Evidence:
+    """What a fault has returned. Raises `FaultError` if it is no evidence: faults may be user code."""
+    if isinstance(found, Evidence) and found.acted in (True, False, None) and isinstance(found.text, str):
+        return found
+    raise FaultError(f"{type(fault).__name__}.{method} returned {found!r}, which is no Evidence that says whether it acted")
+
+
+def _said(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 async def _leader(environment: Environment, label: str) -> Targets:
@@ -242,7 +254,7 @@ async def _leader(environment: Environment, label: str) -> Targets:
         async with asyncio.timeout(2.0):
             leader = await system.leader(addresses)
     except Exception as error:  # a system's own code may raise anything
-        raise FaultError(f"the system did not say who leads: {str(error) or type(error).__name__}") from error
+        raise FaultError(f"the system did not say who leads: {_said(error)}") from error
     if leader not in environment.nodes:
         raise FaultError(f"the system says that {leader!r} leads, which is none of its nodes")
     return targets_of(system, label, leader)
