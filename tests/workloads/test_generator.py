@@ -207,18 +207,21 @@ def test_a_client_that_waits_for_something_cancelled_is_told_so_and_goes_on(tmp_
     assert ops["error"].str.startswith("what the client waited for was cancelled (test_generator.py, line ").all()
 
 
-def test_a_workload_whose_calls_are_no_texts_is_told_so(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"the workload makes Call\(kind='do', key=3, .*; kind and key must be texts"):
-        generate(tmp_path, Moody(), Numbered(), Load(rate=100, seconds=0.1))
+@pytest.mark.parametrize(("number", "made"), [(3, r"Call\(kind='do', key=3, .*\)"), (None, "None")])
+def test_a_workload_whose_calls_are_no_texts_is_told_so(tmp_path: Path, number: int | None, made: str) -> None:
+    with pytest.raises(ValueError, match=rf"the workload makes {made}; kind and key must be texts"):
+        generate(tmp_path, Moody(), Numbered(number=number), Load(rate=100, seconds=0.1))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Numbered(Keys):
-    """A workload whose keys are numbers."""
+    """A workload whose keys are numbers; without a number, it makes nothing."""
+
+    number: int | None = None
 
     def calls(self, random: Random) -> Iterator[Call]:
         while True:
-            yield Call(kind="do", key=3)  # type: ignore[arg-type]
+            yield None if self.number is None else Call(kind="do", key=self.number)  # type: ignore[arg-type,misc]
 
 
 @dataclass(frozen=True, kw_only=True)

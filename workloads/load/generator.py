@@ -264,8 +264,8 @@ class Generator:
 
 def _check_calls(calls: Sequence[object]) -> None:
     """Raise `ValueError` about a call that cannot be logged. A workload is user code, so its types are not to be relied on."""
-    if (odd := next((call for call in calls if not _is_call(call)), None)) is not None:
-        raise ValueError(f"the workload makes {odd!r}; kind and key must be texts, and value and expected texts or None")
+    if odd := [call for call in calls if not _is_call(call)]:
+        raise ValueError(f"the workload makes {odd[0]!r}; kind and key must be texts, and value and expected texts or None")
 
 
 def _is_call(call: object) -> bool:
