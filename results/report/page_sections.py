@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+import numpy as np
 import pandas as pd
 
 from harness.model import consensus_events, partition_events, training_events
@@ -15,6 +16,7 @@ from harness.model.history import History
 from results.analysis.failures import FailureGroup
 from results.analysis.metrics import Metrics
 from results.analysis.recovery import Recovery
+from results.analysis.sample_sizes import nearest_rank
 from results.record.result import CheckResult, Judged, Result
 from results.record.train_result import TrainResult
 from results.report.phrasing import (
@@ -178,7 +180,7 @@ def nodes(history: History) -> Table:
                 str(node),
                 f"{len(of_node):,}",
                 share(len(of_node) / len(done)),
-                *(milliseconds(float(of_node.quantile(rank, interpolation="higher"))) for rank in (0.5, 0.99)),
+                *(milliseconds(nearest_rank(np.sort(of_node), percentile)) for percentile in (50, 99)),
             )
         )
         for node, of_node in latencies_ms.groupby(done["node"])
