@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -75,6 +76,8 @@ class Series:
     broken: list[HarnessError] = field(default_factory=list)
     unfinished: list[Unfinished] = field(default_factory=list)
     interrupted: bool = False
+    ended_by: Exception | None = None
+    """The error that keeps the other drills from running."""
 
     @property
     def results(self) -> list[Result]:
@@ -85,6 +88,8 @@ class Series:
         """That of the results or, if these are all as expected, that of runs that broke off."""
         if self.interrupted:
             return INTERRUPTED
+        if self.ended_by is not None:
+            return self.ended_by.exit_code if isinstance(self.ended_by, HarnessError) else HarnessError.exit_code
         return self.exit_code_of(self.results) or max((error.exit_code for error in self.broken), default=0)
 
 
@@ -104,7 +109,8 @@ def run_all(
 ) -> Series:
     """Run drills in sequence, with the options of `add_run_options`; report each, and write it as JSON, as it ends.
 
-    Ctrl-C ends the series, which then holds the finished runs. If the only drill breaks off, raises its error.
+    Ctrl-C ends the series, which then holds the finished runs. If the only drill breaks off, raises its error; so does one that
+    no other drill can follow, such as one with a full disk, after the JSON is written.
     """
     seed = secrets.randbits(SEED_BITS) if arguments.seed is None else arguments.seed
     if arguments.json_file is not None:
@@ -151,6 +157,15 @@ def run_orders(
             series.broken.append(error)
             series.unfinished.append(Unfinished(drill=order.name, why=str(error)))
             console.print(f"? unknown: {order.name}: {error}", style="yellow", markup=False, soft_wrap=True)
+        except Exception as error:  # a module of the user's may raise anything
+            if len(orders) > 1:
+                series.ended_by = error
+                why = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
+                series.unfinished.append(Unfinished(drill=order.name, why=why))
+                series.unfinished += [Unfinished(drill=left.name, why="not begun") for left in orders[place + 1 :]]
+                with contextlib.suppress(HarnessError):  # the first error is the one to tell
+                    _write_json(json_file, series, last=True)
+            raise
         except KeyboardInterrupt:
             if not series.finished:
                 raise
