@@ -56,7 +56,7 @@ _FIRST_S: Final = 0.5
 _AGAIN_S: Final = 0.5
 
 _OVERTIME_S: Final = 120.0
-"""A run that is not over this long after its load is stuck."""
+"""A run is stuck if it is not over this long after its load and the timeouts of that one's last calls and of the final ones."""
 
 _LOOK_S: Final = 0.01
 _LOOK_STEPS: Final = 50
@@ -120,7 +120,8 @@ class SimulatedRun:
         harness = self.cluster.hosts[HARNESS]
         harness.callback_s, harness.threads = 0.0, True
         begin_numbers()
-        limit_s = BEGIN_S + self._drill.load.seconds + _OVERTIME_S
+        load = self._drill.load
+        limit_s = BEGIN_S + load.seconds + 2 * load.timeout_ms / 1e3 + _OVERTIME_S
         with _still():
             harness.start(self._whole)
             try:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import subprocess
 import sys
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -18,7 +19,7 @@ from faults.pause import Pause
 from faults.slow_cpu import SlowCpu
 from harness.model.drill import Drill
 from harness.model.load import Load
-from harness.model.system import Call, Node
+from harness.model.system import Address, Answer, Call, Client, Node
 from harness.run import catalog
 from harness.run.judging import ALWAYS, check
 from harness.run.schedule import plan
@@ -135,6 +136,29 @@ def test_a_node_may_be_called_harness() -> None:
 def test_times_are_simulated_and_not_this_machines() -> None:
     recorded, _ = simulated("quorum/healthy", 1, "load.rate=4", "load.seconds=60")
     assert 59 < recorded.history.load["due_ns"].max() / 1e9 < 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Silent(Echo):
+    """A system whose clients never get an answer."""
+
+    def client(self, index: int, entries: Mapping[str, Address]) -> Client:
+        return SilentClient()
+
+
+class SilentClient:
+    async def invoke(self, call: Call) -> Answer:
+        never: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        return await never
+
+    async def close(self) -> None: ...
+
+
+def test_a_run_whose_calls_hang_is_not_taken_for_stuck() -> None:
+    load = Load(rate=4, seconds=1, arrivals="constant", timeout_ms=150_000)
+    drill = Drill(system=Silent(replicas=1), workload=Numbers(), load=load, checks=[])
+    recorded = SimulatedRun(drill, plan(drill, 1), 1).carry_out()
+    assert set(recorded.history.ops["error"]) == {"no answer within 150000 ms"}
 
 
 def test_a_run_that_is_over_leaves_nothing_in_memory() -> None:
