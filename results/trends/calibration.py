@@ -54,6 +54,7 @@ def calibrate(series: Sequence[Series], *, orders: int = 20, seed: int = 0, opti
     nights = alarmed = 0
     random = np.random.default_rng(seed)
     longest = max((len(one.points) for one in taken), default=0)
+    of_any = {point.night for one in taken for point in one.points[FEWEST_BEFORE:]}
     for _ in range(orders):
         blocks = random.permutation(-(-longest // _BLOCK))
         shuffled = [_in_order(one, blocks) for one in taken]
@@ -62,7 +63,7 @@ def calibrate(series: Sequence[Series], *, orders: int = 20, seed: int = 0, opti
         figures = [night_figures(one, scale) for one, scale in zip(shuffled, scales, strict=True)]
         jumped = mornings_with_jumps(shuffled, scales, figures)
         alarmed += len(jumped | {change.seen for change in changes if change.kind != "jump"})
-        nights += max(0, longest - FEWEST_BEFORE)
+        nights += len(of_any)
     return Calibration(nights=nights, alarmed=alarmed, series=len(taken))
 
 

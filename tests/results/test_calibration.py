@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,13 @@ def test_jumps_are_counted_whatever_night_they_are_in() -> None:
     values[:, 15] *= 5
     measured = calibrate([series_of(one, drill=f"d/{at}") for at, one in enumerate(values)], orders=8)
     assert 4 <= measured.alarmed <= 8
+
+
+def test_the_nights_of_every_baseline_count() -> None:
+    values = 10 * np.exp(relative(QUIET, (2, 60, 3), np.random.default_rng(4)))
+    before, now = (series_of(one, drill=drill) for one, drill in zip(values, ("d/1", "d/2"), strict=True))
+    measured = calibrate([replace(before, points=before.points[:20]), replace(now, points=now.points[20:])], orders=3)
+    assert measured.nights == 3 * (15 + 35)
 
 
 def test_too_few_nights_measure_nothing() -> None:
