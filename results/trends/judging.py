@@ -24,7 +24,7 @@ from results.trends.jumps import JUMPS_ALPHA, jump, smallest_jump
 from results.trends.newest import newest_jumps, usual_spreads
 from results.trends.remarks import FEWEST, notes
 from results.trends.scales import Scale, scale_of
-from results.trends.scan import HEAVIER, REACH, Accepted, Confirmed, Scanned, certainty, inflation, noise_of, scan
+from results.trends.scan import REACH, Accepted, Confirmed, Scanned, certainty, inflation, noise_of, scan
 from results.trends.series import Series
 
 Array = NDArray[np.float64]
@@ -68,6 +68,7 @@ def judge(series: Sequence[Series], *, seed: int = 0, options: Options = Options
     rows = [_row(series[at], seed) for at in places]
     alpha = options.false_alarms_per_year / NIGHTS_OF_A_YEAR
     newest = max((one.points[-1] for one in series if one.points), key=lambda point: point.began_utc, default=None)
+    measured = Counter(point.night for one in series for point in one.points)
     scanned = _scanned(rows, alpha)
     changes: list[Finding] = []
     judged: dict[int, Judged] = {}
@@ -81,7 +82,7 @@ def judge(series: Sequence[Series], *, seed: int = 0, options: Options = Options
         changes += _findings(row, aligned, accepted)
         metric = row.series.metric
         in_one = _worse(row, aligned, smallest_jump(row.scale, aligned, usual[metric], len(usual) * metrics[metric]))
-        in_five = _smallest(row, aligned, len(rows), alpha)
+        in_five = _smallest(row, aligned, measured[row.series.points[-1].night] if row.series.points else 0, alpha)
         if in_five is not None and in_one is not None:
             in_five = min(in_five, in_one)  # a change that one night shows, five nights show
         judged[places[at]] = Judged(
@@ -96,8 +97,9 @@ def judge(series: Sequence[Series], *, seed: int = 0, options: Options = Options
         judged=tuple(judged[at] for at in range(len(series))),
         newest=None if newest is None else newest.night,
         correction=(
-            f"Holm's procedure over {len(rows):,} series, each night at {alpha:.2%}: in a year of nights without a change,"
-            f" {options.false_alarms_per_year:g} false alarms are to be expected over all series together."
+            f"Holm's procedure over the {measured[newest.night] if newest else 0:,} series of a night, at {alpha:.2%}:"
+            f" in a year of nights without a change, {options.false_alarms_per_year:g} false alarms are to be expected over all"
+            " series together."
             f" Jumps are corrected by Benjamini and Hochberg's over the drills, each night at {JUMPS_ALPHA:.1%}."
         ),
     )
@@ -132,8 +134,11 @@ def _row(series: Series, seed: int) -> _Row:
 def _scanned(rows: Sequence[_Row], alpha: float) -> Scanned:
     lengths = np.array([len(row.values) for row in rows], np.int64)
     values = np.zeros((len(rows), int(lengths.max(initial=0))))
+    nights = np.full(values.shape, -1, np.int64)
+    numbers: dict[str, int] = {}
     for at, row in enumerate(rows):
         values[at, : len(row.values)] = row.values
+        nights[at, : len(row.values)] = [numbers.setdefault(point.night, len(numbers)) for point in row.series.points]
     floors = np.array([_floor(row) for row in rows])
 
     def counts(row: int, before: float, after: float) -> bool:
@@ -144,9 +149,9 @@ def _scanned(rows: Sequence[_Row], alpha: float) -> Scanned:
         metric = rows[row].series.metric
         same = [nights[other] for other in together if rows[other].series.metric == metric]
         jumped = jump(rows[row].scale, nights[row], same, fewest=MIN_SEGMENT)
-        return None if jumped is None else Confirmed(jumped.count, min(1.0, HEAVIER * len(rows) * jumped.p))
+        return None if jumped is None else Confirmed(jumped.count, jumped.p)
 
-    return scan(values, lengths, floors, alpha=alpha, counts=counts, confirm=confirm, seeds=[row.seed for row in rows])
+    return scan(values, lengths, nights, floors, alpha=alpha, counts=counts, confirm=confirm, seeds=[row.seed for row in rows])
 
 
 def _floor(row: _Row) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -60,7 +60,8 @@ class Confirmed(NamedTuple):
     """The newest nights of a row have jumped."""
 
     nights: int
-    p_adjusted: float
+    p: float
+    """Not corrected for other rows."""
 
 
 Confirm = Callable[[int, NDArray[np.intp], Array], Confirmed | None]
@@ -104,6 +105,7 @@ class Scanned:
 def scan(
     values: Array,
     lengths: NDArray[np.int64],
+    nights: NDArray[np.int64],
     floors: Array,
     *,
     alpha: float,
@@ -113,16 +115,18 @@ def scan(
 ) -> Scanned:
     """Find changes of level in rows of nights, shape (series, nights).
 
-    A row's nights are its first `lengths[row]` values; the rest is zero. `alpha` is the probability of a false alarm that one
-    night may spend, over all rows together. Spreads are at least `floors[row]`. `counts(row, before, after)` decides whether a
-    change is large enough; `confirm` decides on jumps, with a p over all rows; `seeds` are for the permutation tests.
+    A row's nights are its first `lengths[row]` values; the rest is zero. `nights` holds the number of each value's night, and
+    -1 for the rest. `alpha` is the probability of a false alarm that one night may spend, over all rows that were measured in
+    it. Spreads are at least `floors[row]`. `counts(row, before, after)` decides whether a change is large enough; `confirm`
+    decides on jumps; `seeds` are for the permutation tests.
     """
     aligned = values.copy()
     begins = np.zeros(len(values), np.int64)
     changes: list[Accepted] = []
-    certain = certainty(len(values), alpha)
+    measured = np.bincount(nights[nights >= 0])
     for newest in range(FEWEST_BEFORE + MIN_SEGMENT - 1, values.shape[1]):
         rows = np.flatnonzero(lengths > newest)
+        night = nights[rows, newest]
         from_ = max(0, newest + 1 - REACH)
 
         def accept(row: int, first: int, p_adjusted: float, newest: int = newest) -> None:
@@ -136,22 +140,30 @@ def scan(
 
         for row in rows[_set_apart(aligned[rows, from_ : newest + 1])].tolist():
             jumped = confirm(row, rows, aligned[:, : newest + 1])
-            if jumped is not None and jumped.p_adjusted <= alpha:
-                accept(row, newest + 1 - jumped.nights, jumped.p_adjusted)
+            if jumped is not None and (p := min(1.0, HEAVIER * measured[nights[row, newest]] * jumped.p)) <= alpha:
+                accept(row, newest + 1 - jumped.nights, float(p))
         window = aligned[rows, from_ : newest + 1]
         found = _compared(window, np.maximum(begins[rows] - from_, 0), floors[rows])
-        if np.abs(found.z).max(initial=0.0) < certain:
+        if np.abs(found.z).max(initial=0.0) < certainty(int(measured[night].min()), alpha):
             continue
-        rejected, adjusted = holm(np.minimum(HEAVIER * two_sided(found.z), 1.0), len(values), alpha)
-        for place in rejected:
+        for place, p_adjusted in _rejected(np.minimum(HEAVIER * two_sided(found.z), 1.0), night, measured, alpha):
             row = int(rows[place])
             if abs(found.difference[place]) < floors[row]:
                 continue
             begin = max(int(begins[row]), newest + 1 - _LOOKED_AT - int(RECENT[-1]))
             first = _located(aligned[row, begin : newest + 1], seeds[row] + newest)
             if first is not None:
-                accept(row, begin + first, float(adjusted[place]))
+                accept(row, begin + first, p_adjusted)
     return Scanned(changes=tuple(changes), aligned=aligned)
+
+
+def _rejected(p: Array, night: NDArray[np.int64], measured: NDArray[np.intp], alpha: float) -> Iterator[tuple[int, float]]:
+    """The indices of the rejected hypotheses with their adjusted p; each night is corrected by itself."""
+    for one in np.unique(night).tolist():
+        of_night = np.flatnonzero(night == one)
+        rejected, adjusted = holm(p[of_night], int(measured[one]), alpha)
+        for place in rejected:
+            yield int(of_night[place]), float(adjusted[place])
 
 
 class _Evidence(NamedTuple):

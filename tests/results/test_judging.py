@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -144,6 +145,24 @@ def test_what_was_told_one_morning_is_the_same_on_later_pages(seed: int) -> None
         known = judge([series_of(one[:nights], drill=f"d/{at}") for at, one in enumerate(values)])
         seen = {(change.series.drill, change.seen) for change in known.changes if change.kind != "jump"}
         assert seen == {(drill, night) for drill, night in later if night < f"night-{nights:04}"}
+
+
+@settings(max_examples=cases(10))
+@given(st.integers(0, 99))
+def test_what_was_told_is_not_told_again_when_drills_are_added(seed: int) -> None:
+    values = made(4, 46, seed=seed)
+    values[1, 40:] *= 1.06
+    series = [series_of(one, drill=f"d/{at}") for at, one in enumerate(values)]
+    added = [series_of(one, drill=f"added/{at}") for at, one in enumerate(made(20, 46, seed=seed + 100))]
+
+    def seen(nights: int, since: int) -> set[tuple[str, str]]:
+        known = [replace(one, points=one.points[:nights]) for one in series]
+        known += [replace(one, points=one.points[since:nights]) for one in added if since < nights]
+        return {(change.series.drill, change.seen) for change in judge(known).changes if change.kind != "jump"}
+
+    for since in range(42, 46):
+        told_before = seen(since, since)
+        assert {one for one in seen(since + 1, since) if one[1] < f"night-{since:04}"} == told_before
 
 
 def test_few_nights_are_said_to_be_few() -> None:
