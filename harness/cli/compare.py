@@ -27,7 +27,7 @@ from harness.run.spec import SEED_BITS
 from results.record.nights.figures import RATE
 from results.report.compare_terminal import pair_line, print_comparison
 from results.trends.comparison import ComparisonResult, LeftOut, encode, metric_of
-from results.trends.pairs import ALPHA, FEWEST_PAIRS, Comparison, Look, Subject
+from results.trends.pairs import ALPHA, Comparison, Look, Subject
 from results.trends.series import Metric
 
 _LEAST_PAIRS: Final = 8
@@ -163,7 +163,7 @@ class _State:
             return EXIT_CODES["slo"], f"B is worse than A, after {counted}: {worse}."
         if self.interrupted:
             return INTERRUPTED, f"Interrupted after {counted}: not decided."
-        if self.look is None or self.pairs < FEWEST_PAIRS:
+        if self.look is None or (self.pairs < self._most and not self.look.decided):
             return EXIT_CODES["unknown"], f"Unknown: only {counted} count; {len(self.left_out)} do not."
         better = any(one.verdict == "better" for one in self.look.compared)
         return 0, f"B is no worse than A{', and better in some' if better else ''}, as far as {counted} can tell."

@@ -21,7 +21,7 @@ P50 = Measure(name="p50", unit="ms", better="lower")
 ASKED = ("compare", "as-is", "load.rate=50", "--drill", "quorum/healthy")
 
 
-def made_pairs(factor: float, *, wrong_at: int = -2, counted: bool = True, of: Measure = P50) -> Callable[..., Iterator[Pair]]:
+def made_pairs(factor: float, *, wrong_at: int = -2, counted: int = 100, of: Measure = P50) -> Callable[..., Iterator[Pair]]:
     """Made-up pairs instead of real ones: B's figure is `factor` times A's; 0: both are 0."""
 
     def pairs(*_: object) -> Iterator[Pair]:
@@ -32,7 +32,7 @@ def made_pairs(factor: float, *, wrong_at: int = -2, counted: bool = True, of: M
                 number=number,
                 values={("quorum/healthy", of): (a, b * factor) if factor else (0.0, 0.0)},
                 wrong=("B: linearizable: a stale read",) if number == wrong_at else (),
-                not_counted="" if counted else "the machine was busy",
+                not_counted="" if number < counted else "the machine was busy",
             )
 
     return pairs
@@ -46,7 +46,8 @@ def made_pairs(factor: float, *, wrong_at: int = -2, counted: bool = True, of: M
         (made_pairs(1.0), 0, "B is no worse than A, as far as"),
         (made_pairs(1.0, wrong_at=2), 1, "B: linearizable: a stale read"),
         (made_pairs(1.0, wrong_at=-1), 1, "Wrong behaviour"),
-        (made_pairs(1.0, counted=False), 4, "Unknown: only 0 pairs count; 11 do not."),
+        (made_pairs(1.0, counted=0), 4, "Unknown: only 0 pairs count; 11 do not."),
+        (made_pairs(2.0, counted=8), 4, "Unknown: only 8 pairs count; 11 do not."),
         (made_pairs(0.0, of=RATE), 4, "Unknown: only 0 pairs count; 11 do not."),
     ],
 )
