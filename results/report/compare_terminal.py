@@ -13,7 +13,7 @@ from rich.text import Text
 from results.report.phrasing import Mark
 from results.report.terminal_text import STYLES, print_table, print_to_copy, symbol, text
 from results.trends.comparison import ComparedMetric, ComparisonResult
-from results.trends.pairs import Subject
+from results.trends.pairs import FEWEST_PAIRS, Subject
 
 _WORDS: Final = {"ms": ("faster", "slower"), "s": ("faster", "slower")}
 _SHOWN: Final = ("p50", "p99")
@@ -38,7 +38,9 @@ def said_of(one: ComparedMetric) -> str:
     less, more = _WORDS.get(one.unit, ("lower", "higher"))
     if one.verdict == "none":
         if low is None or high is None:
-            return "too few pairs to exclude anything"
+            if one.pairs < FEWEST_PAIRS:
+                return "too few pairs to exclude anything"
+            return f"no difference seen, from {_number(one.a)} to {_number(one.b)} {one.unit}".rstrip()
         largest = max(abs(low), abs(high))
         return "no difference at all" if largest == 0 else f"no difference seen; larger than {_percent(largest)} is excluded"
     if one.effect is None:  # A has none of it, so there is no ratio

@@ -52,7 +52,8 @@ class Compared:
     pairs: int
     a: float
     b: float
-    """The levels, in the metric's unit: A's is its median, B's is A's plus the typical difference of the pairs."""
+    """The levels, in the metric's unit: A's is its median (on a linear scale its typical value, as with differences: recoveries
+    may be 0 in most runs), B's is A's plus the typical difference of the pairs."""
     effect: float
     """B's level relative to A's; for a share, the relative change of what is missing to 1."""
     interval: tuple[float, float]
@@ -173,11 +174,11 @@ def _compared(subject: Subject, a: Array, differences: Array, *, beyond: bool, p
     scale = scale_of(subject.metric)
     known = differences[~np.isnan(differences)]
     low, middle, high = _typical(known)
-    level = float(np.nanmedian(a))
+    level = _typical(a[~np.isnan(a)])[1] if scale.transform == "linear" else float(np.nanmedian(a))
     at = float(scale.forward(np.array([level]))[0])
 
     def moved(by: float) -> float:
-        return scale.back(at + by) if by else level  # a level near 0 has no place of its own on the scale
+        return max(scale.back(at + by), 0.0) if by else level  # a level near 0 has no place of its own on the scale
 
     after = moved(middle)
     effects = sorted(scale.effect(level, moved(by)) for by in (low, high))

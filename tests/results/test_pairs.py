@@ -13,6 +13,7 @@ from results.trends.pairs import Comparison, Look, Subject
 from results.trends.series import Metric
 from tests.helpers.effort import cases
 
+RECOVERY = Subject(drill="d", metric=Metric(name="recovery", unit="s", better="lower"))
 P50 = Subject(drill="d", metric=Metric(name="p50", unit="ms", better="lower"))
 RATE = Subject(drill="d", metric=Metric(name="rate", unit="1/s", better="higher"))
 UP = Subject(drill="d", metric=Metric(name="availability", unit="", better="higher"))
@@ -71,11 +72,28 @@ def test_less_throughput_is_worse() -> None:
 
 
 def test_what_a_does_not_have_at_all_is_told_by_its_amount() -> None:
-    recovery, comparison = Subject(drill="d", metric=Metric(name="recovery", unit="s", better="lower")), Comparison(10)
+    comparison = Comparison(10)
     for at in range(10):
-        look = comparison.add({recovery: (0.0, 0.5 + at / 100)})
+        look = comparison.add({RECOVERY: (0.0, 0.5 + at / 100)})
     assert look.regressed
     assert said_of(metric_of(look.compared[0])) == "slower, from 0 to 0.545 s"
+
+
+def test_what_only_some_runs_have_is_never_less_than_nothing() -> None:
+    comparison = Comparison(20)
+    for at in range(20):
+        look = comparison.add({RECOVERY: (3.0 if at % 5 < 2 else 0.0, 0.0)})
+    (one,) = look.compared
+    assert one.verdict == "better"
+    assert (one.a, one.b) == (pytest.approx(1.2, rel=0.1), pytest.approx(0.0, abs=1e-9))
+    assert said_of(metric_of(one)).startswith("faster by 100% [-100%, ")
+
+
+def test_a_lone_run_that_has_what_no_other_has_is_told_by_its_amount() -> None:
+    comparison = Comparison(10)
+    for at in range(10):
+        look = comparison.add({RECOVERY: (0.0, 3.0 if at == 4 else 0.0)})
+    assert said_of(metric_of(look.compared[0])) == "no difference seen, from 0 to 0.3 s"
 
 
 def test_a_difference_that_is_certain_and_small_does_not_count() -> None:
