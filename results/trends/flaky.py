@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -66,12 +66,12 @@ def flaky_drills(nights: Sequence[Night]) -> tuple[Flaky, ...]:
     """
     last = nights[-WINDOW_NIGHTS:]
     definitions = latest_definitions(last)
-    by_drill: dict[str, dict[_Code, list[_Run]]] = {}
+    by_drill: dict[str, list[_Run]] = {}
     for night in last:
         for run in night.runs if night.commit else ():
             if run.definition == definitions.get(run.drill):
-                by_drill.setdefault(run.drill, {}).setdefault(_code_of(night), []).append((night, run))
-    found = (_flaky(drill, by_commit) for drill, by_commit in by_drill.items())
+                by_drill.setdefault(run.drill, []).append((night, run))
+    found = (_flaky(drill, runs) for drill, runs in by_drill.items())
     return tuple(sorted((one for one in found if one is not None), key=lambda one: (-one.rate, one.drill)))
 
 
@@ -79,13 +79,16 @@ def _code_of(night: Night) -> _Code:
     return night.commit, night.name if night.commit.endswith("+") else ""
 
 
-def _flaky(drill: str, by_commit: Mapping[_Code, Sequence[_Run]]) -> Flaky | None:
+def _flaky(drill: str, every: Sequence[_Run]) -> Flaky | None:
+    by_commit: dict[_Code, list[_Run]] = {}
+    for each in every:
+        by_commit.setdefault(_code_of(each[0]), []).append(each)
     judged = {commit: [each for each in runs if each[1].verdict != "unknown"] for commit, runs in by_commit.items()}
     passing = [commit for commit, runs in judged.items() if any(run.as_expected for _, run in runs)]
     mixed = tuple(commit for commit in passing if not all(run.as_expected for _, run in judged[commit]))
     if not mixed:
         return None
-    counted = [each for commit in passing for each in judged[commit]]
+    counted = [each for each in every if each[1].verdict != "unknown" and _code_of(each[0]) in passing]
     failed = [each for each in counted if not each[1].as_expected]
     return Flaky(
         drill=drill,

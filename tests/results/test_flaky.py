@@ -28,6 +28,12 @@ def test_all_commits_at_which_it_passed_count_and_those_at_which_it_is_broken_do
     assert (found.commits, found.runs, found.failed, found.unknown) == (("a",), 4, 1, 0)
 
 
+def test_the_last_failure_is_that_of_the_last_night_whatever_its_commit() -> None:
+    commits = [("a", "first"), ("b", "second"), ("a", "third")]
+    (found,) = flaky_drills([night(at, run(), run("fail", why=why), commit=commit) for at, (commit, why) in enumerate(commits)])
+    assert (found.last_night, found.example.why) == ("2026-01-03", "third")
+
+
 def test_what_changed_with_the_code_or_the_drill_is_not_flaky() -> None:
     assert flaky_drills([night(0, run(), commit="a"), night(1, run("fail"), commit="b")]) == ()
     assert flaky_drills([night(0, run(), commit=""), night(1, run("fail"), commit="")]) == ()
