@@ -11,7 +11,16 @@ import numpy as np
 
 from results.report.nightly_data import SeriesKey
 from results.report.nightly_items import Item, RunPages, change_item
-from results.report.nightly_phrasing import amount, budget_words, burn_words, flaky_words, place_of, run_word, smallest_of
+from results.report.nightly_phrasing import (
+    amount,
+    budget_words,
+    burn_words,
+    flaky_words,
+    place_of,
+    run_word,
+    smallest_of,
+    two_digits,
+)
 from results.report.phrasing import Mark, mark_of
 from results.trends.findings import Finding, Judged
 from results.trends.nightly import Nightly
@@ -161,5 +170,5 @@ def _figure(judged: Judged, changes: Sequence[Finding], common: Sequence[str]) -
 
 def _noise(deviation: float, level: float, unit: str) -> str:
     if unit == "" or not level:
-        return f"± {deviation * (100 if unit == '' else 1):.2g} {'points' if unit == '' else unit}"
-    return f"± {abs(deviation / level) * 100:.2g} %"
+        return f"± {two_digits(deviation * (100 if unit == '' else 1))} {'points' if unit == '' else unit}"
+    return f"± {two_digits(abs(deviation / level) * 100)} %"

@@ -104,10 +104,10 @@ def smallest(metric: Metric, change: float | None) -> str:
     if change is None:
         return "–"
     if metric.unit == "":
-        return f"{_two_digits(1 + change)}× missing" if change < 1000 * _LARGE else "–"
+        return f"{two_digits(1 + change)}× missing" if change < 1000 * _LARGE else "–"
     if change >= _LARGE:
         return f"over {1 + _LARGE:g}×"
-    return f"{'+' if metric.better == 'lower' else '−'}{_two_digits(abs(change) * 100)} %"
+    return f"{'+' if metric.better == 'lower' else '−'}{two_digits(abs(change) * 100)} %"
 
 
 def amount(metric: Metric, value: float) -> str:
@@ -175,7 +175,7 @@ def percent(effect: float) -> str:
         return "from nothing"
     if effect >= _LARGE:
         return _times(effect)
-    return f"{'+' if effect >= 0 else '−'}{_two_digits(abs(effect) * 100)} %"
+    return f"{'+' if effect >= 0 else '−'}{two_digits(abs(effect) * 100)} %"
 
 
 def broke_off_words(night: Night) -> str:
@@ -197,23 +197,23 @@ def run_word(run: RunOutcome) -> str:
 def budget_words(budget: Budget) -> str:
     """ "62 % of the error budget is left", and until when."""
     if budget.left <= 0:
-        return (
-            f"the error budget is spent: {count(budget.spent, 'miss', 'misses')}, {budget.allowed:.2g} are allowed in 90 nights"
-        )
+        misses = count(budget.spent, "miss", "misses")
+        return f"the error budget is spent: {misses}, {two_digits(budget.allowed)} are allowed in 90 nights"
     left = f"{budget.left * 100:.0f} % of the error budget is left"
     return f"{left}, until {budget.ends_utc:%Y-%m-%d} at this rate" if budget.ends_utc else left
 
 
 def burn_words(budget: Budget) -> str:
     """ "burns too fast, 20 times over 3 nights and 6 times over 10 nights"; empty if no alert fires."""
-    rates = [f"{burn.long_rate:.2g} times over {burn.alert.long_nights} nights" for burn in budget.burns if burn.fires]
+    fires = [(burn.long_rate, burn.alert.long_nights) for burn in budget.burns if burn.fires and burn.long_rate is not None]
+    rates = [f"{two_digits(rate)} times over {nights} nights" for rate, nights in fires]
     return f"burns too fast, {conjoined(rates)}" if rates else ""
 
 
 def flaky_words(flaky: Flaky) -> str:
     """ "2 of 9 runs failed (22 %, 95 % interval 6 % to 55 %) at commits at which others passed"."""
-    low, high = (f"{bound * 100:.2g} %" if bound < 0.995 else "100 %" for bound in flaky.interval)
-    rate = f"{flaky.rate * 100:.2g} %, 95 % interval {low} to {high}"
+    low, high = (f"{two_digits(bound * 100)} %" for bound in flaky.interval)
+    rate = f"{two_digits(flaky.rate * 100)} %, 95 % interval {low} to {high}"
     text = f"{flaky.failed} of {count(flaky.runs, 'run')} failed ({rate}) at commits at which others passed"
     if flaky.kind == "by seed":
         seeds = [str(mix.seed) for mix in flaky.by_seed if mix.failed]
@@ -232,9 +232,9 @@ def _drills(runs: Sequence[RunOutcome]) -> str:
 
 
 def _times(effect: float) -> str:
-    return f"{_two_digits(1 + effect)}×"
+    return f"{two_digits(1 + effect)}×"
 
 
-def _two_digits(number: float) -> str:
+def two_digits(number: float) -> str:
     """Two significant digits, or all digits before the point: "0.42", "4.2", "42", "420"."""
     return f"{number:.2g}" if number < 9.95 else f"{number:,.0f}"

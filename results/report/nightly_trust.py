@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from results.report.nightly_phrasing import reach_sentence
+from results.report.nightly_phrasing import reach_sentence, two_digits
 from results.report.phrasing import count
 from results.trends.aa_nights import AANights
 from results.trends.calibration import Calibration
@@ -40,7 +40,7 @@ def _sentences(nightly: Nightly) -> Iterator[str]:
 
 def _false_alarms(calibration: Calibration) -> str:
     """How many false alarms there were in nights in which nothing can have changed."""
-    low, high = (f"{bound * 100:.2g} %" for bound in calibration.interval)
+    low, high = (f"{two_digits(bound * 100)} %" for bound in calibration.interval)
     return (
         f"{count(calibration.alarmed, 'false alarm')} in {count(calibration.nights, 'night')} of"
         f" {count(calibration.series, 'figure')} together, {low} to {high} of the nights with a confidence of 95 %"

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from results.report.nightly_drills import drill_views
 from results.report.nightly_items import RunPages, items
-from results.report.nightly_phrasing import change_sentence, change_since, change_size, summary, title
+from results.report.nightly_phrasing import budget_words, burn_words, change_sentence, change_since, change_size, summary, title
 from results.trends.findings import Finding
 from results.trends.judging import judge
 from results.trends.nightly import Nightly
@@ -131,6 +132,17 @@ def test_a_budget_that_burns_is_told() -> None:
     of = Nightly(nights=history, findings=judge([]))
     (words,) = [text for word, text in told(of) if word == "Budget"]
     assert words.startswith(f"{DRILL}, p99 < 50ms: burns too fast, 20 times over 3 nights, 6 times over 10 nights and")
+
+
+def test_large_numbers_have_all_digits() -> None:
+    of = Nightly(nights=nights([[run()]] + [[missed()] * 30] * 4), findings=judge([]), objective=0.99)
+    (budget,) = of.budgets
+    assert burn_words(budget).startswith("burns too fast, 100 times over 3 nights, 99 times over 10 nights and")
+    assert budget_words(of.budgets[0]) == "the error budget is spent: 120 misses, 22 are allowed in 90 nights"
+    noisy = figures([1.0, 5.0, 9.0] * 4, name="max")
+    of = Nightly(nights=nights([[run()]] * 12), findings=judge([noisy]))
+    (drill,) = drill_views(of, {DRILL: list(of.findings.judged)}, {}, RunPages({}, of.nights))
+    assert drill.figures[0].noise == "± 119 %"
 
 
 def test_a_share_is_told_by_what_is_missing() -> None:
