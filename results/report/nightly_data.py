@@ -69,7 +69,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     drill: str
     cells: str
-    """A letter for each night: p(ass), s(lo missed), f(ailed), u(nknown), m(ixed), or a space if there was no run."""
+    """A letter for each night: p(ass), s(lo missed), f(ailed), u(nknown, at least in part), m(ixed), or a space if there was no
+    run."""
     why: dict[int, int]
     """By night, an index into the data's `causes`."""
     links: dict[int, str]
@@ -180,7 +181,7 @@ def _cell(runs: Sequence[RunOutcome]) -> str:
         return "u"
     wrong = [run for run in judged if not run.as_expected]
     if not wrong:
-        return "p"
+        return "p" if len(judged) == len(runs) else "u"
     if len(wrong) < len(judged):
         return "m"
     return "s" if all(run.verdict == "slo" for run in wrong) else "f"

@@ -84,11 +84,18 @@ def shift(at: int) -> Finding:
 
 def test_the_matrix_has_a_letter_a_night_and_causes_for_what_is_no_pass() -> None:
     history = nights([[run()], [missed()], [run("fail", why="k3 lost")], [run("unknown", why="late")], [], [run(), missed()]])
+    history += [night(6, run(), run("unknown", why="linearizable: too many orders"))]
     source = Source(nights=history, series={}, changes={}, links={})
     data = data_of(source, [DRILL])
-    assert data.rows[0].cells == "psfu m"
+    assert data.rows[0].cells == "psfu mu"
     told = {at: data.causes[cause] for at, cause in data.rows[0].why.items()}
-    assert told == {1: "p99 < 50ms: observed 60ms", 2: "k3 lost", 3: "late", 5: "1 of 2 runs: p99 < 50ms: observed 60ms"}
+    assert told == {
+        1: "p99 < 50ms: observed 60ms",
+        2: "k3 lost",
+        3: "late",
+        5: "1 of 2 runs: p99 < 50ms: observed 60ms",
+        6: "1 of 2 runs: linearizable: too many orders",
+    }
 
 
 def written(nightly: Nightly, folder: Path) -> str:
