@@ -112,8 +112,9 @@ def _simulate(named: NamedDrill, place: int, minutes: float, recording: Recordin
         measured = held_in_simulation(named, tally.held + tally.caught, tally.summary_line, began_utc, first)
     told = f"{name}: {measured.why or tally.summary_line}"
     console.print(told, style="red" if tally.wrong else None, markup=False, soft_wrap=True, highlight=False)
-    figures = {"figures": (), "histogram": None, "not_counted": "it was simulated"}
-    recording.end_run(run, msgspec.structs.replace(measured, drill=name, **figures))
+    # Seeds that hold are not recorded one by one, so the SLOs of one that did not are no part of an error budget either.
+    alone = {"figures": (), "slos": (), "histogram": None, "not_counted": "it was simulated"}
+    recording.end_run(run, msgspec.structs.replace(measured, drill=name, **alone))
 
 
 class _Keeper:

@@ -19,10 +19,12 @@ from harness.model.errors import NodeDown
 from harness.model.verdict import RunVerdict
 from harness.run import catalog
 from harness.simulation.seed_run import Outcome
+from harness.simulation.swarm import Swarm
 from harness.simulation.worker import Reply, Task
 from results.record.nights.database import HistoryDatabase
 from results.record.nights.rows import RecordedRun
 from results.record.result import suite_exit_code
+from results.trends.recorded import judged
 
 
 def reply(verdict: RunVerdict | None, seed: int, *found: str) -> Reply:
@@ -95,17 +97,29 @@ def test_an_interrupted_simulation_says_how_the_seeds_so_far_ended(
     assert [one["seed"] for one in summary["failed"]] == [2, 3]
 
 
-def night_of_simulations(folder: Path, monkeypatch: pytest.MonkeyPatch, run_orders: Callable[..., Series]) -> list[RecordedRun]:
-    """The runs of a night whose real runs are those of `run_orders`. The one seed simulated catches the known weakness."""
+def none_are_made(*_: object, **__: object) -> Series:
+    return Series(exit_code_of=suite_exit_code)
+
+
+def night_of_simulations(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    run_orders: Callable[..., Series],
+    *,
+    drill: str = "eventual/clock_skewed",
+    seed: int = 1,
+) -> list[RecordedRun]:
+    """The runs of a night whose real runs are those of `run_orders`. One seed is simulated, in which `nothing_lost` fails: a
+    weakness that is known of eventual/clock_skewed."""
 
     def count_seeds(tally: Tally, *_: object) -> None:
-        tally.add(Task(drill="eventual/clock_skewed", settings=(), seed=1), reply("fail", 1, "nothing_lost"))
+        tally.add(Task(drill=drill, settings=(), seed=seed), reply("fail", seed, "nothing_lost"))
 
     monkeypatch.setattr(night_recorder, "count_seeds", count_seeds)
     monkeypatch.setattr(night_recorder, "run_orders", run_orders)
     database = HistoryDatabase.open(folder / "history.sqlite", create=True)
     order = NightOrder(
-        suite=None, drills=[catalog.find_drill("eventual/clock_skewed")], lacking=[], repeats=1, seed=1, plane="embedded",
+        suite=None, drills=[catalog.find_drill(drill)], lacking=[], repeats=1, seed=1, plane="embedded",
         runs=folder, simulate_minutes=1.0,
     )  # fmt: skip
     night_recorder.record_night(order, database, Console(file=io.StringIO()))
@@ -117,7 +131,7 @@ def night_of_simulations(folder: Path, monkeypatch: pytest.MonkeyPatch, run_orde
 def test_a_night_in_which_every_seed_caught_the_known_weakness_went_as_expected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    [run] = night_of_simulations(tmp_path, monkeypatch, lambda *_, **__: Series(exit_code_of=suite_exit_code))
+    [run] = night_of_simulations(tmp_path, monkeypatch, none_are_made)
     assert (run.drill, run.verdict, run.as_expected) == ("eventual/clock_skewed (simulated)", "pass", True)
     assert run.why == "of 1 seed 0 held, 1 caught"
 
@@ -128,3 +142,10 @@ def test_a_night_whose_runs_came_to_no_result_is_still_simulated(tmp_path: Path,
 
     [run] = night_of_simulations(tmp_path, monkeypatch, none_ends)
     assert run.drill == "eventual/clock_skewed (simulated)"
+
+
+def test_a_failing_seed_spends_no_error_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = next(seed for seed in range(1, 100) if Swarm.of(catalog.find_drill("quorum/healthy").drill, seed).plain)
+    [run] = night_of_simulations(tmp_path, monkeypatch, none_are_made, drill="quorum/healthy", seed=plain)
+    assert (run.verdict, run.as_expected) == ("fail", False)
+    assert judged(HistoryDatabase.open(tmp_path / "history.sqlite")).budgets == ()
