@@ -19,7 +19,7 @@ VERSION: Final = 1
 
 
 class ChangeRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A figure that moved, in its unit. `effect` and `interval` are relative: 0.05 is 5 % more."""
+    """A figure that moved, in its unit. `effect` and `interval` are relative: 0.05 is 5 % more; null if it was 0 before."""
 
     drill: str
     metric: str
@@ -38,7 +38,7 @@ class ChangeRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FigureRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A figure of the last night, with the smallest relative changes that would be found; None if not known."""
+    """A figure of the last night, with the smallest relative changes that would be found; None if not known, or if it is 0."""
 
     drill: str
     metric: str

@@ -81,7 +81,7 @@ def reach_sentence(figures: Iterable[Judged]) -> str:
     one: dict[Metric, list[float]] = {}
     for judged in figures:
         for found, change in ((five, judged.smallest), (one, judged.smallest_at_once)):
-            if change is not None:
+            if change is not None and math.isfinite(change):
                 found.setdefault(judged.series.metric, []).append(change)
     known = five or one
     usual = sorted(known, key=lambda metric: place_of(metric.name))
@@ -100,8 +100,11 @@ def smallest_of(judged: Judged) -> str:
 
 
 def smallest(metric: Metric, change: float | None) -> str:
-    """The smallest change that would be found: "+12 %"; for a share, by how much what is missing to 1 would have to grow."""
-    if change is None:
+    """The smallest change that would be found: "+12 %"; for a share, by how much what is missing to 1 would have to grow.
+
+    A dash if it is not known, or if the figure is 0, of which no change is a share.
+    """
+    if change is None or math.isinf(change):
         return "–"
     if metric.unit == "":
         return f"{two_digits(1 + change)}× missing" if change < 1000 * _LARGE else "–"
@@ -149,6 +152,8 @@ def change_size(change: Finding) -> str:
     if change.series.metric.unit == "":
         of = "what is missing to 100 %: "
         return f"{of}{_times(change.effect)}, 95 % interval {_times(low)} to {_times(high)}"
+    if math.isinf(change.effect):
+        return "from nothing"
     return f"{percent(change.effect)}, 95 % interval {percent(low)} to {percent(high)}"
 
 
@@ -171,8 +176,6 @@ def change_since(change: Finding) -> str:
 
 def percent(effect: float) -> str:
     """A relative change: "+4.2 %", "−12 %"."""
-    if math.isinf(effect):
-        return "from nothing"
     if effect >= _LARGE:
         return _times(effect)
     return f"{'+' if effect >= 0 else '−'}{two_digits(abs(effect) * 100)} %"

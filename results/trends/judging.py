@@ -230,7 +230,7 @@ def _worse(row: _Row, aligned: Array, difference: float | None) -> float | None:
     scale, level = row.scale, float(np.median(aligned[-REACH:]))
     worse = 1.0 if row.series.metric.better == "lower" or scale.transform == "share" else -1.0
     before, after = scale.back(level), scale.back(level + worse * difference)
-    if scale.transform == "share" and after < 0:  # no possible change would show
+    if after == before or (scale.transform == "share" and after < 0):  # no possible change would show
         return None
     return abs(scale.effect(before, after))
 

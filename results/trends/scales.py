@@ -19,6 +19,10 @@ _SHARE_OFFSET: Final = 1e-4
 """Added to what is missing to 1 before taking the logarithm (Tukey's "started" logarithm, Exploratory Data Analysis, 1977): one
 failed call more in a hundred thousand is not a change, while 99.9% and 99.0% are about a factor of ten apart."""
 
+_NEXT_TO_NOTHING: Final = 1e-12
+"""What 0 is raised to before taking the logarithm, if no change in the metric's unit is too small to count."""
+_LOG_OF_NOTHING: Final = math.log(2 * _NEXT_TO_NOTHING)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
@@ -37,7 +41,7 @@ class Scale:
     def forward(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Values on this scale. A value near 0 is raised to the smallest change that counts before taking the logarithm."""
         if self.transform == "log":
-            return np.log(np.maximum(values, self.least_absolute or 1e-12))
+            return np.log(np.maximum(values, self.least_absolute or _NEXT_TO_NOTHING))
         if self.transform == "share":
             return np.log(np.maximum(1.0 - values, 0.0) + _SHARE_OFFSET)
         return values.astype(np.float64)
@@ -45,7 +49,7 @@ class Scale:
     def back(self, value: float) -> float:
         """The metric's value for a value on this scale."""
         if self.transform == "log":
-            return math.exp(value)
+            return math.exp(value) if value > _LOG_OF_NOTHING else 0.0
         if self.transform == "share":
             return min(1.0, 1.0 - (math.exp(value) - _SHARE_OFFSET))
         return value

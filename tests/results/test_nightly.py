@@ -8,7 +8,16 @@ import pytest
 
 from results.report.nightly_drills import drill_views
 from results.report.nightly_items import RunPages, items
-from results.report.nightly_phrasing import budget_words, burn_words, change_sentence, change_since, change_size, summary, title
+from results.report.nightly_phrasing import (
+    budget_words,
+    burn_words,
+    change_sentence,
+    change_since,
+    change_size,
+    smallest_of,
+    summary,
+    title,
+)
 from results.trends.findings import Finding
 from results.trends.judging import judge
 from results.trends.nightly import Nightly
@@ -143,6 +152,22 @@ def test_large_numbers_have_all_digits() -> None:
     of = Nightly(nights=nights([[run()]] * 12), findings=judge([noisy]))
     (drill,) = drill_views(of, {DRILL: list(of.findings.judged)}, {}, RunPages({}, of.nights))
     assert drill.figures[0].noise == "± 119 %"
+
+
+def test_a_change_from_nothing_has_no_ratio() -> None:
+    recovery = figures([0.0] * 13, name="recovery", unit="s")
+    same = Nightly(nights=nights([[run()]] * 13), findings=judge([recovery, figures(steady(13))]))
+    assert smallest_of(same.measured[0]) == "–"
+    assert "recovery" not in summary(same)
+    slower = judge([figures([0.0] * 12 + [5.0], name="recovery", unit="s")])
+    assert change_sentence(slower.changes[0]) == f"{DRILL}: recovery jumped from 0 s to 5 s"
+    assert change_size(slower.changes[0]) == "from nothing"
+
+
+def test_a_rate_of_nothing_is_told_as_nothing() -> None:
+    (stopped,) = judge([figures([40.0, 41.0] * 6 + [0.0], name="rate", unit="1/s")]).changes
+    assert (stopped.after, stopped.worse) == (0.0, True)
+    assert change_sentence(stopped) == f"{DRILL}: rate dropped from 40.5/s to 0/s"
 
 
 def test_a_share_is_told_by_what_is_missing() -> None:
