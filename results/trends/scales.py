@@ -22,6 +22,8 @@ failed call more in a hundred thousand is not a change, while 99.9% and 99.0% ar
 _NEXT_TO_NOTHING: Final = 1e-12
 """What 0 is raised to before taking the logarithm, if no change in the metric's unit is too small to count."""
 _LOG_OF_NOTHING: Final = math.log(2 * _NEXT_TO_NOTHING)
+_LOG_OF_LARGEST: Final = 100.0
+"""Larger values are told as this one, which is far beyond any figure: a few noisy nights exclude hardly anything."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,11 +50,12 @@ class Scale:
 
     def back(self, value: float) -> float:
         """The metric's value for a value on this scale."""
-        if self.transform == "log":
-            return math.exp(value) if value > _LOG_OF_NOTHING else 0.0
+        if self.transform == "linear":
+            return value
+        value = min(value, _LOG_OF_LARGEST)
         if self.transform == "share":
             return min(1.0, 1.0 - (math.exp(value) - _SHARE_OFFSET))
-        return value
+        return math.exp(value) if value > _LOG_OF_NOTHING else 0.0
 
     def effect(self, before: float, after: float) -> float:
         """The relative change from one value of the metric to another; for a share, of what is missing to 1."""

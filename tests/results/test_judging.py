@@ -177,6 +177,20 @@ def test_few_nights_are_said_to_be_few() -> None:
     assert 0.03 <= enough.smallest < 0.5
 
 
+@pytest.mark.parametrize(
+    ("name", "unit", "better", "values"),
+    [
+        ("availability", "", "higher", [1.0, 1.0, 0.97, 0.95, 0.9, 0.95, 0.97, 1.0, 1.0, 1.0]),
+        ("mean", "s", "lower", [0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0]),
+    ],
+)
+def test_young_histories_may_be_as_noisy_as_they_like(name: str, unit: str, better: Better, values: list[float]) -> None:
+    quiet = [series_of(one, drill=f"d/{at}") for at, one in enumerate(made(20, len(values), seed=10))]
+    noisy = judge([*quiet, series_of(np.array(values)[:, None], name=name, unit=unit, better=better)])
+    assert not noisy.changes
+    assert noisy.judged[-1].smallest is None or noisy.judged[-1].smallest > 1e6
+
+
 def test_a_metric_that_vanished_is_named() -> None:
     values = made(2, 12, seed=8)
     whole, gone = series_of(values[0]), series_of(values[1, :8], name="recovery", unit="s")
