@@ -111,7 +111,9 @@ class Comparison:
         statistics, of_signs = self._statistics(kept)
         bound = self._bound(of_signs)
         self._beyond |= {subject for subject, one in zip(subjects, statistics.tolist(), strict=True) if one >= bound}
-        p = [float(np.mean(of_signs >= statistic * (1 - 1e-12))) for statistic in statistics.tolist()]
+        own = int(self._most > _ALL_SIGNS)  # a sample may lack the combination that was observed
+        as_large = [int(np.count_nonzero(of_signs >= statistic * (1 - 1e-12))) for statistic in statistics.tolist()]
+        p = [(own + count) / (own + len(of_signs)) for count in as_large]
         compared = tuple(
             _compared(subject, *values[subject], beyond=subject in self._beyond, p_adjusted=one)
             for subject, one in zip(subjects, p, strict=True)

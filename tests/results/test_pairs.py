@@ -133,6 +133,13 @@ def test_a_metric_that_one_pair_lacks_is_compared_by_the_others() -> None:
     assert said_of(metric_of(by_name["availability"])) == "no difference at all"
 
 
+def test_chance_alone_is_never_impossible() -> None:
+    comparison = Comparison(20)
+    for _ in range(20):
+        look = comparison.add({P50: (1.0, 2.0)})
+    assert 0 < look.compared[0].p_adjusted < 0.001
+
+
 @settings(max_examples=cases(15), deadline=None)
 @given(st.integers(0, 10_000))
 def test_exchanging_a_and_b_turns_the_verdict_round(seed: int) -> None:
