@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from results.report.nightly_items import RunPages, items
-from results.report.nightly_phrasing import budget_words, burn_words, flaky_words, nightly_mark, summary, title
+from results.report.nightly_phrasing import budget_words, burn_words, flaky_words, nightly_mark, short, summary, title
 from results.report.nightly_trust import trust
 from results.report.phrasing import count
 from results.trends.nightly import Nightly
@@ -25,7 +25,7 @@ def markdown(nightly: Nightly) -> str:
 
 def _lines(nightly: Nightly) -> Iterator[str]:
     last = nightly.last
-    commit = f", commit `{last.commit[:12]}`" if last.commit else ""
+    commit = f", commit `{short(last.commit)}`" if last.commit else ""
     yield f"## {_MARKS[nightly_mark(nightly)]} {_text(title(nightly))}"
     yield ""
     yield f"Night {_text(last.name)}{commit}, {count(len(nightly.nights), 'night')} in all. {_text(summary(nightly))}"

@@ -13,7 +13,7 @@ from results.report.assets import render_template, write_page
 from results.report.nightly_data import RECENT_NIGHTS, SeriesKey, Source, data_of, packed
 from results.report.nightly_drills import BudgetView, DrillView, budget_view, drill_views, key_of
 from results.report.nightly_items import Item, Link, RunPages, items
-from results.report.nightly_phrasing import flaky_words, nightly_mark, summary, title
+from results.report.nightly_phrasing import flaky_words, nightly_mark, short, summary, title
 from results.report.nightly_trust import trust
 from results.report.page import REPORT
 from results.report.phrasing import Mark, count
@@ -153,7 +153,7 @@ def _figures(nightly: Nightly, drills: int) -> list[tuple[str, str]]:
 def _subtitle(nights: Sequence[Night]) -> str:
     last = nights[-1]
     parts = [f"{nights[0].name} to {last.name}" if len(nights) > 1 else last.name, count(len(nights), "night")]
-    return " · ".join([*parts, f"commit {last.commit[:10]}"] if last.commit else parts)
+    return " · ".join([*parts, f"commit {short(last.commit)}"] if last.commit else parts)
 
 
 def _addresses(nightly: Nightly, beside: Path) -> dict[str, str]:

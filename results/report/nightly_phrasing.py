@@ -161,9 +161,11 @@ def change_since(change: Finding) -> str:
     """ "since 2026-11-25, between commits 1a2b3c4 and 5d6e7f8"."""
     points = change.series.points
     at = next(number for number, point in enumerate(points) if point.night == change.night)
-    commit, before = points[at].commit[:10], points[at - 1].commit[:10] if at else ""
+    commit, before = short(points[at].commit), short(points[at - 1].commit) if at else ""
     if not commit:
         code = ""
+    elif before == commit and commit.endswith("+"):
+        code = f", at commit {commit}, as before, but with changes that were not committed"
     elif before == commit:
         code = f", with the same commit {commit} as before"
     else:
@@ -172,6 +174,11 @@ def change_since(change: Finding) -> str:
     lone = change.kind == "jump" and change.night == points[-1].night
     doubt = "; it may turn out to be a lone bad night" if lone else ""
     return f"since {change.night}{code}{surely}{doubt}"
+
+
+def short(commit: str) -> str:
+    """A commit's first digits, and "+" if there were changes that were not committed."""
+    return commit.removesuffix("+")[:10] + "+" * commit.endswith("+")
 
 
 def percent(effect: float) -> str:

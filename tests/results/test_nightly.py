@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -103,6 +104,21 @@ def test_a_change_is_named_with_its_size_night_and_commits() -> None:
     assert item.text == f"{DRILL}: p50 jumped from 3 ms to 13 ms"
     assert item.details[0].startswith("+333 %, 95 % interval +")
     assert item.details[1].startswith("since 2026-01-13, with the same commit abc123 as before")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("0123456789ab", "0123456789ab", ", with the same commit 0123456789 as before"),
+        ("0123456789ab", "0123456789ab+", ", between commits 0123456789 and 0123456789+"),
+        ("0123456789ab+", "0123456789ab+", ", at commit 0123456789+, as before, but with changes that were not committed"),
+    ],
+)
+def test_changes_that_were_not_committed_are_not_the_same_code(before: str, after: str, said: str) -> None:
+    points = figures(SLOWER).points
+    points = (*(replace(point, commit=before) for point in points[:-1]), replace(points[-1], commit=after))
+    slower = replace(nightly(values=SLOWER).worse[0], series=replace(figures(SLOWER), points=points))
+    assert change_since(slower).removeprefix("since 2026-01-13").startswith(said)
 
 
 def test_the_runs_before_and_after_a_change_are_linked() -> None:

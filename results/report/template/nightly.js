@@ -38,8 +38,8 @@
   addEventListener("keydown", (event) => { if (event.key === "Escape") hush(); });
 
   function night(number) {
-    const commit = data.commits[data.commit[number]];
-    return data.nights[number] + (commit ? ` · commit ${commit.slice(0, 10)}` : "");
+    const commit = data.commits[data.commit[number]].replace(/^([^+]{10})[^+]*/, "$1"); // "+": with changes not committed
+    return data.nights[number] + (commit ? ` · commit ${commit}` : "");
   }
 
   // --- Trends ---------------------------------------------------------------------------------------------------------
