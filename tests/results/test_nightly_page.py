@@ -115,6 +115,15 @@ def test_the_page_is_one_file_and_shows_texts_as_texts(tmp_path: Path) -> None:
     assert [row.drill for row in data.rows] == [DRILL]
 
 
+def test_the_page_does_not_say_that_nothing_moved_if_nothing_could_be_compared(tmp_path: Path) -> None:
+    few, enough = (
+        written(Nightly(nights=nights([[run()]] * count), findings=judge([figures(steady(count))])), tmp_path)
+        for count in (2, 6)
+    )
+    assert "Every run of the last night ended as expected.</p>" in few
+    assert "Every run of the last night ended as expected, and no figure moved.</p>" in enough
+
+
 def test_a_run_is_linked_only_if_its_page_is_there(tmp_path: Path) -> None:
     (tmp_path / "runs" / "1").mkdir(parents=True)
     (tmp_path / "runs" / "1" / "report.html").touch()
