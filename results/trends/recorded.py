@@ -107,7 +107,7 @@ def series_of(
 ) -> list[Series]:
     """Every metric of every drill, or of one, in series of comparable nights; sorted by drill, metric and first night.
 
-    They hold only runs that count, in complete nights: a night that broke off, or whose runs were all unknown, is a gap. With
+    They hold only runs that count, in complete nights: a night that broke off, or none of whose runs count, is a gap. With
     `calibration`, the series of calibration nights only; without it, those of all other nights.
     """
     found = list(recorded_series(database, drill=drill, since=since, calibration=calibration))
