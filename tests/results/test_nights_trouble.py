@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
@@ -53,6 +54,13 @@ def test_a_locked_history_is_said_and_the_night_goes_on_when_it_is_free(
     recording.end_run(run, measured())
     recording.complete()
     assert len(series_of(HistoryDatabase.open(file))) == 1
+
+
+def test_a_seed_that_is_too_large_for_the_history_is_said(tmp_path: Path) -> None:
+    database = HistoryDatabase.open(tmp_path / "history.sqlite", create=True)
+    with pytest.raises(UsageError, match=r"history.sqlite cannot hold a seed of 2\*\*63 or more. Give a smaller one."):
+        Recording(database, msgspec.structs.replace(plan(), seed=2**63))
+    assert database.nights() == []
 
 
 def _fill(file: str, tell: Connection) -> None:

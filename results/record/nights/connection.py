@@ -111,6 +111,8 @@ class Connections:
             ) from error
         except sa.exc.NoSuchModuleError as error:
             raise UsageError(f"{self.name}: a history is kept in SQLite or in PostgreSQL.") from error
+        except OverflowError as error:  # of SQLite's driver
+            raise UsageError(f"{self.name} cannot hold a seed of 2**63 or more. Give a smaller one.") from error
         except sa.exc.DBAPIError as error:
             raise self._explained(error.orig) from error
 
