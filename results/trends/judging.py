@@ -11,7 +11,7 @@ import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ from results.trends.newest import newest_jumps, usual_spreads
 from results.trends.remarks import FEWEST, notes
 from results.trends.scales import Scale, scale_of
 from results.trends.scan import REACH, Accepted, Confirmed, Scanned, certainty, inflation, noise_of, scan
-from results.trends.series import Series
+from results.trends.series import Metric, Series
 
 Array = NDArray[np.float64]
 
@@ -58,6 +58,11 @@ class _Row:
     """One figure for each night, on the scale."""
     seed: int
 
+    @property
+    def last(self) -> str:
+        """The last night; empty if there is none."""
+        return self.series.points[-1].night if self.series.points else ""
+
 
 def judge(series: Sequence[Series], *, seed: int = 0, options: Options = Options()) -> Findings:
     """Judge all series together, corrected for their number.
@@ -74,15 +79,13 @@ def judge(series: Sequence[Series], *, seed: int = 0, options: Options = Options
     judged: dict[int, Judged] = {}
     figures = [scanned.aligned[at, : len(row.values)] for at, row in enumerate(rows)]
     changes += newest_jumps([row.series for row in rows], [row.scale for row in rows], figures)
-    metrics = Counter(row.series.metric for row in rows)
-    usual = usual_spreads([row.series.metric for row in rows], figures)
+    beside = _beside(rows, figures)
     for at, row in enumerate(rows):
         accepted = [change for change in scanned.changes if change.row == at]
         aligned = figures[at]
         changes += _findings(row, aligned, accepted)
-        metric = row.series.metric
-        in_one = _worse(row, aligned, smallest_jump(row.scale, aligned, usual[metric], len(usual) * metrics[metric]))
-        in_five = _smallest(row, aligned, measured[row.series.points[-1].night] if row.series.points else 0, alpha)
+        in_one = _worse(row, aligned, smallest_jump(row.scale, aligned, beside[at].usual, beside[at].of_jumps))
+        in_five = _smallest(row, aligned, measured[row.last], alpha)
         if in_five is not None and in_one is not None:
             in_five = min(in_five, in_one)  # a change that one night shows, five nights show
         judged[places[at]] = Judged(
@@ -103,6 +106,29 @@ def judge(series: Sequence[Series], *, seed: int = 0, options: Options = Options
             f" Jumps are corrected by Benjamini and Hochberg's over the drills, each night at {JUMPS_ALPHA:.1%}."
         ),
     )
+
+
+class _Beside(NamedTuple):
+    """What the rows that were measured in a row's last night say about it."""
+
+    usual: float
+    """The spread of its metric, as a multiple of the usual one."""
+    of_jumps: int
+    """The number of rows for which its jump is corrected if it is the only one."""
+
+
+def _beside(rows: Sequence[_Row], figures: Sequence[Array]) -> list[_Beside]:
+    """By row. Machines that share a history, and baselines that have ended, say nothing about each other's noise."""
+    measured: dict[str, list[int]] = {row.last: [] for row in rows}
+    for at, row in enumerate(rows):
+        for night in {point.night for point in row.series.points} & measured.keys() or {""}:
+            measured[night].append(at)
+    found: dict[tuple[str, Metric], _Beside] = {}
+    for night, of_night in measured.items():
+        metrics = [rows[at].series.metric for at in of_night]
+        usual, drills = usual_spreads(metrics, [figures[at] for at in of_night]), Counter(metrics)
+        found |= {(night, metric): _Beside(usual[metric], len(usual) * drills[metric]) for metric in usual}
+    return [found[row.last, row.series.metric] for row in rows]
 
 
 def _identity(series: Series) -> tuple[str, str, str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from results.trends.judging import judge
 from tests.helpers.effort import left_to_ci
-from tests.helpers.simulated_nights import QUIET, relative, series_of
+from tests.helpers.simulated_nights import QUIET, SHARED, relative, series_of
 
 
 @pytest.mark.parametrize("nights", [5, left_to_ci(12)])
@@ -31,6 +33,16 @@ def test_a_jump_of_the_smallest_size_is_told_nearly_always_and_a_much_smaller_on
 
 def test_with_fewer_than_five_nights_it_is_not_known() -> None:
     assert judge([series_of(np.full((4, 3), 10.0))]).judged[0].smallest_at_once is None
+
+
+def test_the_nights_of_another_machine_change_nothing() -> None:
+    quiet, noisy = (
+        series_of(10 * np.exp(relative(noise, (1, 24, 3), np.random.default_rng(1)))[0]) for noise in (QUIET, SHARED)
+    )
+    one = replace(quiet, baseline="one", points=quiet.points[::2])
+    other = replace(noisy, baseline="other", points=noisy.points[1::2])
+    alone, together = judge([one]).judged[0], judge([one, other]).judged[0]
+    assert (together.smallest, together.smallest_at_once) == (alone.smallest, alone.smallest_at_once)
 
 
 def test_it_is_a_fall_if_higher_is_better() -> None:
