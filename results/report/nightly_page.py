@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from results.report.assets import render_template, write_page
 from results.report.nightly_data import RECENT_NIGHTS, SeriesKey, Source, data_of, packed
@@ -165,4 +166,4 @@ def _addresses(nightly: Nightly, beside: Path) -> dict[str, str]:
         linked.update(nights[max(at - 1, 0) : at + 1])
     folders = {run.run_dir for night in nightly.nights if night.name in linked for run in night.runs if run.run_dir}
     pages = ((folder, Path(folder) / REPORT) for folder in folders)
-    return {folder: os.path.relpath(page, beside) for folder, page in pages if page.is_file()}
+    return {folder: quote(os.path.relpath(page, beside)) for folder, page in pages if page.is_file()}

@@ -125,12 +125,12 @@ def test_the_page_does_not_say_that_nothing_moved_if_nothing_could_be_compared(t
 
 
 def test_a_run_is_linked_only_if_its_page_is_there(tmp_path: Path) -> None:
-    (tmp_path / "runs" / "1").mkdir(parents=True)
-    (tmp_path / "runs" / "1" / "report.html").touch()
-    folders = [str(tmp_path / "runs" / name) for name in ("1", "2")]
+    folders = [str(tmp_path / "runs" / name) for name in ("50%_lost", "2")]
+    (tmp_path / "runs" / "50%_lost").mkdir(parents=True)
+    (tmp_path / "runs" / "50%_lost" / "report.html").touch()
     history = nights([[run("fail", why="lost", run_dir=folder) for folder in folders]])
     text = written(Nightly(nights=history, findings=judge([])), tmp_path)
-    assert 'href="runs/1/report.html"' in text
+    assert 'href="runs/50%25_lost/report.html"' in text
     assert "runs/2" not in text
 
 
