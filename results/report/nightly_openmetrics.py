@@ -86,9 +86,13 @@ def _judged(nightly: Nightly) -> Iterator[_Family]:
         return _Family(name=f"harness_{name}", unit=unit, says=says, samples=samples)
 
     moved = {id(change.series): -1 if change.worse else 1 for change in reversed(nightly.new)}
+    worst: dict[_Labels, int] = {}  # a night that was put together from files may have one drill with two definitions
+    for judged in nightly.measured:
+        labels, how = _labels(judged.series), moved.get(id(judged.series), 0)
+        worst[labels] = min(how, worst.get(labels, how))
     yield family(
         "figure_moved", "", "What the last night made certain: -1 moved for the worse, 1 for the better, 0 did not move.",
-        ((_labels(judged.series), moved.get(id(judged.series), 0)) for judged in nightly.measured),
+        worst.items(),
     )  # fmt: skip
     slos = [((("drill", budget.drill), ("slo", budget.slo)), budget) for budget in nightly.budgets]
     yield family(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC
 
 import pytest
@@ -150,6 +151,14 @@ def test_openmetrics_takes_a_clock_that_went_back_and_any_name() -> None:
     samples = found["harness_runs"].samples
     assert [sample.labels["drill"] for sample in samples] == ['a"b\\c\nd'] * 3
     assert len({float(sample.timestamp or 0) for sample in samples}) == 3
+
+
+def test_openmetrics_has_each_sample_once_though_a_drill_had_two_definitions_in_a_night() -> None:
+    of = history(run())
+    edited = replace(figures([5.0], first=12), baseline="edited")
+    twice = Nightly(nights=of.nights, findings=judge([*(one.series for one in of.findings.judged), edited]))
+    samples = families(twice, every_night=False)["harness_figure_moved"].samples
+    assert [(sample.labels["metric"], sample.value) for sample in samples] == [("p50", -1), ("rate", 0), ("cpu", 0)]
 
 
 def test_formats_of_a_hostile_history_are_well_formed() -> None:
