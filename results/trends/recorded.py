@@ -70,6 +70,7 @@ def _until(every: Iterable[Series], names: Container[str]) -> Iterator[Series]:
 
 def nights_of(database: HistoryDatabase, *, since: datetime | None = None) -> list[Night]:
     """Every night that is over, complete or not, with how its runs ended, the earliest first. No calibration nights."""
+    nights = database.nights(since=since)  # before the runs: one that ends meanwhile would have only some of them
     runs: dict[str, list[RunOutcome]] = {}
     for run in database.runs(since=since):
         runs.setdefault(run.night, []).append(_outcome(run))
@@ -83,7 +84,7 @@ def nights_of(database: HistoryDatabase, *, since: datetime | None = None) -> li
             facts=tuple(night.facts.items()),
             runs=tuple(runs.get(night.name, ())),
         )
-        for night in database.nights(since=since)
+        for night in nights
         if night.state != "begun" and night.source != CALIBRATION
     ]
 
@@ -110,8 +111,8 @@ def series_of(
     They hold only runs that count, in complete nights: a night that broke off, or none of whose runs count, is a gap. With
     `calibration`, the series of calibration nights only; without it, those of all other nights.
     """
-    found = list(recorded_series(database, drill=drill, since=since, calibration=calibration))
-    nights = {night.name: night for night in database.nights(since=since)}
+    nights = {night.name: night for night in database.nights(since=since)}  # first, as some may be removed meanwhile
+    found = recorded_series(database, drill=drill, since=since, calibration=calibration)
     return [
         Series(
             drill=one.drill,

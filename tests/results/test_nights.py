@@ -5,15 +5,20 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from datetime import timedelta
+from datetime import datetime, timedelta
 from multiprocessing.connection import Connection
+from typing import Any
 
 import pytest
 
 from harness.model.errors import UsageError
 from results.record.nights.database import BROKE_OFF, HistoryDatabase
+from results.record.nights.pruning import prune_nights
 from results.record.nights.recording import Recording
-from results.trends.recorded import judged, series_of
+from results.record.nights.rows import RecordedRun
+from results.record.nights.series import RecordedSeries, recorded_series
+from results.trends import recorded
+from results.trends.recorded import judged, nights_of, series_of
 from tests.helpers.commands import FORKS
 from tests.helpers.nights import FIRST, begin, measured, plan, record
 
@@ -40,6 +45,41 @@ def test_a_night_that_is_not_over_is_not_judged(where: str) -> None:
     with pytest.raises(UsageError, match="No night called 'x'"):
         judged(database, last="x")
     assert [night.name for night in judged(database).nights] == ["20260301T020000Z"]
+
+
+def test_a_night_that_ends_while_it_is_read_is_not_judged_by_some_of_its_runs(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = HistoryDatabase.open(where, create=True)
+    record(database, plan(), [measured()])
+    under_way = Recording(database, plan(day=1))
+    under_way.end_run(begin(under_way), measured())
+    last, read = begin(under_way, place=1), HistoryDatabase.runs
+
+    def runs(self: HistoryDatabase, *, since: datetime | None = None) -> list[RecordedRun]:
+        found = read(self, since=since)
+        under_way.end_run(last, measured())
+        under_way.complete()
+        return found
+
+    monkeypatch.setattr(HistoryDatabase, "runs", runs)
+    assert [len(night.runs) for night in nights_of(database)] == [1]
+    monkeypatch.undo()
+    assert [len(night.runs) for night in nights_of(database)] == [1, 2]
+
+
+def test_nights_that_are_removed_while_they_are_read_do_no_harm(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = HistoryDatabase.open(where, create=True)
+    record(database, plan(), [measured()])
+
+    def removed_after(database: HistoryDatabase, **asked: Any) -> list[RecordedSeries]:
+        found = list(recorded_series(database, **asked))
+        prune_nights(database, FIRST + timedelta(days=1))
+        return found
+
+    monkeypatch.setattr(recorded, "recorded_series", removed_after)
+    assert len(series_of(database)) == 1
+    assert series_of(database) == []
 
 
 def test_nights_become_series(where: str) -> None:
