@@ -17,7 +17,7 @@ from harness.cli.seeds import Tally, count_seeds, fresh_seeds, new_seed, replay
 from harness.cluster.fault_plane import PlaneKind
 from harness.model.errors import FaultError, HarnessError, NodeDown
 from harness.run.catalog import NamedDrill
-from harness.run.night import PlannedRun, held_in_simulation, measured_of, night_plan, planned_runs
+from harness.run.night import PlannedRun, as_simulated, held_in_simulation, measured_of, night_plan, planned_runs
 from harness.run.runner import CompletedRun, limit_s
 from harness.simulation.seed_run import why_not
 from results.record.nights.database import HistoryDatabase
@@ -112,9 +112,7 @@ def _simulate(named: NamedDrill, place: int, minutes: float, recording: Recordin
         measured = held_in_simulation(named, tally.held + tally.caught, tally.summary_line, began_utc, first)
     told = f"{name}: {measured.why or tally.summary_line}"
     console.print(told, style="red" if tally.wrong else None, markup=False, soft_wrap=True, highlight=False)
-    # Seeds that hold are not recorded one by one, so the SLOs of one that did not are no part of an error budget either.
-    alone = {"figures": (), "slos": (), "histogram": None, "not_counted": "it was simulated"}
-    recording.end_run(run, msgspec.structs.replace(measured, drill=name, **alone))
+    recording.end_run(run, as_simulated(measured))
 
 
 class _Keeper:

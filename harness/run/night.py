@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from harness.checkers._starvation import disturbed
 from harness.cluster.fault_plane import PlaneKind
 from harness.model.history import History
@@ -82,6 +84,16 @@ def measured_of(result: Result, history: History, run_dir: Path, repeat: int) ->
     )
 
 
+def as_simulated(measured: Measured) -> Measured:
+    """What the history keeps of a simulated run: how it ended, under a name of its own.
+
+    Its figures are of simulated time. Seeds that hold are not kept one by one, so the SLOs of one that did not are no part of
+    an error budget either.
+    """
+    alone = {"figures": (), "slos": (), "histogram": None, "not_counted": "it was simulated"}
+    return msgspec.structs.replace(measured, drill=f"{measured.drill} (simulated)", **alone)
+
+
 def held_in_simulation(named: NamedDrill, expected: int, told: str, began_utc: datetime, seed: int) -> Measured:
     """What the history keeps of a drill's simulated seeds, none of which was wrong; `seed` is the first of them.
 
@@ -98,7 +110,7 @@ def held_in_simulation(named: NamedDrill, expected: int, told: str, began_utc: d
         verdict=verdict,
         as_expected=verdict == "pass",
         why=told,
-        not_counted="it was simulated",
+        not_counted="",
         definition=definition_of(named.drill),
         rerun=f"harness simulate {named.again}",
         run_folder="",

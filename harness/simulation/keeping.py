@@ -19,7 +19,7 @@ from harness.run.spec import RunSpec
 from harness.simulation.code_version import CodeVersion
 from harness.simulation.seed_run import Judged
 from harness.simulation.swarm import Swarm
-from results.record.result import Result
+from results.record.result import SIMULATED, Result
 from results.record.store import new_run_dir, save
 
 SWARM: Final = "swarm.json"
@@ -59,7 +59,7 @@ def keep(named: NamedDrill, judged: Judged, runs: Path, again: Sequence[str], *,
         checks=judged.checks,
         slos=judged.slos,
         rerun=shlex.join(again if as_drawn else [*again, "--swarm", str(run_dir / SWARM)]),
-        fault_plane="simulated",
+        fault_plane=SIMULATED,
     )
     save(run_dir, result, history)
     return run_dir, result

@@ -20,6 +20,9 @@ VERSION: Final = 3
 """The format version of a run's files. Version 1 had no number and no `invocation`; up to version 2, events of trainings were
 sentences. Both can still be read."""
 
+SIMULATED: Final = "simulated"
+"""The fault plane of runs on simulated machines."""
+
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     """What one checker found. `valid` is None if it could not decide; `ops` are rows of the history's `ops`."""

@@ -7,12 +7,14 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.model.errors import UsageError
 from harness.run.imports.files import found_in
 from results.record.nights.database import HistoryDatabase
 from results.record.nights.importing import Imported, take_in
+from results.record.result import SIMULATED
 from results.record.store import save
 from results.trends.recorded import series_of
 from tests.helpers.synthetic import concluded, crash
@@ -63,6 +65,17 @@ def test_old_runs_are_taken_in_once(where: str, tmp_path: Path) -> None:
     latencies = database.histogram(run.id)
     assert latencies is not None
     assert latencies.count == len(history.load[history.load["outcome"] != "failed"])
+
+
+def test_a_simulated_run_is_not_compared_with_real_ones(where: str, tmp_path: Path) -> None:
+    history = crash()
+    result = msgspec.structs.replace(concluded(history), fault_plane=SIMULATED)
+    save(tmp_path / "runs" / "drill" / "1", result, history)
+    database = HistoryDatabase.open(where, create=True)
+    take_in(database, found_in([tmp_path]))
+    (run,) = database.runs()
+    assert (run.drill, run.verdict, run.not_counted) == (f"{result.drill} (simulated)", result.verdict, "it was simulated")
+    assert (run.slos, series_of(database)) == ((), [])
 
 
 def test_files_of_pytest_benchmark_become_nights_in_the_order_of_their_times(where: str, tmp_path: Path) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.run.night import measured_of
+from harness.run.night import as_simulated, measured_of
 from results.record.nights.facts import facts_of_run
 from results.record.nights.importing import Found
+from results.record.result import SIMULATED
 from results.record.store import RESULT, load_run
 
 
@@ -19,12 +20,13 @@ def takes(file: Path) -> bool:
 def read(file: Path) -> list[Found]:
     """The run. An aborted run has no result, so it is not found."""
     result, history = load_run(file.parent)
+    measured = measured_of(result, history, file.parent, repeat=1)
     return [
         Found(
             source="harness run",
             began_utc=datetime.fromisoformat(result.started_utc).astimezone(UTC),
             commit=result.commit,
             facts=facts_of_run(result),
-            runs=(measured_of(result, history, file.parent, repeat=1),),
+            runs=(as_simulated(measured) if result.fault_plane == SIMULATED else measured,),
         )
     ]
