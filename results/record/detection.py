@@ -141,14 +141,22 @@ class MatrixRow(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     @property
+    def alarmed_in_simulation(self) -> bool:
+        """Whether simulation raised a false alarm about the correct system."""
+        return self.bug is None and self.simulated is not None and self.simulated.failed > 0
+
+    @property
     def as_expected(self) -> bool | None:
         """Whether every run caught the bug, or none raised a false alarm; None if some run could not be judged.
 
-        If there was no run and simulation was asked for, simulation decides, unless it could judge no seed.
+        A false alarm in simulation is one, too. If there was no run and simulation was asked for, simulation decides, unless it
+        could judge no seed.
         """
+        if self.alarmed_in_simulation:
+            return False
         if not self.trials and self.simulated is not None and self.simulated.lacks is None:
             if self.simulated.failed:
-                return self.bug is not None
+                return True
             return None if self.simulated.unknown == self.simulated.seeds else self.bug is None
         if self.alarms != (self.decided if self.bug else 0):
             return False

@@ -32,7 +32,7 @@ def verdict(detection: Detection) -> str:
     searched = [row for row in detection.rows if not row.decided and row.as_expected is False]  # only simulation decided these
     if not_found := [str(row.bug) for row in searched if row.bug is not None]:
         parts.append(f"Not found by simulation: {', '.join(not_found)}.")
-    if alarmed := [row.drill for row in searched if row.bug is None]:
+    if alarmed := [row.drill for row in detection.rows if row.alarmed_in_simulation]:
         parts.append(f"Simulation raised a false alarm: {', '.join(alarmed)}.")
     if unknown := sum(row.unknown for row in detection.rows):
         parts.append(f"{_count(unknown, 'run')} could not be judged.")

@@ -88,6 +88,17 @@ def test_if_nothing_was_run_simulation_decides_unless_it_could_judge_no_seed(
     assert msgspec.structs.replace(row(bug=bug), simulated=found).as_expected is expected
 
 
+def test_a_false_alarm_in_simulation_counts_although_no_run_raised_one() -> None:
+    alarmed = msgspec.structs.replace(CLEAN, simulated=Simulated(seeds=9, cpu_s=1.0, failed=2))
+    found = matrix(alarmed, row("caught"))
+    assert found.exit_code == 1
+    assert "0 false alarms in 3 runs of the correct systems. Simulation raised a false alarm: quorum/slow_link." in verdict(
+        found
+    )
+    not_found = msgspec.structs.replace(row("caught"), simulated=Simulated(seeds=9, cpu_s=1.0, failed=0))
+    assert matrix(CLEAN, not_found).exit_code == 0
+
+
 def test_runs_that_could_not_be_judged_do_not_count_in_the_share() -> None:
     counted = row("caught", "unknown", "missed")
     assert (counted.alarms, counted.decided, counted.unknown) == (1, 2, 1)
