@@ -60,7 +60,9 @@ def summary(nightly: Nightly) -> str:
     if not nightly.measured and nightly.last.runs:
         parts.append("No figure of the last night counts.")
     elif not nightly.compared:
-        parts.append(f"{count(nights, 'night')} {'is' if nights == 1 else 'are'} too few to compare figures.")
+        alike = max((len(one.series.points) for one in nightly.measured), default=nights)
+        ground = " on this ground" if alike < nights else ""
+        parts.append(f"{count(alike, 'night')}{ground} {'is' if alike == 1 else 'are'} too few to compare figures.")
     elif not worse:
         parts.append(f"No figure moved for the worse in the last of {count(nights, 'night')}.")
     if nightly.compared:

@@ -77,6 +77,8 @@ def test_too_few_nights_are_no_good_news() -> None:
     few = nightly(values=steady(2))
     assert title(few) == "Cannot tell whether anything moved"
     assert summary(few) == "2 nights are too few to compare figures."
+    upgraded = Nightly(nights=nights([[run()]] * 13), findings=judge([figures(steady(12)), figures([3.0], first=12)]))
+    assert summary(upgraded) == "1 night on this ground is too few to compare figures."
 
 
 def test_a_night_without_figures_repeats_no_old_regression_and_says_that_nothing_is_compared() -> None:
