@@ -203,7 +203,8 @@ def _chart(of_metric: Sequence[Series], source: Source, numbers: Mapping[str, in
     ordered = sorted(of_metric, key=lambda series: series.points[-1].began_utc)
     last = ordered[-1]
     points = [_Points.of(series, numbers) for series in ordered]
-    quantum = _quantum(np.concatenate([each.mid for each in points]))
+    missing = 1 - np.concatenate([each.low for each in points]) if last.metric.unit == "" else np.empty(0)
+    quantum = _quantum(np.concatenate([each.mid for each in points]), missing)
     changes = source.changes.get((last.drill, last.metric.name, last.baseline), ())
     moves = [numbers[change.night] for change in changes]
     drawn = max(sum(len(each.at) for each in points) - RECENT_NIGHTS, 0)
@@ -286,9 +287,13 @@ def _differences(values: _Ints) -> list[int]:
     return differences
 
 
-def _quantum(values: _Floats) -> float:
-    """A power of ten that is fine enough to draw these values, and to show them with three digits."""
+def _quantum(values: _Floats, missing: _Floats) -> float:
+    """A power of ten that is fine enough to draw these values, and to show them with three digits.
+
+    Of shares, nothing that is missing to 1 is rounded off.
+    """
     level = float(np.median(np.abs(values)))
     low, high = np.percentile(values, (5, 95))
-    wanted = [size for size in (level / 100, float(high - low) / 20) if size > level * 1e-9]
+    least = float(missing[missing > 0].min(initial=math.inf)) / 5
+    wanted = [size for size in (level / 100, float(high - low) / 20, least) if level * 1e-9 < size < math.inf]
     return float(10.0 ** math.floor(math.log10(min(wanted)))) if wanted else 1e-3

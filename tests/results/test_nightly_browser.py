@@ -12,7 +12,7 @@ from results.report.nightly_page import write_nightly_page
 from results.trends.judging import judge
 from results.trends.nightly import Nightly
 from tests.helpers.effort import left_to_ci
-from tests.helpers.outcomes import HOSTILE, moved, nights, run
+from tests.helpers.outcomes import HOSTILE, figures, moved, nights, run
 
 pytest.importorskip("playwright", reason="playwright is not installed: pip install -e '.[test]'")
 from playwright.sync_api import Page, expect, sync_playwright
@@ -68,3 +68,15 @@ def test_older_nights_are_a_page_away(page: Page, tmp_path: Path) -> None:
         page.locator("#older").click()
     expect(page.locator("#older")).to_be_disabled()
     expect(page.locator("#span")).to_contain_text("2026-01-01")
+
+
+@pytest.mark.slow
+def test_a_share_is_100_percent_only_where_nothing_is_missing(page: Page, tmp_path: Path) -> None:
+    series = figures([1.0] * 29 + [0.9999996], name="availability", unit="")
+    write_nightly_page(Nightly(nights=nights([[run()]] * 30), findings=judge([series])), tmp_path / "page.html")
+    page.goto((tmp_path / "page.html").as_uri())
+    page.locator(".trend").focus()
+    tip = page.locator(".tip")
+    expect(tip).to_contain_text("availability 99.99996 %")
+    page.keyboard.press("ArrowLeft")
+    expect(tip).to_contain_text("availability 100 %")

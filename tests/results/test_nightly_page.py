@@ -61,6 +61,15 @@ def test_a_quiet_share_is_drawn_finely_enough() -> None:
     assert data_of(source, [DRILL]).rows[0].charts[0].quantum <= 1e-5
 
 
+@pytest.mark.parametrize("last", [0.9996, 0.9999996, 1 - 1e-8])
+def test_a_share_that_lacks_a_little_in_one_night_is_not_drawn_as_whole(last: float) -> None:
+    series = figures([1.0] * 29 + [last], name="availability", unit="")
+    source = Source(nights=nights([[run()]] * 30), series={DRILL: [series]}, changes={}, links={})
+    chart = data_of(source, [DRILL]).rows[0].charts[0]
+    values = [value * chart.quantum for value in accumulate(chart.parts[0].mid)]
+    assert values == pytest.approx([1.0] * 29 + [last], abs=(1 - last) / 5)
+
+
 def test_constant_figures_and_figures_of_nothing_can_be_drawn() -> None:
     for level in (0.0, 7.0):
         assert len(set(accumulate(chart_of([level] * 5).parts[0].mid))) == 1

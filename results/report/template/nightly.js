@@ -56,10 +56,20 @@
     return chart.points;
   }
 
+  // Never 100 if anything is missing.
+  function percent(value) {
+    const whole = Number(value.toPrecision(12)) === 1;
+    for (let digits = 6; digits < 13; digits++) {
+      const shown = Number((value * 100).toPrecision(digits));
+      if ((shown === 100) === whole) return shown;
+    }
+    return value * 100;
+  }
+
   function amount(value, unit) {
     const size = Math.abs(value);
     const short = (number) => Number(number.toPrecision(number !== 0 && Math.abs(number) >= 1000 ? 4 : 3)).toLocaleString("en");
-    if (unit === "") return `${Number((value * 100).toPrecision(6))} %`;
+    if (unit === "") return `${percent(value)} %`;
     if (unit === "1/s") return `${short(value)}/s`;
     return `${size >= 1e6 ? value.toExponential(2) : short(value)} ${unit}`;
   }
