@@ -92,8 +92,12 @@ class NightlyRecord(msgspec.Struct, frozen=True, kw_only=True):
     commit: str
     nights: int
     state: str
+    why: str
+    """Why it broke off; empty if it did not, or if that is not known."""
     not_as_expected: tuple[RunOutcome, ...]
     """Runs of the last night."""
+    not_compared: tuple[RunOutcome, ...]
+    """A run of each drill of the last night that was judged, but has no figures that count."""
     changes: tuple[ChangeRecord, ...]
     """All changes in the history, the latest first."""
     figures: tuple[FigureRecord, ...]
@@ -117,7 +121,9 @@ def record_of(nightly: Nightly) -> NightlyRecord:
         commit=nightly.last.commit,
         nights=len(nightly.nights),
         state=nightly.last.state,
+        why=nightly.last.why,
         not_as_expected=tuple(run for run in nightly.last.runs if not run.as_expected),
+        not_compared=tuple(nightly.not_counted),
         changes=tuple(_change(change, new=id(change) in new) for change in nightly.findings.changes),
         figures=tuple(map(_figure, nightly.measured)),
         budgets=nightly.budgets,

@@ -115,6 +115,15 @@ def test_json_says_what_the_page_says() -> None:
     assert told["budgets"][0]["slo"] == SLO
 
 
+def test_json_says_why_a_night_is_unknown() -> None:
+    quiet = nights([[run()]] * 12)
+    busy = Nightly(nights=[*quiet, night(12, run(not_counted="the machine was busy"))], findings=judge([figures(steady(12))]))
+    told = json.loads(encode(record_of(busy)))
+    assert (told["exit_code"], [one["not_counted"] for one in told["not_compared"]]) == (4, ["the machine was busy"])
+    broken = json.loads(encode(record_of(history(run(), broke_off="killed"))))
+    assert (broken["state"], broken["why"]) == ("broke off", "killed")
+
+
 def families(nightly: Nightly, *, every_night: bool) -> dict[str, Metric]:
     read: Callable[[str], Iterable[Metric]] = text_string_to_metric_families
     return {family.name: family for family in read(openmetrics(nightly, every_night=every_night))}
