@@ -158,8 +158,7 @@ def _row(series: Series, seed: int) -> _Row:
 
 
 def _scanned(rows: Sequence[_Row], alpha: float) -> Scanned:
-    lengths = np.array([len(row.values) for row in rows], np.int64)
-    values = np.zeros((len(rows), int(lengths.max(initial=0))))
+    values = np.zeros((len(rows), max((len(row.values) for row in rows), default=0)))
     nights = np.full(values.shape, -1, np.int64)
     numbers: dict[str, int] = {}
     for at, row in enumerate(rows):
@@ -177,7 +176,7 @@ def _scanned(rows: Sequence[_Row], alpha: float) -> Scanned:
         jumped = jump(rows[row].scale, nights[row], same, fewest=MIN_SEGMENT)
         return None if jumped is None else Confirmed(jumped.count, jumped.p)
 
-    return scan(values, lengths, nights, floors, alpha=alpha, counts=counts, confirm=confirm, seeds=[row.seed for row in rows])
+    return scan(values, nights, floors, alpha=alpha, counts=counts, confirm=confirm, seeds=[row.seed for row in rows])
 
 
 def _floor(row: _Row) -> float:

@@ -65,8 +65,8 @@ class Confirmed(NamedTuple):
 
 
 Confirm = Callable[[int, NDArray[np.intp], Array], Confirmed | None]
-"""Whether the newest nights of a row, three or more, have jumped. Arguments: the row, the rows measured in the newest night,
-and the nights of all rows up to it."""
+"""Whether the newest nights of a row, three or more, have jumped. Arguments: the row, the rows judged together with it, and the
+nights of all rows up to it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +104,6 @@ class Scanned:
 
 def scan(
     values: Array,
-    lengths: NDArray[np.int64],
     nights: NDArray[np.int64],
     floors: Array,
     *,
@@ -115,18 +114,15 @@ def scan(
 ) -> Scanned:
     """Find changes of level in rows of nights, shape (series, nights).
 
-    A row's nights are its first `lengths[row]` values; the rest is zero. `nights` holds the number of each value's night, and
-    -1 for the rest. `alpha` is the probability of a false alarm that one night may spend, over all rows that were measured in
-    it. Spreads are at least `floors[row]`. `counts(row, before, after)` decides whether a change is large enough; `confirm`
-    decides on jumps; `seeds` are for the permutation tests.
+    `nights` holds the number of each value's night. A row may have fewer nights than others: the rest is -1. `alpha` is the
+    probability of a false alarm that one night may spend, over all rows that were measured in it. Spreads are at least
+    `floors[row]`. `counts(row, before, after)` decides whether a change is large enough; `confirm` decides on jumps; `seeds`
+    are for the permutation tests.
     """
     aligned = values.copy()
     begins = np.zeros(len(values), np.int64)
     changes: list[Accepted] = []
-    measured = np.bincount(nights[nights >= 0])
-    for newest in range(FEWEST_BEFORE + MIN_SEGMENT - 1, values.shape[1]):
-        rows = np.flatnonzero(lengths > newest)
-        night = nights[rows, newest]
+    for newest, rows, family in _passes(nights):
         from_ = max(0, newest + 1 - REACH)
 
         def accept(row: int, first: int, p_adjusted: float, newest: int = newest) -> None:
@@ -140,30 +136,35 @@ def scan(
 
         for row in rows[_set_apart(aligned[rows, from_ : newest + 1])].tolist():
             jumped = confirm(row, rows, aligned[:, : newest + 1])
-            if jumped is not None and (p := min(1.0, HEAVIER * measured[nights[row, newest]] * jumped.p)) <= alpha:
-                accept(row, newest + 1 - jumped.nights, float(p))
+            if jumped is not None and (p := min(1.0, HEAVIER * family * jumped.p)) <= alpha:
+                accept(row, newest + 1 - jumped.nights, p)
         window = aligned[rows, from_ : newest + 1]
         found = _compared(window, np.maximum(begins[rows] - from_, 0), floors[rows])
-        if np.abs(found.z).max(initial=0.0) < certainty(int(measured[night].min()), alpha):
+        if np.abs(found.z).max(initial=0.0) < certainty(family, alpha):
             continue
-        for place, p_adjusted in _rejected(np.minimum(HEAVIER * two_sided(found.z), 1.0), night, measured, alpha):
+        rejected, adjusted = holm(np.minimum(HEAVIER * two_sided(found.z), 1.0), family, alpha)
+        for place in rejected:
             row = int(rows[place])
             if abs(found.difference[place]) < floors[row]:
                 continue
             begin = max(int(begins[row]), newest + 1 - _LOOKED_AT - int(RECENT[-1]))
             first = _located(aligned[row, begin : newest + 1], seeds[row] + newest)
             if first is not None:
-                accept(row, begin + first, p_adjusted)
+                accept(row, begin + first, float(adjusted[place]))
     return Scanned(changes=tuple(changes), aligned=aligned)
 
 
-def _rejected(p: Array, night: NDArray[np.int64], measured: NDArray[np.intp], alpha: float) -> Iterator[tuple[int, float]]:
-    """The indices of the rejected hypotheses with their adjusted p; each night is corrected by itself."""
-    for one in np.unique(night).tolist():
-        of_night = np.flatnonzero(night == one)
-        rejected, adjusted = holm(p[of_night], int(measured[one]), alpha)
-        for place in rejected:
-            yield int(of_night[place]), float(adjusted[place])
+def _passes(nights: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.intp], int]]:
+    """The rows to judge together: they have the same night in the same place. With that place, and how many rows the night
+    measured.
+
+    Rows that lack a night, or began later, are at another night in this place: they say nothing about this one.
+    """
+    measured = np.bincount(nights[nights >= 0])
+    for newest in range(FEWEST_BEFORE + MIN_SEGMENT - 1, nights.shape[1]):
+        of_rows = nights[:, newest]
+        for night in np.unique(of_rows[of_rows >= 0]).tolist():
+            yield newest, np.flatnonzero(of_rows == night), int(measured[night])
 
 
 class _Evidence(NamedTuple):

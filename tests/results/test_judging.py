@@ -149,6 +149,27 @@ def test_what_was_told_one_morning_is_the_same_on_later_pages(seed: int) -> None
 
 @settings(max_examples=cases(10))
 @given(st.integers(0, 99))
+@example(5)
+def test_what_was_told_one_morning_stays_although_drills_lack_some_nights(seed: int) -> None:
+    values = made(12, 52, seed=seed)
+    values[1, 40:] *= 1.06
+    measured = np.random.default_rng(seed).random((12, 52)) > 0.1
+    series = [series_of(one, drill=f"d/{at}") for at, one in enumerate(values)]
+
+    def seen(nights: int) -> set[tuple[str, str]]:
+        known = [
+            replace(one, points=tuple(one.points[night] for night in range(nights) if measured[at, night]))
+            for at, one in enumerate(series)
+        ]
+        return {(change.series.drill, change.seen) for change in judge(known).changes if change.kind != "jump"}
+
+    later = seen(52)
+    for nights in range(42, 52):
+        assert seen(nights) == {(drill, night) for drill, night in later if night < f"night-{nights:04}"}
+
+
+@settings(max_examples=cases(10))
+@given(st.integers(0, 99))
 def test_what_was_told_is_not_told_again_when_drills_are_added(seed: int) -> None:
     values = made(4, 46, seed=seed)
     values[1, 40:] *= 1.06
