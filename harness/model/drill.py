@@ -47,15 +47,19 @@ class Drill:
     """Left out of the default suite, which takes less than four minutes; run by name, by folder, or with `-m nightly`."""
 
     def __post_init__(self) -> None:
+        for name in ("system", "workload", "load"):
+            _check_made(name, getattr(self, name))
         for name, example in (("faults", 'Kill("n1").between(2, 4)'), ("checks", "linearizable"), ("slos", '"p99 < 50ms"')):
             object.__setattr__(self, name, _listed(name, getattr(self, name), example))
         for check in self.checks:
-            _check_checker(check)
+            _check_checker(check, f"checks=[{check!r}]")
         for text in self.slos:
             if SLO.parse(text).of_steps and not isinstance(self.system, HasSteps):
                 raise UsageError(f"The SLO {text!r} is about training steps; {type(self.system).__name__} does not train.")
         if self.guard is not None:
             Guard.parse(self.guard)
+        if self.caught_by is not None:
+            _check_checker(self.caught_by, f"caught_by={self.caught_by!r}")
         if self.caught_by is not None and self.caught_by not in self.checks:
             raise UsageError(f"Drill(caught_by={self.caught_by.__name__}): that check is not among checks=[…]. Add it there.")
         self._check_nodes()
@@ -120,11 +124,17 @@ def _listed(name: str, values: Sequence[object], example: str) -> tuple[object, 
     return tuple(values)
 
 
-def _check_checker(check: object) -> None:
+def _check_made(name: str, value: object) -> None:
+    """Raise `UsageError` for a class where one of its instances is due."""
+    if isinstance(value, type):
+        raise UsageError(f"Drill({name}={value.__name__}): that is the class. Write {name}={value.__name__}(…).")
+
+
+def _check_checker(check: object, written: str) -> None:
     """Raise `UsageError` unless this is a function with a name, by which results know it."""
     if not (callable(check) and isinstance(getattr(check, "__name__", None), str)):
         raise UsageError(
-            f"Drill(checks=[{check!r}]): a check is a function from a history to a Verdict, with a name of its own."
+            f"Drill({written}): a check is a function from a history to a Verdict, with a name of its own."
             " Import it, as in `from harness.checkers.linearizable import linearizable`, or define it with `def`."
         )
 
