@@ -318,6 +318,20 @@ def test_a_load_of_which_nothing_succeeds_is_unknown_and_shows_the_exception(tmp
     assert [(slo.value, slo.ok, slo.why) for slo in result.slos] == [(None, None, "no call was done")] * 2
 
 
+def test_a_workload_that_raises_is_told_with_its_place(tmp_path: Path) -> None:
+    wrong = Drill(system=Echo(replicas=1), workload=Unwritten(), load=LOAD)
+    with pytest.raises(UsageError, match=r"calls cannot be made: KeyError: 'no such key' \(test_runs\.py, line "):
+        run_drill(wrong, tmp_path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unwritten(Numbers):
+    """A workload with a bug."""
+
+    def calls(self, random: Random) -> Iterator[Call]:
+        raise KeyError("no such key")
+
+
 @pytest.mark.slow
 def test_times_in_node_logs_count_from_the_start_of_the_load(tmp_path: Path) -> None:
     done = run_drill(drill(Kill("n1").between(0.4, 0.5), replicas=2), tmp_path)

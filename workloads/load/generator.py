@@ -39,6 +39,8 @@ from harness.node.machine import Pacer
 from workloads.load.oplog import OpLog
 
 OPLOG: Final = "ops.msgpack"
+UNPREPARED: Final = 422
+"""The status if the system's clients or the workload's calls, which are user code, cannot be made."""
 FINAL_CALLS_DEADLINE_S: Final = 10.0
 """How long final calls are made again that failed, or left something."""
 FINAL_CALLS_END_S: Final = 60.0
@@ -290,8 +292,9 @@ def _is_text(value: object) -> bool:
 
 
 def _where(error: BaseException) -> str:
-    """Where in the client's own file an error was raised, unless it is a network error."""
-    frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)][1:]
+    """Where in the user's own file an error was raised, unless it is a network error."""
+    frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    frames = [(file, line) for file, line in frames if file != __file__]
     if isinstance(error, OSError | TransportError) or not frames:
         return ""
     line = next(line for file, line in reversed(frames) if file == frames[0][0])
@@ -299,10 +302,10 @@ def _where(error: BaseException) -> str:
 
 
 def _first(error: Exception) -> str:
-    """What the error says, or the first one of a group."""
+    """What the error says, or the first one of a group, and where it was raised."""
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
-    return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {error}{_where(error)}"
 
 
 async def main(node: NodeContext) -> None:
@@ -314,7 +317,7 @@ async def main(node: NodeContext) -> None:
             return await answer(request)
         except Exception as error:  # the user's code: a system, a client, a workload
             traceback.print_exc()
-            return Response(422, _first(error).encode())
+            return Response(UNPREPARED, _first(error).encode())
 
     async def answer(request: Request) -> Response:
         nonlocal generator
