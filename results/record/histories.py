@@ -21,7 +21,7 @@ from harness.model.errors import UsageError
 from harness.model.history import OPS, History
 from harness.model.vocabulary import ACQUIRE, DECREMENT, DELETE, INCREMENT, KNOWN, READ, RELEASE, WRITE
 from results.record.events import from_edn, from_events, from_log, is_event
-from results.record.store import FRAMES, load_frames, read_parquet
+from results.record.store import FRAMES, RUN_FOLDER, load_frames, read_parquet
 from results.record.units import in_nanoseconds
 
 _OUTCOMES: Final = ("ok", "failed", "unknown")
@@ -32,6 +32,8 @@ _PLAIN: Final = (READ, WRITE)
 _OF_REGISTERS: Final = (*_PLAIN, "cas", DELETE)
 _JUDGED: Final = ("key", "value", "expected", "phase", "node")
 """Columns that a history may leave out, and that verdicts depend on."""
+_NEEDED: Final = ("client", "kind", "outcome", "sent_ns", "done_ns")
+"""Columns that a history may not leave out."""
 _BOM: Final = b"\xef\xbb\xbf"
 _EDN: Final = ("{", "[", "(", ";", "#")
 _FILES: Final = ".parquet, .csv or .jsonl of operations, .edn, .json, .jsonl, .log or .txt of events"
@@ -105,7 +107,7 @@ def _read(path: Path, conventions: Conventions) -> History:
     if path.is_dir():
         missing = [f"{name}.parquet" for name in FRAMES if not (path / f"{name}.parquet").is_file()]
         if missing:
-            raise UsageError(f"{path} is not a run's folder: it has no {', '.join(missing)}.")
+            raise UsageError(f"{path} is not a run's folder: it has no {', '.join(missing)}. {RUN_FOLDER}")
         return load_frames(path)
     if not path.is_file():
         raise UsageError(f"There is no history at {path}. Give a run's folder, or a file: {_FILES}.")
@@ -149,7 +151,9 @@ def _from_table(table: pd.DataFrame, conventions: Conventions) -> History:
         meant = str(name).strip().lower()
         if meant in _JUDGED and meant not in table:
             raise UsageError(f"the history has no column {meant!r}, but one called {name!r}: rename it.")
-    history = History.of(in_nanoseconds(table, conventions.unit))
+    timed = in_nanoseconds(table, conventions.unit)
+    _check_needed(timed)
+    history = History.of(timed)
     if "value" not in table:
         kinds = {conventions.kinds.get(kind, kind) for kind in history.ops["kind"].dropna().astype(str).unique()}
         if kinds & _TELLING:
@@ -159,9 +163,26 @@ def _from_table(table: pd.DataFrame, conventions: Conventions) -> History:
     return history
 
 
+def _check_needed(table: pd.DataFrame) -> None:
+    """Raise `UsageError` unless a table, its times in nanoseconds, has every column that a call needs."""
+    missing = [name for name in _NEEDED if name not in table]
+    if not missing:
+        return
+    unitless = [name for name in ("sent", "done") if name in table and f"{name}_ns" in missing]
+    advice = (
+        f"Name the unit of {' and '.join(map(repr, unitless))}, as in --unit ms."
+        if len(unitless) == len(missing)
+        else f"Each call needs {', '.join(_NEEDED[:-1])} and {_NEEDED[-1]}."
+    )
+    there = ", ".join(map(str, table.columns)) or "none"
+    raise UsageError(f"the history has no column {missing[0]!r}; it has {there}. {advice}")
+
+
 def _from_json(rows: list[dict[str, object]], conventions: Conventions) -> History:
     """The history in rows that are either all events or all operations."""
-    if rows and is_event(rows[0]):
+    if not rows:
+        raise UsageError("it holds no call.")
+    if is_event(rows[0]):
         return from_events(rows, conventions.unit)
     names = dict.fromkeys(name for row in rows for name in row)
     table = pd.DataFrame({name: pd.Series([row.get(name) for row in rows], dtype=object) for name in names})

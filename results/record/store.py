@@ -44,6 +44,8 @@ FRAMES: Final = ("ops", "windows", "events", "links")
 _TEXTS: Final = {kind: pd.StringDtype("pyarrow") for kind in (pyarrow.string(), pyarrow.large_string())}
 MAY_LACK: Final = ("steps", "usage")
 """Frames that are stored only if they have rows; runs that are older than a frame lack it."""
+RUN_FOLDER: Final = "Name the one that holds its report.html."
+"""Which folder is a run's."""
 
 
 def new_run_dir(root: Path, drill: str, seed: int, started: datetime) -> Path:
@@ -95,7 +97,8 @@ def load_result(path: Path) -> Result:
     try:
         return decode(file.read_bytes(), str(file))
     except OSError as error:
-        raise UsageError(f"{path} is not a run's folder: cannot read {RESULT} there ({error.strerror}).") from error
+        why = f"cannot read {RESULT} there ({error.strerror})"
+        raise UsageError(f"{path} is not a run's folder: {why}. {RUN_FOLDER}") from error
 
 
 def load_frames(path: Path) -> History:

@@ -281,7 +281,11 @@ def test_large_times_are_exact(tmp_path: Path) -> None:
     ("name", "text", "said"),
     [
         ("ops.jsonl", "{}\n", "no column 'client'"),
+        ("ops.jsonl", "", "it holds no call"),
+        ("ops.json", "[]", "it holds no call"),
         ("ops.csv", "", "is not a table"),
+        ("ops.csv", "time,op\n1,read\n", "it has time, op. Each call needs client, kind, outcome, sent_ns and done_ns."),
+        ("ops.csv", "client,kind,outcome,sent,done\n1,read,ok,1,2\n", "Name the unit of 'sent' and 'done', as in --unit ms"),
         ("ops.csv", "client,kind\n1,read\n", "no column 'outcome'"),
         ("ops.csv", "a,b\n1,2,3\n4\n5,6,7,8,9\n", "is not a table|no column"),
         ("ops.csv", "client,kind,key,value,outcome,sent_ns,done_ns\n1,read,k,7,ok,5,9,x\n", "is not a table: Length of header"),
@@ -323,7 +327,7 @@ def test_a_path_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_operations(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"is not a run's folder: it has no ops\.parquet"):
+    with pytest.raises(UsageError, match=r"not a run's folder: it has no ops\.parquet.* Name the one that holds its report"):
         load_history(tmp_path)
 
 

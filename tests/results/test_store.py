@@ -149,7 +149,7 @@ def test_no_runs_yet(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"is not a run's folder: cannot read result.json"):
+    with pytest.raises(UsageError, match=r"not a run's folder: cannot read result.json.* Name the one that holds its report"):
         load_run(tmp_path)
 
 
