@@ -86,6 +86,9 @@ def test_export(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert rows[0]["slos"][0]["text"] == "p99 < 50ms"
     assert run(["history", "export", "out.xlsx"]) == 2
     assert "give it a name that ends in .parquet, .csv, .json" in capsys.readouterr().err
+    for name in ("no/out.parquet", "no/out.csv", "no/out.json"):
+        assert run(["history", "export", name]) == 2
+        assert capsys.readouterr().err == f"error: Cannot write {name}: No such file or directory. Choose another place.\n"
 
 
 def test_prune_by_age(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -38,18 +38,19 @@ def export(database: HistoryDatabase, file: Path, *, drill: str | None = None, s
     check_name(file)
     rows = _rows(database, drill, since)
     try:
-        if file.suffix == ".json":
-            file.write_bytes(msgspec.json.format(msgspec.json.encode(rows), indent=1) + b"\n")
-        else:
-            flat = [{name: _text(value) if name in _NESTED else value for name, value in row.items()} for row in rows]
-            frame = pd.DataFrame(flat)
-            if file.suffix == ".csv":
-                frame.to_csv(file, index=False)
-            else:
-                frame.to_parquet(file, index=False, compression="zstd")
+        file.write_bytes(_encoded(rows, file.suffix))
     except OSError as error:
         raise cannot_write(str(file), error) from error
     return len(rows)
+
+
+def _encoded(rows: list[dict[str, object]], suffix: str) -> bytes:
+    if suffix == ".json":
+        return msgspec.json.format(msgspec.json.encode(rows), indent=1) + b"\n"
+    frame = pd.DataFrame([{name: _text(value) if name in _NESTED else value for name, value in row.items()} for row in rows])
+    if suffix == ".csv":
+        return frame.to_csv(index=False).encode()
+    return frame.to_parquet(index=False, compression="zstd")
 
 
 def _rows(database: HistoryDatabase, drill: str | None, since: datetime | None) -> list[dict[str, object]]:
