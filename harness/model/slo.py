@@ -213,9 +213,8 @@ class Parser:
     def _error(self, length: int, expected: str) -> UsageError:
         """An error that points at the last `length` characters."""
         shown = re.sub(r"\s", " ", self.text)
-        return UsageError(
-            f"The {self.noun} {self.text!r} does not parse: {expected}.\n    {shown}\n    {' ' * (self.at - length)}^"
-        )
+        said = expected if expected.endswith("?") else f"{expected}."
+        return UsageError(f"The {self.noun} {self.text!r} does not parse: {said}\n    {shown}\n    {' ' * (self.at - length)}^")
 
 
 def _percentile(word: str) -> str:

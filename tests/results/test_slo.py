@@ -76,6 +76,7 @@ def test_points_at_what_is_wrong(text: str, under: str, expected: str) -> None:
         SLO.parse(text)
     line, shown, caret = str(caught.value).split("\n")
     assert expected in line
+    assert line.endswith((".", "?")) and not line.endswith("?.")
     assert repr(text) in line
     column = caret.index("^")
     assert shown[column:].startswith(under)
