@@ -2,6 +2,8 @@
 
 A model takes ten lines. This one is a register that holds null at first:
 
+    from harness.model.object_model import REFUSED
+
     class Register:
         \"\"\"A register that is read and written.\"\"\"
 
