@@ -13,6 +13,8 @@ from harness.run.source_file import executed
 def find_model(asked: str) -> Model:
     """The model `NAME` of `harness.model.objects`, or `FILE.py:CLASS`. Raises `UsageError` if it is neither, or no model."""
     file, colon, name = asked.rpartition(":")
+    if asked.endswith(".py"):
+        raise UsageError(f"--model {asked}: name the class as well, {asked}:CLASS.")
     if not colon:
         return objects.named(asked)
     if not Path(file).is_file() or not file.endswith(".py"):

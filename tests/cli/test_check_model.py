@@ -75,6 +75,7 @@ def test_calls_that_the_model_does_not_know_leave_it_unknown(folder: Path, capsy
     ("model", "message"),
     [
         ("stack", "There is no model called 'stack'. There are counter,"),
+        ("stack.py", "--model stack.py: name the class as well, stack.py:CLASS."),
         ("nowhere.py:Stack", "there is no Python file nowhere.py"),
         ("stack.py:Stick", "there is no class 'Stick' in stack.py. There are: Stack, Nothing, Broken."),
         ("stack.py:Nothing", "Nothing has no kinds, initial, step"),
