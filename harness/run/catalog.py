@@ -90,8 +90,14 @@ def drill_names(suite: str) -> list[str]:
     """The drills of a suite: a folder of drills, or a single drill. Raises `UsageError` if there is no such suite."""
     names = [name for name in drill_files() if name == suite or name.startswith(f"{suite}/")]
     if not names:
-        raise UsageError(_no_such("suite or drill", suite, [*dict.fromkeys(name.split("/")[0] for name in drill_files())]))
+        suites = [*dict.fromkeys(name.split("/")[0] for name in drill_files())]
+        raise UsageError(_no_such("suite or drill", suite, suites) + _only_shipped())
     return names
+
+
+def _only_shipped() -> str:
+    """Where drills were looked for, if the working directory is not a user's folder."""
+    return "" if (Path.cwd() / DRILLS).is_dir() else " There is no folder drills here: only the harness's own drills are known."
 
 
 def drill_entries() -> list[Entry]:
@@ -122,7 +128,7 @@ def find_drill(name: str, settings: Sequence[str] = ()) -> NamedDrill:
                 raise UsageError(
                     f"{suite!r} is a suite of drills. Run it with `harness run {suite}`, or name one of its drills."
                 )
-            raise UsageError(_no_such("drill", name, list(files)))
+            raise UsageError(_no_such("drill", name, list(files)) + _only_shipped())
         path = found
     return load_drill(path, name, settings)
 

@@ -58,6 +58,16 @@ def test_a_drill_is_found_by_its_file_from_anywhere(here: Path, tmp_path_factory
     assert [named.again for named in found] == [str(elsewhere / "drills/x/one.py"), str(elsewhere / "loose.py"), "two"]
 
 
+def test_the_wrong_folder_is_told(here: Path) -> None:
+    for find in (catalog.find_drill, catalog.drill_names):
+        with pytest.raises(UsageError, match="There is no folder drills here: only the harness's own drills are known"):
+            find("mine/one")
+    write_drill(here, "two", GOOD)
+    for find in (catalog.find_drill, catalog.drill_names):
+        with pytest.raises(UsageError, match=r"No (suite or )?drill called 'mine/one'\. [^.]*[.?]$"):
+            find("mine/one")
+
+
 def test_a_drill_imports_what_lies_beside_its_folder(here: Path) -> None:
     for file in ("mine_alone.py", "systems/mine_too.py", "faults/mine_as_well.py", "checkers/mine_judges.py"):
         (here / file).parent.mkdir(exist_ok=True)
