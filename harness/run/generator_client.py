@@ -16,7 +16,7 @@ from harness.model.codec import describe
 from harness.model.drill import Drill
 from harness.model.errors import HarnessError, UsageError
 from harness.model.system import Address, HasQuietTime, System
-from workloads.load.generator import UNPREPARED, Begin, Progress, Task
+from workloads.load.generator import UNUSABLE, Begin, Progress, Task
 
 _LEAD_S: Final = 0.2
 """The time between "begin" and the first call, so that every part has received "begin"."""
@@ -79,7 +79,7 @@ class GeneratorClient:
             raise HarnessError(f"The load generator did not answer {method} {path}: {error}.") from error
         if response.status != 200:
             reason = response.body.decode(errors="replace")
-            if response.status == UNPREPARED:
-                raise UsageError(f"The system's clients or the workload's calls cannot be made: {reason}.")
+            if response.status == UNUSABLE:
+                raise UsageError(f"The workload, or the system's client, cannot be used: {reason}.")
             raise HarnessError(f"The load generator refused {method} {path}: {reason}")
         return response

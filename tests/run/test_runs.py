@@ -320,7 +320,7 @@ def test_a_load_of_which_nothing_succeeds_is_unknown_and_shows_the_exception(tmp
 
 def test_a_workload_that_raises_is_told_with_its_place(tmp_path: Path) -> None:
     wrong = Drill(system=Echo(replicas=1), workload=Unwritten(), load=LOAD)
-    with pytest.raises(UsageError, match=r"calls cannot be made: KeyError: 'no such key' \(test_runs\.py, line "):
+    with pytest.raises(UsageError, match=r"cannot be used: KeyError: 'no such key' \(test_runs\.py, line "):
         run_drill(wrong, tmp_path)
 
 

@@ -39,8 +39,8 @@ from harness.node.machine import Pacer
 from workloads.load.oplog import OpLog
 
 OPLOG: Final = "ops.msgpack"
-UNPREPARED: Final = 422
-"""The status if the system's clients or the workload's calls, which are user code, cannot be made."""
+UNUSABLE: Final = 422
+"""The status if the workload or the system's client, which are user code, break or make what cannot be used."""
 FINAL_CALLS_DEADLINE_S: Final = 10.0
 """How long final calls are made again that failed, or left something."""
 FINAL_CALLS_END_S: Final = 60.0
@@ -317,7 +317,7 @@ async def main(node: NodeContext) -> None:
             return await answer(request)
         except Exception as error:  # the user's code: a system, a client, a workload
             traceback.print_exc()
-            return Response(UNPREPARED, _first(error).encode())
+            return Response(UNUSABLE, _first(error).encode())
 
     async def answer(request: Request) -> Response:
         nonlocal generator
