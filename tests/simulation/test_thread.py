@@ -85,7 +85,7 @@ def test_what_is_submitted_runs_in_order_and_an_error_is_that_of_its_future() ->
 
 
 def test_what_it_does_can_be_awaited() -> None:
-    answers: list[object] = []
+    answers: list[Any] = []
 
     async def main(machine: HostMachine) -> None:
         thread, loop = machine.thread(), asyncio.get_running_loop()
