@@ -21,6 +21,7 @@ from harness.run.spec import RunSpec, run_spec_of
 from results.record.nights.facts import digest_of, facts_of
 from results.record.nights.figures import figures_of, latencies_of
 from results.record.nights.recording import Measured, NightPlan
+from results.record.nights.rows import WAS_SIMULATED
 from results.record.result import Result
 
 
@@ -90,7 +91,7 @@ def as_simulated(measured: Measured) -> Measured:
     Its figures are of simulated time. Seeds that hold are not kept one by one, so the SLOs of one that did not are no part of
     an error budget either.
     """
-    alone = {"figures": (), "slos": (), "histogram": None, "not_counted": "it was simulated"}
+    alone = {"figures": (), "slos": (), "histogram": None, "not_counted": WAS_SIMULATED}
     return msgspec.structs.replace(measured, drill=f"{measured.drill} (simulated)", **alone)
 
 

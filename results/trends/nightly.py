@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from harness.model.verdict import EXIT_CODES
+from results.record.nights.rows import WAS_SIMULATED
 from results.trends.aa_nights import AANights
 from results.trends.calibration import Calibration
 from results.trends.findings import Finding, Findings, Judged
@@ -75,9 +76,13 @@ class Nightly:
 
     @property
     def not_counted(self) -> list[RunOutcome]:
-        """One run of the last night for each drill that was judged, but has no run whose figures may be compared."""
+        """One run of the last night for each drill that was judged, but has no run whose figures may be compared.
+
+        Simulated runs have no figures to compare.
+        """
         counted = {judged.series.drill for judged in self.measured}
-        found = {run.drill: run for run in self.last.runs if run.not_counted and run.verdict != "unknown"}
+        held_up = [run for run in self.last.runs if run.not_counted not in ("", WAS_SIMULATED)]
+        found = {run.drill: run for run in held_up if run.verdict != "unknown"}
         return [run for drill, run in found.items() if drill not in counted]
 
     @property

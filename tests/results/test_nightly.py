@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from results.record.nights.rows import WAS_SIMULATED
 from results.report.nightly_drills import drill_views
 from results.report.nightly_items import RunPages, items
 from results.report.nightly_phrasing import (
@@ -95,6 +96,13 @@ def test_one_run_of_a_drill_that_counts_is_enough() -> None:
     assert nightly([run(), run(seed=2, not_counted="the machine was busy")]).exit_code == 0
     other = nightly([run(), run(drill="other", not_counted="the machine was busy")])
     assert (other.exit_code, told(other)) == (4, [("Not compared", "other: the machine was busy")])
+
+
+def test_a_simulated_drill_has_no_figures_that_could_be_missing() -> None:
+    held = run(drill=f"{DRILL} (simulated)", not_counted=WAS_SIMULATED)
+    of = nightly([run(), held])
+    assert (of.exit_code, title(of), told(of)) == (0, "Nothing moved", [])
+    assert nightly([run(), run("unknown", drill=held.drill, not_counted=WAS_SIMULATED)]).exit_code == 4
 
 
 def test_a_change_is_named_with_its_size_night_and_commits() -> None:

@@ -21,6 +21,9 @@ NIGHTLY: Final = "harness nightly"
 CALIBRATION: Final = "harness nightly --calibrate"
 """The source of nights that ran back to back with the same code. They show the machine's noise, and are not judged."""
 
+WAS_SIMULATED: Final = "it was simulated"
+"""Why the figures of a simulated run do not count. It is none of the runs whose figures are to be compared."""
+
 
 class Measure(msgspec.Struct, frozen=True, kw_only=True):
     """A metric: its name, its unit, and which direction is better."""
