@@ -24,10 +24,11 @@ def pair_line(number: int, values: Mapping[Subject, tuple[float, float]], not_co
     """One line about a finished pair."""
     if not_counted:
         return f"pair {number}: does not count: {not_counted}"
+    usual = [subject for subject in values if subject.metric.name in _SHOWN]  # neither has any if no call of a side was done
     shown = [
-        f"{subject.drill} {subject.metric.name} {_number(a)} and {_number(b)} {subject.metric.unit}".lstrip()
-        for subject, (a, b) in values.items()
-        if subject.metric.name in _SHOWN
+        f"{subject.drill} {subject.metric.name} {_number(values[subject][0])} and {_number(values[subject][1])}"
+        f" {subject.metric.unit}".strip()
+        for subject in usual or values
     ]
     return f"pair {number}: {', '.join(shown) or 'nothing measured'}"
 

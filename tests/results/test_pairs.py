@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results.report.compare_terminal import said_of
+from results.report.compare_terminal import pair_line, said_of
 from results.trends.comparison import metric_of
 from results.trends.pairs import Comparison, Look, Subject
 from results.trends.series import Metric
@@ -94,6 +94,12 @@ def test_a_lone_run_that_has_what_no_other_has_is_told_by_its_amount() -> None:
     for at in range(10):
         look = comparison.add({RECOVERY: (0.0, 3.0 if at == 4 else 0.0)})
     assert said_of(metric_of(look.compared[0])) == "no difference seen, from 0 to 0.3 s"
+
+
+def test_a_pair_of_which_one_side_answered_nothing_is_told_by_what_was_measured() -> None:
+    assert pair_line(1, {RATE: (40.0, 39.0), P50: (2.0, 2.5)}, "") == "pair 1: d p50 2 and 2.5 ms"
+    assert pair_line(2, {RATE: (40.0, 0.0), UP: (1.0, 0.0)}, "") == "pair 2: d rate 40 and 0 1/s, d availability 1 and 0"
+    assert pair_line(3, {}, "") == "pair 3: nothing measured"
 
 
 def test_a_difference_that_is_certain_and_small_does_not_count() -> None:
