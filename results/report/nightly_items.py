@@ -126,7 +126,7 @@ def _ended(runs: Sequence[RunOutcome], nightly: Nightly, pages: RunPages) -> Ite
         yield Item(
             mark="open" if first.verdict == "unknown" else "bad",
             word=run_word(first).capitalize() if first.verdict != "slo" else run_word(first),
-            text=f"{drill}, {which}seed{'s' if len(of_drill) > 1 else ''} {seeds}: {first.why}",
+            text=f"{drill}, {which}seed{'s' if len(of_drill) > 1 else ''} {seeds}{f': {first.why}' if first.why else ''}",
             details=[_since(first, nightly.nights)],
             links=[link for run in of_drill for link in pages.of_run(run, f"the run with seed {run.seed}")],
             drill=drill,

@@ -152,6 +152,10 @@ def test_runs_of_a_drill_that_ended_alike_are_told_once_and_since_when() -> None
     assert item.details == ["2 nights in a row, since 2026-01-02"]
 
 
+def test_a_run_that_says_nothing_more_is_told_without_a_colon() -> None:
+    assert told(nightly([run("pass", as_expected=False)])) == [("Known bug not caught", f"{DRILL}, seed 1")]
+
+
 def test_the_gravest_comes_first_and_new_ground_is_said() -> None:
     of = nightly([run("unknown", why="generator_kept_up: late"), missed(), run("fail", why="k3 lost")], SLOWER)
     other = night(12, *of.last.runs, facts={"CPU": "an abacus", "Python": "3.12.1", "numpy": "2.0"})
