@@ -111,6 +111,15 @@ def test_a_metric_that_two_tools_tell_in_different_units_has_one_in_the_history(
     }  # fmt: skip
 
 
+def test_a_metric_of_drills_is_kept_in_the_unit_of_their_slos_whoever_tells_it_first(where: str, tmp_path: Path) -> None:
+    benchmark_file(tmp_path, 1, "2026-03-01T12:00:00+00:00", 0.3)
+    database = HistoryDatabase.open(where, create=True)
+    take_in(database, found_in([tmp_path]))
+    (run,) = database.runs()
+    assert database.measures()["max"].unit == "ms"
+    assert database.figures_of(run.id)["max"] == pytest.approx(360)
+
+
 STATS = """\
 Type,Name,Request Count,Failure Count,Median Response Time,Average Response Time,Min Response Time,Max Response Time,\
 Average Content Size,Requests/s,Failures/s,50%,66%,75%,80%,90%,95%,98%,99%,99.9%,99.99%,100%

@@ -24,6 +24,9 @@ CPU: Final = Measure(name="cpu", unit="s", better="lower")
 MEMORY: Final = Measure(name="memory", unit="MiB", better="lower")
 STARTS: Final = Measure(name="starts", unit="starts", better="lower")
 
+OF_DRILLS: Final = {one.name: one for one in (P50, P99, P999, MAX, RATE, AVAILABILITY, RECOVERY, CPU, MEMORY, STARTS)}
+"""By name, every figure of a drill."""
+
 _OURS: Final = (CLIENT, "fault-plane", "")
 """In the history's frames: the load generator, the fault plane, the machine."""
 

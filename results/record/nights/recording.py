@@ -20,6 +20,7 @@ from results.record.nights import schema
 from results.record.nights.connection import Connections
 from results.record.nights.database import BROKE_OFF, HistoryDatabase
 from results.record.nights.facts import baseline_of
+from results.record.nights.figures import OF_DRILLS
 from results.record.nights.holder import Holder, broke_off
 from results.record.nights.rows import NIGHTLY, Measure
 from results.record.result import CheckResult
@@ -177,7 +178,8 @@ def _short(check: CheckResult) -> CheckResult:
 def add_figures(connection: sa.Connection, run: int, figures: Sequence[tuple[Measure, float]]) -> None:
     """Add a run's figures in a write transaction, and the metrics that the history does not know yet.
 
-    A metric has one unit, that of the first figure. Figures in another one are converted.
+    A metric has one unit: that of the drills' metric of this name, in which SLOs are written, or else that of the first figure.
+    Figures in another one are converted.
     """
     if not figures:
         return
@@ -186,7 +188,8 @@ def add_figures(connection: sa.Connection, run: int, figures: Sequence[tuple[Mea
     rows = []
     for measure, value in figures:
         if measure.name not in known:
-            known[measure.name] = insert(connection, schema.metrics, msgspec.structs.asdict(measure)), measure.unit
+            kept = OF_DRILLS.get(measure.name, measure)
+            known[measure.name] = insert(connection, schema.metrics, msgspec.structs.asdict(kept)), kept.unit
         key, unit = known[measure.name]
         rows.append({"run_id": run, "metric_id": key, "value": value * _FACTORS.get((measure.unit, unit), 1.0)})
     connection.execute(sa.insert(schema.figures), rows)
