@@ -18,6 +18,7 @@ from harness.simulation.host import Host
 from harness.simulation.link import NamedLink
 from harness.simulation.loop import HostLoop, Socket
 from harness.simulation.messages import Message, text_of
+from harness.simulation.server import Server
 from harness.simulation.shaper import ENDS, CableEnd, Shaper
 from harness.simulation.transport import End
 from harness.simulation.wire import SENT, Wire
@@ -41,38 +42,6 @@ _PORTS: Final = 28232
 
 Pair = tuple[str, str]
 """The sending and the receiving host."""
-
-
-class Server:
-    """What `create_server` returns; see `asyncio.Server`."""
-
-    def __init__(self, network: Network, loop: HostLoop, address: Address) -> None:
-        self._network = network
-        self._loop = loop
-        self._address = address
-        self._serving: asyncio.Future[None] | None = None
-
-    async def __aenter__(self) -> Server:
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._network.stop_listening(self._loop, self._address)
-        if self._serving is not None:
-            self._serving.cancel()
-
-    async def wait_closed(self) -> None:
-        """Return at once: nothing is left to wait for."""
-
-    async def serve_forever(self) -> None:
-        self._serving = self._loop.create_future()
-        try:
-            await self._serving
-        finally:
-            self._serving = None
-            self.close()
 
 
 class Network:

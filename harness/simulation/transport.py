@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 from harness.model.system import Address
 from harness.simulation.loop import HostLoop
+from harness.simulation.server import SimulatedSocket
 
 _HIGH_BYTES: Final = 256 * 1024
 """This much may be on its way, or unread by the other end, before the writer has to pause."""
@@ -40,7 +41,8 @@ class End(asyncio.Transport):
         self.lost = False
         """Whether the socket is gone."""
         self._out: Outgoing | None = None
-        self._addresses: Mapping[str, Address] = {}
+        self._told: Mapping[str, object] = {}
+        """See `get_extra_info`."""
         self._eof_written = False
         self._protocol: asyncio.Protocol | None = None
         self._closing = False
@@ -56,7 +58,8 @@ class End(asyncio.Transport):
 
     def join(self, out: Outgoing, own: Address, others: Address) -> None:
         """Set the destination of writes, and the addresses of both ends."""
-        self._out, self._addresses = out, {"sockname": own, "peername": others}
+        addresses = {"sockname": own, "peername": others}
+        self._out, self._told = out, {**addresses, "socket": SimulatedSocket(addresses)}
 
     def open(self, protocol: asyncio.Protocol) -> None:
         """The connection is open: tell the protocol, and pass on what has already arrived."""
@@ -151,7 +154,7 @@ class End(asyncio.Transport):
         """Do nothing: the network has its own limits."""
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return self._addresses.get(name, default)
+        return self._told.get(name, default)
 
     # ------------------------------------------------------------------------------------------------------------- reading
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from typing import Final, Literal
 
@@ -284,14 +285,18 @@ def test_streams_of_asyncio_work_as_on_a_real_loop() -> None:
 
     async def listen() -> None:
         server = await asyncio.start_server(answer, *n2.address)
+        told.append([one.getsockname() for one in server.sockets])
+        assert server.is_serving()
         asyncio.get_running_loop().call_later(0.5, server.close)
         with pytest.raises(asyncio.CancelledError):
             await server.serve_forever()
         told.append("closed")
+        assert not server.is_serving()
 
     async def say() -> None:
         await asyncio.sleep(0.01)
         reader, writer = await asyncio.open_connection(*n2.address)
+        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         writer.write(b"something")
         assert writer.can_write_eof()
         writer.write_eof()
@@ -305,4 +310,4 @@ def test_streams_of_asyncio_work_as_on_a_real_loop() -> None:
     n2.start(listen)
     n1.start(say)
     run(world)
-    assert told == ["10.0.0.1", b"heard something", ("10.0.0.2", 7000), "closed"]
+    assert told == [[("10.0.0.2", 7000)], "10.0.0.1", b"heard something", ("10.0.0.2", 7000), "closed"]
