@@ -167,8 +167,12 @@ class Host:
 
     def exits(self, error: SystemExit) -> None:
         """The node's code ends its process."""
-        if self.loop is not None:
-            self._end(error.code if isinstance(error.code, int) else 1, self.loop.time())
+        if self.loop is None:
+            return
+        code = error.code
+        if code is not None and not isinstance(code, int):  # a text, which the interpreter prints
+            self.complain(str(code))
+        self._end(0 if code is None else code if isinstance(code, int) else 1, self.loop.time())
 
     def forget(self) -> None:
         """Release what its process was doing, without reports of its end."""

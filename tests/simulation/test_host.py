@@ -131,6 +131,25 @@ def test_a_process_is_asked_what_it_would_have_forgotten_as_in_its_own_loop(dies
     assert set(asked) == {loop}
 
 
+@pytest.mark.parametrize(
+    ("raised", "code", "log"),
+    [(SystemExit(), 0, []), (SystemExit(3), 3, []), (SystemExit("no disk"), 1, ["0.000 n1: no disk"])],
+)
+def test_a_process_that_exits_has_the_code_that_a_real_one_has(raised: SystemExit, code: int, log: list[str]) -> None:
+    world, codes = World(1), list[int]()
+    host = Host(world, Network(world), 1, "n1", ("10.0.0.1", 7000))
+    host.on_exit = lambda name, pid, code: codes.append(code)
+
+    async def main() -> None:
+        raise raised
+
+    host.start(main)
+    world.at(BEGIN_S + 0.1, setattr, world, "over", True)
+    with running_in(world):
+        world.run(BEGIN_S + 2)
+    assert (codes, host.log) == ([code], log)
+
+
 def told_to_stop(closes_s: float) -> tuple[bytes, bool]:
     """What a task of a process, other than its main one, leaves in the journal once the process is told to stop; and whether
     the process runs half a second later. The task takes some time to close."""
