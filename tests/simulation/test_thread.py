@@ -90,7 +90,7 @@ def test_what_it_does_can_be_awaited() -> None:
     async def main(machine: HostMachine) -> None:
         thread, loop = machine.thread(), asyncio.get_running_loop()
         answers.append(await loop.run_in_executor(thread, replacing(machine, "one")))
-        first = thread.submit(len, "abc")
+        first: Future[Any] = thread.submit(len, "abc")
         answers.append(await asyncio.wrap_future(first))
         answers.append(await asyncio.wrap_future(first))
 
