@@ -9,7 +9,7 @@ from harness.cli.history_options import add_history, add_runs
 from harness.cli.load_options import above, whole
 from harness.cli.night_recorder import NightOrder, record_night
 from harness.cli.nightly_output import add_outputs, output_console, write_outputs
-from harness.cli.run_options import add_fault_plane
+from harness.cli.run_options import add_fault_plane, seed
 from harness.cli.running import INTERRUPTED
 from harness.cli.suites import runnable
 from harness.cli.written import writing
@@ -29,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--seed",
-        type=int,
+        type=seed,
         default=1,
         metavar="N",
         help="seed of the first repeat; the next uses N+1, … (default: 1, so that every night makes the same calls and faults)",

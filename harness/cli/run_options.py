@@ -9,13 +9,24 @@ from pathlib import Path
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Seed, fault plane, and where to put the result and the runs."""
     parser.add_argument(
-        "--seed", type=int, metavar="N", help="repeat a run: the seed determines calls, arrivals, fault times and targets"
+        "--seed", type=seed, metavar="N", help="repeat a run: the seed determines calls, arrivals, fault times and targets"
     )
     add_fault_plane(parser)
     parser.add_argument(
         "--json", dest="json_file", type=Path, metavar="FILE", help="write the results as JSON; - is standard output"
     )
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
+
+
+def seed(text: str) -> int:
+    """A seed that fits into 64 bits, as the history of nights keeps it."""
+    try:
+        number = int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from error
+    if not -(2**63) <= number < 2**63:
+        raise argparse.ArgumentTypeError(f"{text} does not fit into 64 bits")
+    return number
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
