@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import traceback
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -41,6 +42,9 @@ ALWAYS: Final[tuple[Checker, ...]] = (calls_done, nodes_stayed_up, nothing_leake
 CONDITIONS: Final = tuple(check.__name__ for check in (faults_acted, generator_kept_up, guard_held))
 """The checks that tell whether a run went as its drill says."""
 
+_CHECKERS: Final = Path(settling.__file__).parent
+"""The harness's own checkers, which change nothing."""
+
 
 def beside(drill: Drill, history: History) -> tuple[Checker, ...]:
     """The checks of this run besides its drill's own: those of every run, and those that have something to judge in it."""
@@ -72,7 +76,7 @@ def _verdict(checker: Checker, history: History) -> Verdict:
     """A checker's verdict, in plain values. It may be user code: if it fails, the verdict is unknown, and the run is kept."""
     verdict: object
     try:
-        verdict = checker(history)
+        verdict = checker(_given(history, checker))
     except (Exception, SystemExit) as error:
         return _failed(raised(error))
     if not isinstance(verdict, Verdict):
@@ -99,6 +103,14 @@ def _verdict(checker: Checker, history: History) -> Verdict:
     why = f"{verdict.why}{_other_kinds(checker, history)}" if valid is None else verdict.why
     until_ns = None if until_ns is None else int(until_ns)
     return Verdict(valid=valid, why=why, ops=tuple(map(int, verdict.ops)), explained_until_ns=until_ns, cycle=cycle)
+
+
+def _given(history: History, checker: Checker) -> History:
+    """The history, for a check of the user's with frames of its own: what it changes in them, no other check may see."""
+    code = getattr(inspect.unwrap(checker), "__code__", None)
+    if code is not None and Path(code.co_filename).is_relative_to(_CHECKERS):
+        return history
+    return replace(history, **{field.name: getattr(history, field.name).copy(deep=False) for field in fields(history)})
 
 
 def _other_kinds(checker: Checker, history: History) -> str:

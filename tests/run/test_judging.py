@@ -192,6 +192,21 @@ def test_a_check_that_returns_no_verdict_makes_the_run_unknown(returned: object,
     assert found.why.startswith(f"the check itself failed: {why}")
 
 
+def test_what_a_check_changes_in_the_history_no_other_check_sees() -> None:
+    def converts(history: History) -> Verdict:
+        history.ops["value"] = history.ops["value"].str.len()
+        history.ops.loc[:, "outcome"] = "ok"
+        history.events["kind"] = "quiet"
+        return Verdict(valid=True, why="")
+
+    def looks(history: History) -> Verdict:
+        return Verdict(valid=history.ops.equals(crash().ops) and history.events.equals(crash().events), why="")
+
+    history = crash()
+    assert [found.valid for found in check(history, [converts, looks])] == [True, True]
+    assert history.ops.equals(crash().ops)
+
+
 def test_a_check_that_ends_the_process_makes_the_run_unknown() -> None:
     def content(history: History) -> Verdict:
         sys.exit()
