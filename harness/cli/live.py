@@ -51,7 +51,7 @@ class Live:
 
     def on_window(self, record: FaultWindow) -> None:
         if record.healed_s is None and record.injected_s is not None:
-            self._active[record.label] = f"{record.text} {' '.join(record.targets)}"
+            self._active[record.label] = escape(f"{record.text} {' '.join(record.targets)}")
         else:
             self._active.pop(record.label, None)
 
