@@ -117,7 +117,8 @@ class _Watcher:
         if self._console.is_terminal:
             what = "begins" if record.healed_s is None else "ends"
             hit = " ".join(record.targets)
-            self._console.print(f"{record.label} {record.text} on {hit} {what}", style="magenta", highlight=False)
+            text = f"{record.label} {record.text} on {hit} {what}"
+            self._console.print(text, style="magenta", highlight=False, markup=False)
 
 
 def _record(spec: ScriptSpec, run_dir: Path, console: Console) -> ScriptRecord:
