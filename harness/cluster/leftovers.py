@@ -44,7 +44,7 @@ def marked() -> Iterator[Marked]:
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, ValueError):
             environment = process.environ()
-            if HARNESS_RUN in environment and process.status() != psutil.STATUS_ZOMBIE:
+            if {HARNESS_RUN, HARNESS_PID} <= environment.keys() and process.status() != psutil.STATUS_ZOMBIE:
                 yield Marked(
                     process=process,
                     run=environment[HARNESS_RUN],

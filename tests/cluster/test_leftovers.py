@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -107,6 +108,16 @@ def test_a_run_that_goes_on_is_left_alone(tmp_path: Path) -> None:
         assert {process.pid for process in processes_in(tmp_path)} >= before
         run.send_signal(signal.SIGINT)
         run.communicate(timeout=60)
+
+
+def test_another_programs_variable_of_that_name_is_no_mark(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "import time; time.sleep(600)"]
+    with subprocess.Popen(command, env={**os.environ, HARNESS_RUN: str(tmp_path)}) as process:
+        try:
+            until(lambda: psutil.Process(process.pid).environ().get(HARNESS_RUN))
+            assert str(tmp_path) not in [one.run for one in leftovers.marked()]
+        finally:
+            process.kill()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a namespace of pids")
