@@ -78,8 +78,12 @@ def environment() -> dict[str, str]:
 
 
 def sources(folder: Path) -> list[Path]:
-    """The Python files in a folder and below it, sorted by name. Folders are left out, whatever they are called."""
-    return sorted(path for path in folder.glob("**/*.py") if path.is_file())
+    """The Python files in a folder and below it, sorted by name. Folders are left out, whatever they are called.
+
+    So is what is hidden, such as the copies that editors keep in `.ipynb_checkpoints`.
+    """
+    found = (path for path in folder.glob("**/*.py") if path.is_file())
+    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
 
 
 def is_drill(path: Path) -> bool:

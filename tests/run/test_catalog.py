@@ -36,13 +36,13 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_drills_are_named_by_their_paths_and_ones_own_come_first(here: Path) -> None:
     for name in ("top", "a/b/deep", "serving/healthy"):
         write_drill(here, name, GOOD)
-    for name in ("_shared", "conftest", "a/__init__"):
+    for name in ("_shared", "conftest", "a/__init__", "a/b/.ipynb_checkpoints/deep-checkpoint", "._top"):
         write_drill(here, name, "1 / 0")
     (here / "drills" / "folder.py").mkdir()
     found = catalog.drill_files()
     assert found["serving/healthy"] == here / "drills" / "serving" / "healthy.py"
     assert {"top", "a/b/deep", "serving/replica_crash"} <= set(found)
-    assert not {"_shared", "conftest", "a/__init__", "folder"} & set(found)
+    assert not {"_shared", "conftest", "a/__init__", "folder", "._top"} & set(found)
     assert catalog.drill_names("a") == ["a/b/deep"]
     assert catalog.find_drill("top").title == "top is a test."
     assert next(entry.title for entry in catalog.drill_entries() if entry.name == "top") == "top is a test."
