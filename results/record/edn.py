@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Final
 
 import msgspec
@@ -120,10 +121,22 @@ def _scalar(kind: str, token: str, text: str, start: int) -> object:
         if integer and len(token) <= _DIGITS_AT_MOST:
             return int(token.rstrip("N"))
         if _FLOAT.match(token) and not integer:
-            return float(token.rstrip("M"))
+            if not token.endswith("M"):
+                return float(token)
+            exact = Decimal(token[:-1])
+            if abs(exact.adjusted()) <= _DIGITS_AT_MOST:
+                return _decimal(exact)
         if first not in "+-" or integer:
             raise EDNError(f"line {_line(text, start)}: cannot read the number {token[:40]!r}")
     return _CONSTANTS.get(token, token)
+
+
+def _decimal(exact: Decimal) -> object:
+    """A whole number, or a floating-point number that says the same; a text if none does, so that no two numbers become one."""
+    if exact == exact.to_integral_value():
+        return int(exact)
+    close = float(exact)
+    return close if Decimal(repr(close)) == exact else f"{exact:f}".rstrip("0")
 
 
 _CONSTANTS: Final[dict[str, object]] = {"nil": None, "true": True, "false": False}

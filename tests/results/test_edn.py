@@ -17,6 +17,8 @@ from results.record.edn import EDNError, forms
         (":ok ok ns/name :ns/name - +", ["ok", "ok", "ns/name", "ns/name", "-", "+"]),
         ("1 -2 +3 4N 123456789012345678901", [1, -2, 3, 4, 123456789012345678901]),
         ("1.5 -2e3 4M 2.", [1.5, -2000.0, 4.0, 2.0]),
+        ("9007199254740992M 9007199254740993.0M 1E+20M", [2**53, 2**53 + 1, 10**20]),
+        ("-0.10M 0.1M 1.0000000000000000010M", [-0.1, 0.1, "1.000000000000000001"]),
         (r'"a b" "\"\n\\" "\u00e9"', ["a b", '"\n\\', "é"]),
         (r"\a \newline \é A \uac00", ["a", "\n", "é", "A", "가"]),
         (r'"\ud83d\ude00!"', ["😀!"]),
@@ -46,6 +48,7 @@ def test_what_a_text_holds(text: str, values: list[object]) -> None:
         (r'{:a "\ud83d"}', "line 1: half a character"),
         (r"{:a \ud83d}", "line 1: half a character"),
         ("{:a 1x}", "line 1: cannot read the number '1x'"),
+        ("{:a 1e999999M}", "line 1: cannot read the number '1e999999M'"),
         ("{:a\n " + "9" * 5000 + "}", "line 2: cannot read the number '9999"),
     ],
 )
