@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import get_args
 
 import msgspec
 from rich.console import Console
@@ -117,7 +118,10 @@ def _shape(text: str | None) -> Shape | None:
     try:
         return None if text is None else msgspec.json.decode(text, type=Shape)
     except msgspec.DecodeError as error:
-        raise UsageError(f'--shape {text}: {error}. For example {{"type":"Ramp","start":0,"end":2}}.') from error
+        types = ", ".join(kind.__name__ for kind in get_args(Shape))
+        raise UsageError(
+            f'--shape {text}: {error}. The types are {types}. For example {{"type":"Ramp","start":0,"end":2}}.'
+        ) from error
 
 
 def _find_max(

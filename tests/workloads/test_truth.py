@@ -100,3 +100,8 @@ def test_harness_load_measures_any_server(tmp_path: Path, capsys: pytest.Capture
 )
 def test_what_makes_no_sense_is_refused(options: list[str]) -> None:
     assert run(["load", "http://127.0.0.1:1/", *options]) == 2
+
+
+def test_a_misspelt_shape_is_refused_with_those_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["load", "http://127.0.0.1:1/", "--shape", '{"type":"Spike"}']) == 2
+    assert "The types are Ramp, Steps, Spikes, Diurnal, Replay. For example" in capsys.readouterr().err
