@@ -83,9 +83,9 @@ def _kinds(ops: pd.DataFrame, rows: Integers, model: Model) -> tuple[list[Call],
 def _sentence(ops: pd.DataFrame, key: str, rows: Sequence[int]) -> str:
     *others, last = [_call(ops, row) for row in rows]
     if not others:
-        return f"key {key}: nothing that was called explains {last}"
+        return f"key {quoted(key)}: nothing that was called explains {last}"
     few = "all that was answered before" if len(rows) > _MOST_TOLD else listed(others)
-    return f"key {key}: no order explains {last} together with {few}"
+    return f"key {quoted(key)}: no order explains {last} together with {few}"
 
 
 def _call(ops: pd.DataFrame, row: int) -> str:

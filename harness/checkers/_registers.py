@@ -156,7 +156,7 @@ class _Story:
         return "write" if self._registers.calls.write[call] else "read"
 
     def _key(self, call: int) -> str:
-        return f"key {self._registers.names[self._registers.calls.key[call]]}"
+        return f"key {quoted(self._registers.names[self._registers.calls.key[call]])}"
 
     def _value(self, call: int) -> str:
         return quoted(self._ops["value"].iloc[self._row(call)])

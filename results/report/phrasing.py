@@ -80,9 +80,11 @@ def _slowest_recovery(seconds: float, recoveries: Sequence[Recovery]) -> str:
 
 
 def milliseconds(value_ms: float | None) -> str:
-    """ "3.14 ms", "1,234 ms"; a dash for None."""
+    """ "3.14 ms", "1,234 ms", "10 ns" for the steps of a clock that only counts; a dash for None."""
     if value_ms is None:
         return "–"
+    if 0 < value_ms < 1e-4:
+        return f"{value_ms * 1e6:.3g} ns"
     return f"{value_ms:,.0f} ms" if value_ms >= 999.5 else f"{value_ms:.3g} ms"
 
 
@@ -118,10 +120,11 @@ def operation(kind: str, key: str, value: object, expected: object) -> str:
 
     An answer of another text need not be wrong: more than one may be right, and checks compare numbers, not their digits.
     """
+    asked = f"{kind} {_short(key)}" if key else kind
     if not isinstance(value, str):
-        return f"{kind} {_short(key)}"
+        return asked
     differs = isinstance(expected, str) and expected != value
-    return f"{kind} {_short(key)} = {_short(value)}" + (f", expected {_short(str(expected))}" if differs else "")
+    return f"{asked} = {_short(value)}" + (f", expected {_short(str(expected))}" if differs else "")
 
 
 def _short(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.checkers.linearizable import linearizable
+from harness.model.history import History
 from tests.helpers.transcript import history
 
 LINEARIZABLE = {
@@ -263,6 +264,13 @@ def test_rejects(transcript: str, why: str, ops: tuple[int, ...]) -> None:
 def test_does_not_guess(transcript: str, why: str) -> None:
     verdict = linearizable(history(transcript))
     assert (verdict.valid, verdict.why) == (None, why)
+
+
+@pytest.mark.parametrize("rewritten", [False, True])
+def test_an_object_without_a_name_is_told_as_such(rewritten: bool) -> None:
+    told = history("c1 write x 1 0..1 ok\nc1 write x 1 2..3 ok\nc1 read x 2 4..5 ok" if rewritten else "c1 read x 2 0..1 ok")
+    verdict = linearizable(History.of(told.ops.assign(key="")))
+    assert verdict.why.startswith('key "": ')
 
 
 def test_says_what_it_explained() -> None:

@@ -37,9 +37,21 @@ def test_an_operation_in_short(value: object, expected: object, shown: str) -> N
     assert operation("read", "k3", value, expected) == shown
 
 
+def test_an_operation_without_a_key() -> None:
+    assert [operation("read", "", value, None) for value in ("17", None)] == ["read = 17", "read"]
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(None, "–"), (0.0, "0 ms"), (0.01234, "0.0123 ms"), (999.4, "999 ms"), (999.6, "1,000 ms"), (12345.6, "12,346 ms")],
+    [
+        (None, "–"),
+        (0.0, "0 ms"),
+        (1e-5, "10 ns"),
+        (0.01234, "0.0123 ms"),
+        (999.4, "999 ms"),
+        (999.6, "1,000 ms"),
+        (12345.6, "12,346 ms"),
+    ],
 )
 def test_milliseconds(value: float | None, shown: str) -> None:
     assert milliseconds(value) == shown
