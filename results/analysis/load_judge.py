@@ -188,4 +188,5 @@ def _blocked(counted: Counted) -> str:
 def _most(groups: Sequence[FailureGroup]) -> str:
     """The two largest groups of failures in a few words."""
     shown = ", ".join(f"{group.calls:,} × {group.reason}" for group in groups[:2])
-    return f"{shown} and {len(groups) - 2} more reasons" if len(groups) > 2 else shown
+    left = len(groups) - 2
+    return f"{shown} and {left} more reason{'s' if left > 1 else ''}" if left > 0 else shown

@@ -19,7 +19,18 @@ from harness.model.reasons import Reason
 from results.analysis.judge import SLOResult
 from results.record.result import CheckResult, Result
 from results.record.store import load_frames
-from results.report.phrasing import Mark, mark_of, milliseconds, operation, recovery, run_mark, sentence, share, verdict_word
+from results.report.phrasing import (
+    Mark,
+    count,
+    mark_of,
+    milliseconds,
+    operation,
+    recovery,
+    run_mark,
+    sentence,
+    share,
+    verdict_word,
+)
 from results.report.terminal_text import STYLES, SYMBOLS, print_table, print_to_copy, symbol, text
 
 _OPS_SHOWN: Final = 5
@@ -163,8 +174,8 @@ def _print_errors(errors: Sequence[Reason], console: Console) -> None:
     console.print()
     console.print(Text("Calls that were not done", style="bold"))
     print_table(table, console)
-    if len(errors) > _ERRORS_SHOWN:
-        console.print(Text(f"{len(errors) - _ERRORS_SHOWN} more reasons are in the report.", style="dim"))
+    if (left := len(errors) - _ERRORS_SHOWN) > 0:
+        console.print(Text(f"{count(left, 'more reason')} {'is' if left == 1 else 'are'} in the report.", style="dim"))
 
 
 def _print_ops(check: CheckResult, ops: pd.DataFrame, console: Console) -> None:

@@ -70,6 +70,15 @@ def test_verdicts(counts: Counts, verdict: str) -> None:
     assert verdict_of(counts, slos)[0] == verdict
 
 
+@pytest.mark.parametrize(
+    ("kinds", "told"), [(2, "4 × r0, 4 × r1"), (3, "4 × r1 and 1 more reason"), (4, "4 × r1 and 2 more reasons")]
+)
+def test_the_most_frequent_reasons_of_a_load_that_failed(kinds: int, told: str) -> None:
+    failures = tuple(FailureGroup(outcome="failed", reason=f"r{kind}", calls=4) for kind in range(kinds))
+    counts = Counts(milliseconds(), failed=4 * kinds, failures=failures)
+    assert verdict_of(counts, [])[1].endswith(told)
+
+
 def slo(text: str, counts: Counts) -> bool | None:
     return judged(SLO.parse(text), counts).ok
 

@@ -194,6 +194,15 @@ def test_calls_that_were_not_done_are_grouped_by_their_reason(tmp_path: Path) ->
     assert lines[at + 1 : at + 3] == ["150  unknown  no answer within 1,000 ms", "150  failed   connection refused"]
 
 
+@pytest.mark.parametrize(
+    ("kinds", "told"), [(5, None), (6, "1 more reason is in the report."), (7, "2 more reasons are in the")]
+)
+def test_reasons_beyond_a_few_are_counted(tmp_path: Path, kinds: int, told: str | None) -> None:
+    history = crash()
+    text = shown(concluded(history, errors=reasons(history.load)[:1] * kinds), history, tmp_path)
+    assert told in text if told else "more reason" not in text
+
+
 def test_several_broken_promises_are_a_sentence_each() -> None:
     other = CheckResult(name="converges", valid=False, why="n1 and n2 differ.")
     told = sentence(concluded(crash(), verdict="fail", checks=(WRONG, other)))
