@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from harness.model.errors import UsageError
 from harness.model.shapes import Shape
@@ -44,5 +44,11 @@ class Load:
             value = getattr(self, name)
             if not (isinstance(value, int | float) and math.isfinite(value) and value > 0):
                 raise UsageError(f"Load({name}={value!r}): must be a number above 0.")
+        if self.clients != int(self.clients):
+            raise UsageError(f"Load(clients={self.clients}): must be a whole number.")
+        shape: object = self.shape
+        if not isinstance(shape, Shape | None):
+            kinds = ", ".join(f"{kind.__name__}(…)" for kind in get_args(Shape))
+            raise UsageError(f"Load(shape={shape!r}): that is no shape. Those of harness.model.shapes are {kinds}.")
         if self.arrivals not in ("constant", "poisson"):
             raise UsageError(f"Load(arrivals={self.arrivals!r}): no such arrival process. Use 'constant' or 'poisson'.")

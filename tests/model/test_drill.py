@@ -96,6 +96,8 @@ def test_a_drill_that_makes_none(changes: dict[str, object], message: str) -> No
         (lambda: Load(rate=0, seconds=1), r"Load\(rate=0\): must be a number above 0"),
         (lambda: Load(rate=1, seconds=float("nan")), "seconds=nan"),
         (lambda: Load(rate=1, seconds=1, clients=-1), "clients=-1"),
+        (lambda: Load(rate=1, seconds=1, clients=2.5), r"clients=2\.5\): must be a whole number"),  # type: ignore[arg-type]
+        (lambda: Load(rate=1, seconds=1, shape="Ramp"), r"no shape\. .* Ramp\(…\)"),  # type: ignore[arg-type]
         (lambda: Load(rate=1, seconds=1, timeout_ms=float("inf")), "timeout_ms=inf"),
         (lambda: Load(rate=1, seconds=1, arrivals="burst"), "'burst'.*Use 'constant' or 'poisson'"),  # type: ignore[arg-type]
         (lambda: Window(fault=Kill("one"), from_s=2, to_s=2), "needs 0 <= from_s < to_s"),
