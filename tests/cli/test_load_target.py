@@ -88,7 +88,9 @@ def test_answers_are_expected_from_a_text_or_from_a_line_for_each_body(tmp_path:
     assert expected_of(None, None, 2) == [(), ()]
     assert expected_of("x", None, 2) == [(b"x",), (b"x",)]
     assert expected_of(None, file, 2) == [(b"1",), (b"2",)]
-    with pytest.raises(UsageError, match=r"answers expects 2 answers, and 3 bodies are sent"):
+    with pytest.raises(
+        UsageError, match=r"answers: lines 2, bodies 3\. Give --bodies and --expects the same number of lines\."
+    ):
         expected_of(None, file, 3)
     with pytest.raises(UsageError, match="one of them"):
         expected_of("x", file, 2)

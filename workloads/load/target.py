@@ -120,7 +120,7 @@ def expected_of(text: str | None, file: Path | None, bodies: int) -> list[tuple[
     lines = _lines(file)
     if len(lines) != bodies:
         raise UsageError(
-            f"{file} expects {len(lines):,} answers, and {bodies:,} bodies are sent. Give --bodies with a line for each."
+            f"--expects {file}: lines {len(lines):,}, bodies {bodies:,}. Give --bodies and --expects the same number of lines."
         )
     return [(line,) for line in lines]
 
