@@ -141,6 +141,10 @@ def _check_checker(check: object, written: str) -> None:
 
 def check_fault(fault: Fault, system: System, *, namespaces: bool = False) -> None:
     """Raise `UsageError` unless a fault makes sense in a system and its target exists."""
+    if not hasattr(fault, "aims_at"):
+        raise UsageError(
+            f'{type(fault).__name__} does not say what it aims at. Write aims_at: ClassVar[Aim] = "nodes" or "links".'
+        )
     if fault.needs is not None and not isinstance(system, fault.needs):
         raise UsageError(
             f"{type(fault).__name__} needs a system with the capability {fault.needs.__name__};"

@@ -15,8 +15,10 @@ from faults.partition import Partition
 from harness.checkers.linearizable import linearizable
 from harness.model.composition import RandomFaults
 from harness.model.drill import Drill
+from harness.model.environment import Environment
 from harness.model.errors import UsageError
-from harness.model.fault import Window
+from harness.model.evidence import Evidence, Targets
+from harness.model.fault import Fault, Window
 from harness.model.load import Load
 from harness.model.system import HasLeader, Node
 from tests.helpers.echo import Echo, Numbers
@@ -27,6 +29,17 @@ class Dethrone(Kill):
     """A fault that needs a capability of the system."""
 
     needs: ClassVar[type | None] = HasLeader
+
+
+@dataclass(frozen=True)
+class Aimless(Fault):
+    """A fault that lacks its kind of target."""
+
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
+        raise NotImplementedError
+
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +70,10 @@ def test_a_drill_that_makes_sense() -> None:
         ({"faults": [RandomFaults(faults=(Kill("one"),), windows=1, from_s=0, to_s=11)]}, "ends at 11 s, after the load stops"),
         ({"faults": [Dethrone("one").between(1, 2)]}, "Dethrone needs a system with the capability HasLeader; Echo does not"),
         ({"faults": [RandomFaults(faults=(Dethrone("one"),), windows=1, from_s=0, to_s=9)]}, "capability HasLeader"),
+        (
+            {"faults": [Aimless("one").between(1, 2)]},
+            'Aimless does not say what it aims at. Write aims_at: .* "nodes" or "links"',
+        ),
         ({"faults": [Kill("n4").between(1, 2)]}, "No node or link called 'n4'.*There are: one, minority"),
         ({"faults": [Kill("n1>n2").between(1, 2)]}, "acts on processes"),
         ({"faults": [Kill("leader").between(1, 2)]}, "cannot say who leads"),
