@@ -26,6 +26,7 @@ REPLY_TIMEOUT_S: Final = 5.0
 
 _WATCH_EVERY_S: Final = 1.0
 _NO_SUCH_KIND: Final = "invalid toxic type"
+_ANSWER_SHOWN: Final = 100
 
 
 class FaultPlane:
@@ -131,9 +132,16 @@ class FaultPlane:
         except ProxyExists as error:
             raise FaultError(f"{at} refused to {what}: it already exists. Is another run using this server?") from error
         except (InvalidToxic, NotFound) as error:
-            raise FaultError(f"{at} refused to {what}: {error}.") from error
+            raise FaultError(f"{at} refused to {what}: {_said(error)}") from error
         except (KeyError, ValueError) as error:  # toxiproxy-python treats a reply with status 500 as success
             raise FaultError(f"{at} failed to {what}.") from error
+
+
+def _said(error: Exception) -> str:
+    """The beginning of the answer that toxiproxy-python raises an error with, in one line."""
+    body = error.args[0] if error.args else b""
+    text = " ".join((body.decode(errors="replace") if isinstance(body, bytes) else str(body)).split())
+    return text if len(text) <= _ANSWER_SHOWN else f"{text[:_ANSWER_SHOWN]}…"
 
 
 def _in_daemon_thread(call: Callable[[], T]) -> asyncio.Future[T]:
