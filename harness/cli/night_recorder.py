@@ -15,7 +15,7 @@ from rich.console import Console
 from harness.cli.running import run_orders
 from harness.cli.seeds import Tally, count_seeds, fresh_seeds, new_seed, replay
 from harness.cluster.fault_plane import PlaneKind
-from harness.model.errors import FaultError, HarnessError, NodeDown
+from harness.model.errors import OF_ONE_RUN, HarnessError
 from harness.run.catalog import NamedDrill
 from harness.run.night import PlannedRun, as_simulated, held_in_simulation, measured_of, night_plan, planned_runs
 from harness.run.runner import CompletedRun, limit_s
@@ -87,7 +87,7 @@ def _run(
     specs, keeper = [run.spec for run in runs], _Keeper(recording, runs)
     try:
         series = run_orders(specs, suite_exit_code, keeper, console, runs=order.runs, not_run=order.lacking, brief=True)
-    except (FaultError, NodeDown) as error:  # no run has a result, but the night goes on
+    except OF_ONE_RUN as error:  # no run has a result, but the night goes on
         console.print(f"? unknown: {error}", style="yellow", markup=False, soft_wrap=True)
         return False, []
     return series.interrupted, series.results

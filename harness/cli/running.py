@@ -17,7 +17,7 @@ from harness.cli.live import Live
 from harness.cli.pace import Pace
 from harness.cli.written import STDOUT, check_writable, put
 from harness.model.drill import Drill
-from harness.model.errors import FaultError, HarnessError, NodeDown
+from harness.model.errors import OF_ONE_RUN, HarnessError
 from harness.model.slo import SLO
 from harness.model.system import HasCaveats
 from harness.run.catalog import NamedDrill
@@ -150,7 +150,7 @@ def run_orders(
             done = _run_one(order, runs, console, pace, brief=brief)
             series.finished.append(FinishedRun(run_dir=done.run_dir, result=done.result))
             keeper.ended(done)
-        except (FaultError, NodeDown) as error:  # no verdict; the other drills still run
+        except OF_ONE_RUN as error:
             keeper.failed(error)
             if len(orders) == 1:
                 raise

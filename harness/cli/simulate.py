@@ -20,7 +20,7 @@ from harness.cli.seeds import Tally, count_seeds, fresh_seeds, new_seed, replay,
 from harness.cli.written import STDOUT, check_writable, put
 from harness.cluster.cluster import prepare
 from harness.cluster.interrupts import run_to_its_end
-from harness.model.errors import FaultError, HarnessError, NodeDown, UsageError
+from harness.model.errors import OF_ONE_RUN, HarnessError, UsageError
 from harness.model.verdict import EXIT_CODES, RunVerdict, gravest
 from harness.run.catalog import NamedDrill
 from harness.simulation.code_version import CodeVersion
@@ -178,7 +178,7 @@ def _replay(
             console.print(f"? {file}: {changed}", style="yellow", markup=False, soft_wrap=True, highlight=False)
     try:
         shown = replay(named, seed, arguments.settings, arguments.runs, swarm)
-    except (SimulationError, NodeDown, FaultError) as error:
+    except (SimulationError, *OF_ONE_RUN) as error:
         told = f"? unknown: {named.name}: seed {seed}: {type(error).__name__}: {error}"
         console.print(told, style="yellow", markup=False, soft_wrap=True, highlight=False)
         return "unknown"

@@ -32,6 +32,15 @@ class NodeDown(HarnessError):
     exit_code = 4
 
 
+class DrillError(HarnessError):
+    """What a drill brings along, its workload or its system's client, cannot be used. The run has no verdict."""
+
+    exit_code = 2
+
+
+OF_ONE_RUN: Final = (FaultError, NodeDown, DrillError)
+"""Errors that leave a run without a verdict, and do not keep others from running."""
+
 _WRONG_PLACE: Final = frozenset(
     {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG}
 )

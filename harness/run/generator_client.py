@@ -14,7 +14,7 @@ from harness.http.client import HttpClient
 from harness.http.message import Response, TransportError
 from harness.model.codec import describe
 from harness.model.drill import Drill
-from harness.model.errors import HarnessError, UsageError
+from harness.model.errors import DrillError, HarnessError
 from harness.model.system import Address, HasQuietTime, System
 from workloads.load.generator import UNUSABLE, Begin, Progress, Task
 
@@ -80,6 +80,6 @@ class GeneratorClient:
         if response.status != 200:
             reason = response.body.decode(errors="replace")
             if response.status == UNUSABLE:
-                raise UsageError(f"The workload, or the system's client, cannot be used: {reason}.")
+                raise DrillError(f"The workload, or the system's client, cannot be used: {reason}.")
             raise HarnessError(f"The load generator refused {method} {path}: {reason}")
         return response

@@ -20,7 +20,7 @@ from faults.pause import Pause
 from harness.cluster.fault_plane import PlaneKind
 from harness.model.composition import RandomFaults
 from harness.model.drill import Drill
-from harness.model.errors import HarnessError, NodeDown, UsageError
+from harness.model.errors import DrillError, HarnessError, NodeDown, UsageError
 from harness.model.fault import Fault, Window
 from harness.model.fault_window import FaultWindow
 from harness.model.history import History
@@ -320,7 +320,7 @@ def test_a_load_of_which_nothing_succeeds_is_unknown_and_shows_the_exception(tmp
 
 def test_a_workload_that_raises_is_told_with_its_place(tmp_path: Path) -> None:
     wrong = Drill(system=Echo(replicas=1), workload=Unwritten(), load=LOAD)
-    with pytest.raises(UsageError, match=r"cannot be used: KeyError: 'no such key' \(test_runs\.py, line "):
+    with pytest.raises(DrillError, match=r"cannot be used: KeyError: 'no such key' \(test_runs\.py, line "):
         run_drill(wrong, tmp_path)
 
 

@@ -17,7 +17,7 @@ from harness.checkers.generator_kept_up import generator_kept_up
 from harness.cluster.ports import HOST, reserved
 from harness.model.codec import describe
 from harness.model.drill import Drill
-from harness.model.errors import UsageError
+from harness.model.errors import DrillError
 from harness.model.history import History
 from harness.model.load import NEVER_SENT, Load
 from harness.model.system import Address, Answer, Call, CallFailed, Node, OutcomeUnknown
@@ -256,7 +256,7 @@ def test_the_runner_is_told_what_is_wrong_with_final_calls(tmp_path: Path, workl
             runner = GeneratorClient((HOST, port), asyncio.get_running_loop().create_future)
             drill = Drill(system=Moody(), workload=workload, load=Load(rate=10, seconds=0.1, arrivals="constant"))
             await runner.start(drill, 1)
-            with pytest.raises(UsageError, match=rf"^The workload, or the system's client, cannot be used: {told}"):
+            with pytest.raises(DrillError, match=rf"^The workload, or the system's client, cannot be used: {told}"):
                 await runner.finish(drill.system, asking=True)
             serving.cancel()
             await asyncio.wait([serving])
