@@ -84,3 +84,9 @@ def test_a_target_of_which_nothing_answers_is_slow_if_data_was_delayed(monkeypat
     assert changed_s == pytest.approx([1.5, 2], abs=0.01)
     assert window.acted
     assert window.evidence.endswith("pieces of data delayed")
+
+
+def test_a_delay_that_is_longer_than_its_window_holds_data_until_that_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    window, _ = held(monkeypatch, [Pause("n2").between(1, 4), Latency("n1", delay_ms=900).between(1.5, 2)])
+    assert window.acted
+    assert window.evidence.endswith("pieces of data delayed")

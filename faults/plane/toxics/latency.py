@@ -21,12 +21,12 @@ def _pipe(attributes: LatencyToxic, stub: Stub) -> Pipe:
         if jitter_ms:
             delay_ms += stub.random.randrange(-jitter_ms, jitter_ms)
         due_ns = chunk.at_ns + max(delay_ms, 0) * 1_000_000
+        stub.shared.hits += 1
         try:
             yield Sleep(due_ns)
         except Interrupted:
             stub.send(chunk)
             return
-        stub.shared.hits += 1
         stub.send(Chunk(chunk.data, due_ns))
 
 
