@@ -20,11 +20,12 @@ _PROMOTED_S: Final = 5.0
 
 @dataclass(frozen=True)
 class Failover(Fault):
-    """The target becomes the leader. At the window's end the operator deals with other nodes that still lead.
+    """The target becomes the leader. At the window's end the operator deals with other nodes that may still lead.
 
     An operation rather than a fault: it is what Redis Sentinel, Patroni or a person does when the leader seems to be gone, for
     databases that do not elect one themselves. The operator may be mistaken: until the window's end, an old leader that is
-    alive goes on leading. Then it is killed, restarted, and follows.
+    alive goes on leading. Then it is killed, restarted, and follows; so is a node that does not say whether it leads, such as
+    one all of whose connections wait for a standby that is gone.
     """
 
     aims_at: ClassVar[Aim] = "nodes"
@@ -52,7 +53,7 @@ class Failover(Fault):
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
         """It has acted only if every other node that runs says in the end that it does not lead."""
         said = {name: await _leads(environment, name) for name in environment.nodes if name not in targets.nodes}
-        others = [name for name, leads in said.items() if leads]
+        others = [name for name, leads in said.items() if leads is not False]
         try:
             await all_done(environment.processes.kill(name, targets.label) for name in others)
         finally:  # also if one of them died on its own just then
