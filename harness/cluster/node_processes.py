@@ -60,7 +60,7 @@ class NodeProcesses:
         try:
             await self._answering(name, pid)
         except NodeDown as error:
-            if not self._down.holds(name):
+            if not self._taken_down(name, starts + 1):
                 self._note(name, "did not start", str(error))
             raise
         self._note(name, "started", f"pid {pid}")
@@ -88,12 +88,17 @@ class NodeProcesses:
     async def restart(self, name: str, label: str) -> int | None:
         if not self._down.release(name, label):
             return None
+        start = self._starts[name] + 1
         try:
             return await self.start(name)
         except NodeDown:
-            if self._down.holds(name):
+            if self._taken_down(name, start):
                 return None
             raise
+
+    def _taken_down(self, name: str, start: int) -> bool:
+        """Whether a window holds the node down, or did so and has begun a later start."""
+        return self._down.holds(name) or self._starts[name] > start
 
     def held_down(self, name: str) -> bool:
         """Whether a window holds this node down."""
@@ -199,5 +204,7 @@ class NodeProcesses:
                     f" Its log ends: {last_lines(self.log(name), 3)}"
                 )
             await asyncio.sleep(ASK_AGAIN_S)
+        if not self._warden.has_ended(name):
+            raise NodeDown(f"{name} was taken down and started again before it answered.")
         code = await self._warden.exit_code(name)
         raise NodeDown(f"{name} did not start: it ended with code {code}. Its log ends: {last_lines(self.log(name), 3)}")

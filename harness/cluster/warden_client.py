@@ -104,6 +104,10 @@ class WardenClient:
         """Send a signal to the node's process group. Does nothing if the node does not run."""
         self._send(warden.Signal(name, number))
 
+    def has_ended(self, name: str) -> bool:
+        """Whether the node's latest process has ended."""
+        return self._exited[name].done()
+
     async def exit_code(self, name: str) -> int:
         """Wait until the node's latest process has ended. Returns its exit code, or -N if signal N ended it."""
         return await asyncio.shield(self._exited[name])
