@@ -59,6 +59,11 @@ class Usage(msgspec.Struct, kw_only=True):
     unsettled: str | None = None
     abandoned: int | None = None
 
+    @property
+    def looked_into(self) -> bool:
+        """Whether it is known what the process holds: by its own report, or as seen from outside."""
+        return self.tasks is not None or self.abandoned is not None
+
     def take(self, page: NodePage) -> None:
         """Fill in what a node says of itself."""
         self.tasks = page.tasks
@@ -97,7 +102,7 @@ class UsageLog:
 
     async def _inside(self, nodes: Sequence[tuple[str, int]], moment: str) -> list[Usage]:
         seen = await asyncio.gather(*(self._held(name, pid, moment) for name, pid in nodes))
-        self._begun |= {(row.node, row.pid) for row in seen if row.tasks is not None or row.abandoned is not None}
+        self._begun |= {(row.node, row.pid) for row in seen if row.looked_into}
         return seen
 
     async def _held(self, name: str, pid: int, moment: str) -> Usage:

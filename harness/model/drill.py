@@ -60,8 +60,9 @@ class Drill:
             Guard.parse(self.guard)
         if self.caught_by is not None:
             _check_checker(self.caught_by, f"caught_by={self.caught_by!r}")
-        if self.caught_by is not None and self.caught_by not in self.checks:
-            raise UsageError(f"Drill(caught_by={self.caught_by.__name__}): that check is not among checks=[…]. Add it there.")
+            if self.caught_by not in self.checks:
+                name = self.caught_by.__name__
+                raise UsageError(f"Drill(caught_by={name}): that check is not among checks=[…]. Add it there.")
         self._check_nodes()
         for item in self.faults:
             self._check_faults(item)

@@ -68,8 +68,8 @@ and the `sockets` among them; and the node's own: `tasks` of its event loop, con
 for reuse), the `surplus` of these (more than were ever in use at once), how many were `opened` since its start, and
 `unsettled`, a JSON object of counts that have yet to return to 0, such as {"operations under way": 2}. For programs that do
 not report about themselves, at the same moments: `descriptors` and `sockets` of the process and of all processes below it, and
-how many connections are `abandoned`: it accepted them, the other side has
-closed them, and it has not. Null: not looked at, or no answer.
+how many connections are `abandoned`: it accepted them, the other side has closed them, and it has not. Null: not looked at, or
+no answer.
 """
 
 from __future__ import annotations

@@ -263,7 +263,7 @@ class SimulatedRun:
         for name in self.cluster.nodes:
             if self.cluster.processes.runs(name) and self.cluster.processes.pid(name) not in seen:
                 row = await self._held_by(name, "start")
-                if row.tasks is not None or row.abandoned is not None:
+                if row.looked_into:
                     self._usage.append(row)
 
     async def _held_by(self, name: str, moment: str) -> Usage:

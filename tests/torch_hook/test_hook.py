@@ -7,8 +7,10 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -137,15 +139,24 @@ def test_a_parameter_that_is_replaced_is_followed() -> None:
     assert fingerprint.take() != before
 
 
-def test_steps_are_those_of_the_first_optimizer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+Written = Callable[[], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Written:
+    """Lets a step journal follow all optimizers that are used in the test; returns what tells the lines that it has written."""
     monkeypatch.setattr(optimizers, "_global_optimizer_pre_hooks", type(optimizers._global_optimizer_pre_hooks)())
     monkeypatch.setattr(optimizers, "_global_optimizer_post_hooks", type(optimizers._global_optimizer_post_hooks)())
     StepJournal(Journal(str(tmp_path)), Gates(str(tmp_path)))
+    return lambda: [json.loads(line) for line in (tmp_path / f"{os.getpid()}.jsonl").read_text().splitlines()]
+
+
+def test_steps_are_those_of_the_first_optimizer(written: Written) -> None:
     generator, critic = (torch.optim.SGD(model(seed).parameters(), 0.1) for seed in (1, 2))
     for _ in range(3):
         generator.step()
         critic.step()
-    lines = [json.loads(line) for line in (tmp_path / f"{os.getpid()}.jsonl").read_text().splitlines()]
+    lines = written()
     assert [line["kind"] for line in lines] == ["began", "step", "step", "step"]
     assert [line["step"] for line in lines[1:]] == [0, 1, 2]
     assert lines[0]["backend"] == ""
@@ -153,38 +164,29 @@ def test_steps_are_those_of_the_first_optimizer(tmp_path: Path, monkeypatch: pyt
     assert [line["begun_ns"] for line in lines[2:]] <= ends
 
 
-def test_steps_that_can_no_longer_be_counted_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(optimizers, "_global_optimizer_pre_hooks", type(optimizers._global_optimizer_pre_hooks)())
-    monkeypatch.setattr(optimizers, "_global_optimizer_post_hooks", type(optimizers._global_optimizer_post_hooks)())
-    StepJournal(Journal(str(tmp_path)), Gates(str(tmp_path)))
+def test_steps_that_can_no_longer_be_counted_are_told(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
     optimizer = torch.optim.SGD(model(1).parameters(), 0.1)
     optimizer.step()
     monkeypatch.setattr(Fingerprint, "take", lambda self: 1 / 0)
     for _ in range(3):
         optimizer.step()
-    lines = [json.loads(line) for line in (tmp_path / f"{os.getpid()}.jsonl").read_text().splitlines()]
+    lines = written()
     assert [line["kind"] for line in lines] == ["began", "step", "not counted"]
     assert lines[-1]["why"] == "ZeroDivisionError('division by zero')"
 
 
-def test_steps_that_are_captured_in_a_cuda_graph_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(optimizers, "_global_optimizer_pre_hooks", type(optimizers._global_optimizer_pre_hooks)())
-    monkeypatch.setattr(optimizers, "_global_optimizer_post_hooks", type(optimizers._global_optimizer_post_hooks)())
-    StepJournal(Journal(str(tmp_path)), Gates(str(tmp_path)))
+def test_steps_that_are_captured_in_a_cuda_graph_are_told(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
     optimizer = torch.optim.SGD(model(1).parameters(), 0.1)
     optimizer.step()  # the warm-up before the capture
     monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
     optimizer.step()
-    lines = [json.loads(line) for line in (tmp_path / f"{os.getpid()}.jsonl").read_text().splitlines()]
+    lines = written()
     assert [line["kind"] for line in lines] == ["began", "step", "not counted"]
     assert "captures its steps in a CUDA graph" in lines[-1]["why"]
 
 
-def test_an_optimizer_that_is_made_anew_loses_no_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(optimizers, "_global_optimizer_pre_hooks", type(optimizers._global_optimizer_pre_hooks)())
-    monkeypatch.setattr(optimizers, "_global_optimizer_post_hooks", type(optimizers._global_optimizer_post_hooks)())
-    StepJournal(Journal(str(tmp_path)), Gates(str(tmp_path)))
+def test_an_optimizer_that_is_made_anew_loses_no_step(written: Written) -> None:
     trained = model(1)
     for parameter in trained.parameters():
         parameter.grad = torch.ones_like(parameter)
@@ -192,7 +194,7 @@ def test_an_optimizer_that_is_made_anew_loses_no_step(tmp_path: Path, monkeypatc
         optimizer = torch.optim.SGD(trained.parameters(), 0.1)
         for _ in range(4):
             optimizer.step()
-    lines = [json.loads(line) for line in (tmp_path / f"{os.getpid()}.jsonl").read_text().splitlines()]
+    lines = written()
     steps = [line for line in lines if line["kind"] == "step"]
     assert [line["step"] for line in steps] == list(range(12))
     assert len({line["parameters"] for line in steps}) == 12
@@ -201,29 +203,22 @@ def test_an_optimizer_that_is_made_anew_loses_no_step(tmp_path: Path, monkeypatc
     assert [line["begun_ns"] for line in steps[1:]] == ends[:-1]
 
 
-def test_an_optimizer_that_is_made_anew_for_every_step_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(optimizers, "_global_optimizer_pre_hooks", type(optimizers._global_optimizer_pre_hooks)())
-    monkeypatch.setattr(optimizers, "_global_optimizer_post_hooks", type(optimizers._global_optimizer_post_hooks)())
-    StepJournal(Journal(str(tmp_path)), Gates(str(tmp_path)))
+def test_an_optimizer_that_is_made_anew_for_every_step_is_counted(written: Written) -> None:
     trained = model(1)
     for parameter in trained.parameters():
         parameter.grad = torch.ones_like(parameter)
     for _ in range(9):
         torch.optim.SGD(trained.parameters(), 0.1).step()
-    lines = [json.loads(line) for line in (tmp_path / f"{os.getpid()}.jsonl").read_text().splitlines()]
+    lines = written()
     steps = [line for line in lines if line["kind"] == "step"]
     assert [line["step"] for line in steps] == list(range(8)), "whether the ninth counts is known with the tenth"
     assert len({line["parameters"] for line in steps}) == 8
 
 
 @pytest.mark.parametrize("asked", [None, "gloo", "cpu:gloo"])
-def test_the_backend_is_that_of_the_parameters_device(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str | None
-) -> None:
+@pytest.mark.usefixtures("written")
+def test_the_backend_is_that_of_the_parameters_device(tmp_path: Path, asked: str | None) -> None:
     """`init_process_group()` names none, and torch then calls it undefined."""
-    monkeypatch.setattr(optimizers, "_global_optimizer_pre_hooks", type(optimizers._global_optimizer_pre_hooks)())
-    monkeypatch.setattr(optimizers, "_global_optimizer_post_hooks", type(optimizers._global_optimizer_post_hooks)())
-    StepJournal(Journal(str(tmp_path)), Gates(str(tmp_path)))
     distributed.init_process_group(asked, store=HashStore(), rank=0, world_size=1)
     try:
         torch.optim.SGD(model(1).parameters(), 0.1).step()
@@ -233,12 +228,9 @@ def test_the_backend_is_that_of_the_parameters_device(
     assert began["backend"] == "gloo"
 
 
-def test_an_optimizer_that_takes_over_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(optimizers, "_global_optimizer_pre_hooks", type(optimizers._global_optimizer_pre_hooks)())
-    monkeypatch.setattr(optimizers, "_global_optimizer_post_hooks", type(optimizers._global_optimizer_post_hooks)())
-    StepJournal(Journal(str(tmp_path)), Gates(str(tmp_path)))
+def test_an_optimizer_that_takes_over_is_counted(written: Written) -> None:
     first, second = (torch.optim.SGD(model(seed).parameters(), 0.1) for seed in (1, 2))
     for optimizer in (first, first, second, second, second):
         optimizer.step()
-    kinds = [json.loads(line)["kind"] for line in (tmp_path / f"{os.getpid()}.jsonl").read_text().splitlines()]
+    kinds = [line["kind"] for line in written()]
     assert kinds.count("step") == 4
