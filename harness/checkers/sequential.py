@@ -53,12 +53,12 @@ def sequential(history: History) -> Verdict:
         except GivenUp:
             calls = count(len(part.row), "call")
             return Verdict(valid=None, why=f"no order of {calls} found, nor that there is none, within {MOST_STEPS:,} steps")
-        stuck, told = search.stuck[:MOST_OPS], Story(history, part)
+        stuck, of_part = search.stuck[:MOST_OPS], Story(history, part)
         return Verdict(
             valid=False,
             why=f"no order explains {count(len(part.row), 'call')}; in the longest, none of these can come next:"
-            f" {', '.join(told.call(at) for at in stuck[:4])}",
-            ops=told.rows(stuck),
+            f" {', '.join(of_part.call(at) for at in stuck[:4])}",
+            ops=of_part.rows(stuck),
         )
     return story.valid(PROMISE)
 

@@ -17,7 +17,15 @@ from harness.cli.seeds import Tally, count_seeds, fresh_seeds, new_seed, replay
 from harness.cluster.fault_plane import PlaneKind
 from harness.model.errors import OF_ONE_RUN, HarnessError
 from harness.run.catalog import NamedDrill
-from harness.run.night import PlannedRun, as_simulated, held_in_simulation, measured_of, night_plan, planned_runs
+from harness.run.night import (
+    PlannedRun,
+    as_simulated,
+    held_in_simulation,
+    measured_of,
+    name_if_simulated,
+    night_plan,
+    planned_runs,
+)
 from harness.run.runner import CompletedRun, limit_s
 from harness.simulation.seed_run import why_not
 from results.record.nights.database import HistoryDatabase
@@ -96,7 +104,7 @@ def _run(
 def _simulate(named: NamedDrill, place: int, minutes: float, recording: Recording, runs: Path, console: Console) -> None:
     """Simulate a drill with new seeds, and record the first failure, or how many held, as one run of the night."""
     tally, began_utc = Tally(named=named), datetime.now(UTC)
-    name, first = f"{named.name} (simulated)", new_seed()
+    name, first = name_if_simulated(named.name), new_seed()
     run = recording.begin_run(
         place=place, drill=name, repeat=1, seed=first, rerun=f"harness simulate {named.again}", limit_s=minutes * 60
     )

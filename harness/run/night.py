@@ -85,6 +85,11 @@ def measured_of(result: Result, history: History, run_dir: Path, repeat: int) ->
     )
 
 
+def name_if_simulated(drill: str) -> str:
+    """The name under which the history keeps a drill's simulated runs."""
+    return f"{drill} (simulated)"
+
+
 def as_simulated(measured: Measured) -> Measured:
     """What the history keeps of a simulated run: how it ended, under a name of its own.
 
@@ -92,7 +97,7 @@ def as_simulated(measured: Measured) -> Measured:
     an error budget either.
     """
     alone = {"figures": (), "slos": (), "histogram": None, "not_counted": WAS_SIMULATED}
-    return msgspec.structs.replace(measured, drill=f"{measured.drill} (simulated)", **alone)
+    return msgspec.structs.replace(measured, drill=name_if_simulated(measured.drill), **alone)
 
 
 def held_in_simulation(named: NamedDrill, expected: int, told: str, began_utc: datetime, seed: int) -> Measured:
